@@ -1,0 +1,61 @@
+# Everything here needs Python and make only; `make` alone lists the targets.
+# Variables, for example `make setup PYTHON=python3.12`:
+#   PYTHON  the interpreter that the environment is made with
+#   VENV    the folder of the environment
+PYTHON ?= python3
+VENV ?= .venv
+
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+DEMO_DIR := work_dirs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+setup: $(STAMP)  ## Make the environment and install everything at its locked version
+
+# The stamp says that what the two files ask for is installed; a failed install leaves none.
+# The constraint variables hand the same versions to pip's isolated builds (older and newer pip).
+$(STAMP): requirements.lock pyproject.toml
+	@rm -f $@
+	@if ! $(PY) -m pip --version >/dev/null 2>&1; then \
+		found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) \
+			|| found='not there'; \
+		case "$$found" in \
+		3.10|3.11|3.12|3.13) ;; \
+		*) echo "ads_det needs Python 3.10 to 3.13, but $(PYTHON) is $$found:" \
+			"name another one, as in 'make setup PYTHON=python3.11'." >&2; exit 1 ;; \
+		esac; \
+		$(PYTHON) -m venv $(VENV) || { \
+			echo "$(PYTHON) could not make the environment $(VENV):" \
+				"install its venv module and run 'make setup' again." >&2; exit 1; }; \
+	fi
+	@echo "Installing into $(VENV): some minutes and about 7 GB the first time."
+	PIP_CONSTRAINT=requirements.lock PIP_BUILD_CONSTRAINT=requirements.lock \
+		$(PY) -m pip install --disable-pip-version-check -c requirements.lock -e '.[onedl,dev]'
+	@touch $@
+
+demo: setup  ## Run active learning on the embedded digits; again: go on where it stopped
+	$(PY) tools/al_loop.py configs/ssd_digits_ads.py --work-dir $(DEMO_DIR) \
+		$(if $(wildcard $(DEMO_DIR)),--resume)
+
+test: lint  ## Lint, then run the fast tests
+	$(PY) -m pytest
+
+lint: setup  ## Check style, format and types without changing a file
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: setup  ## Mend what ruff can mend, and format
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+clean:  ## Remove the environment, caches and build leftovers; data/ and work_dirs/ stay
+	@if [ -f $(VENV)/pyvenv.cfg ]; then rm -rf $(VENV); fi
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

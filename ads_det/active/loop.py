@@ -1,0 +1,178 @@
+"""Cycles until the budget is spent."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.registry import DATASETS
+
+from ads_det.active.cycle import Cycle
+from ads_det.active.pool import Pool
+from ads_det.active.settings import Settings, prepare_data
+from ads_det.data.pool_dataset import PoolDatasetMixin, read_ids
+from ads_det.engine.runner import check_pretrained
+from ads_det.engine.seeding import derive_seed
+from ads_det.engine.training import unlabeled_dataset
+from ads_det.errors import ADSError
+from ads_det.report.history import History
+
+# what may differ when a run goes on: none of it changes what the run computes
+_FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "load_from", "log_level", "filename"})
+
+
+class ActiveLearningLoop:
+    """Active learning on a simulated pool: a fully labelled data set whose labels are bought.
+
+    Args:
+        cfg: a config with an ``active_learning`` block.
+        work_dir: where everything is written.
+        resume: go on with the run in ``work_dir``, if there is one.
+
+    Raises:
+        ADSError: if the config has a mistake, ``work_dir`` holds a run and ``resume`` is
+            False, or that run had another configuration.
+    """
+
+    def __init__(self, cfg: Config, work_dir: str | Path, resume: bool = False) -> None:
+        self.cfg = cfg
+        self.settings = Settings.from_config(cfg)
+        self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
+        self.work_dir = Path(work_dir)
+        self.state = self.work_dir / "pool.json"
+        if self.state.exists() and not resume:
+            raise ADSError(
+                f"{self.work_dir} already holds a run; add --resume to continue it, or choose "
+                "another --work-dir."
+            )
+        self.history = History(self.work_dir, self.settings.metric)
+        self.pool = self._open_pool()
+
+    def run(self) -> History:
+        """Run all cycles that are not finished yet; returns the history of all."""
+        check_pretrained(self.cfg)
+        for number in range(self.settings.cycles):
+            is_last = number == self.settings.cycles - 1
+            folder = self.work_dir / f"cycle_{number:02d}"
+            self._say(
+                f"\nCycle {number + 1} of {self.settings.cycles}: "
+                f"{len(self.pool.labeled(number))} of {len(self.pool)} images labelled"
+            )
+            cycle = Cycle(self.cfg, self.settings, self.pool, number, folder, self.seed)
+            result = cycle.run(select=not is_last)
+            if not is_last and not self._is_committed(number):
+                self.pool.label(cycle.picks, number + 1)
+                self._save_pool()
+            if is_main_process():
+                self.history.add(result, cycle.seconds)
+                self.history.write()
+                print(self.history.table())
+        barrier()
+        return self.history
+
+    def _is_committed(self, number: int) -> bool:
+        return bool(self.pool.labeled_in.max(initial=-1) > number)
+
+    # -- state ------------------------------------------------------------------------------
+
+    def _open_pool(self) -> Pool:
+        if is_main_process():
+            prepare_data(self.cfg)
+        barrier()
+        ids = self._all_ids()
+        facts = dict(seed=self.seed, config=_fingerprint(self.cfg))
+        existed = self.state.exists()
+        barrier()
+        if existed:
+            return self._reopen(ids, facts)
+        pool = Pool(ids)
+        initial = self._initial_ids(pool)
+        self.settings.check_pool(len(pool), len(initial))
+        pool.label(initial, 0)
+        if is_main_process():
+            try:
+                self.work_dir.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ADSError(
+                    f"The work directory {self.work_dir} cannot be made ({error.strerror})."
+                ) from error
+            self.cfg.dump(self.work_dir / "config.py")
+            pool.save(self.state, facts)
+        barrier()
+        return pool
+
+    def _reopen(self, ids: list[str], facts: dict[str, Any]) -> Pool:
+        pool, stored = Pool.load(self.state)
+        theirs, ours = stored.get("config", {}), facts["config"]
+        changed = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+        if stored.get("seed") != self.seed:
+            changed.append("the seed")
+        if changed:
+            raise ADSError(
+                f"The run in {self.work_dir} was started with other settings (they differ in "
+                f"{', '.join(changed)}); use those of {self.work_dir / 'config.py'} or another "
+                "--work-dir."
+            )
+        if set(pool.ids) != set(ids):
+            odd = sorted(set(pool.ids) ^ set(ids))
+            raise ADSError(
+                f"The data set is no longer the one of the run in {self.work_dir} ({odd[0]!r} "
+                f"and {len(odd) - 1} more images came or went); restore it or use another "
+                "--work-dir."
+            )
+        self.settings.check_pool(len(pool), len(pool.labeled(0)))
+        return pool
+
+    def _save_pool(self) -> None:
+        if is_main_process():
+            self.pool.save(self.state, dict(seed=self.seed, config=_fingerprint(self.cfg)))
+        barrier()
+
+    def _all_ids(self) -> list[str]:
+        return list(pool_dataset(self.cfg).image_paths())
+
+    def _initial_ids(self, pool: Pool) -> list[str]:
+        initial = self.settings.initial
+        if isinstance(initial, str):
+            return read_ids(initial)
+        self.settings.check_pool(len(pool), initial)
+        generator = np.random.default_rng(derive_seed(self.seed, "initial"))
+        return [pool.ids[i] for i in generator.choice(len(pool), initial, replace=False)]
+
+    def _say(self, message: str) -> None:
+        if is_main_process():
+            print(message, flush=True)
+
+
+def pool_dataset(cfg: Config) -> PoolDatasetMixin:
+    """The training data set, able to name its images, with nothing read yet.
+
+    Raises:
+        ADSError: if it is none of the pool data sets.
+    """
+    dataset = DATASETS.build(unlabeled_dataset(cfg, dict(pipeline=[], lazy_init=True), None))
+    if not isinstance(dataset, PoolDatasetMixin):
+        raise ADSError(
+            f"train_dataloader.dataset.type is {cfg.train_dataloader.dataset.type!r}; use "
+            "ads_det.VOCDataset or ads_det.CocoDataset."
+        )
+    return dataset
+
+
+def _fingerprint(cfg: Config) -> dict[str, str]:
+    """A short hash of each top-level key that matters, so that a difference can be named.
+
+    ``active_learning.cycles`` is left out: a finished run may be given more cycles.
+    """
+    fingerprint = {}
+    for key, value in cfg.to_dict().items():
+        if key in _FREE_KEYS:
+            continue
+        if key == "active_learning":
+            value = {k: v for k, v in value.items() if k != "cycles"}
+        fingerprint[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+    return fingerprint

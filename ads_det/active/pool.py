@@ -1,0 +1,99 @@
+"""Which images are labelled, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ads_det.active.files import read_json, write_json
+from ads_det.errors import ADSError
+
+FORMAT = 1
+UNLABELED = -1
+
+
+class Pool:
+    """Ids of all images and the cycle in which each was labelled.
+
+    Args:
+        ids: unique names of the images, in a fixed order.
+        labeled_in: for each image the cycle whose training first saw its label (0 is the
+            initial set) or -1; all -1 unless given.
+
+    Raises:
+        ADSError: if an id occurs twice.
+    """
+
+    def __init__(self, ids: Sequence[str], labeled_in: Sequence[int] | None = None) -> None:
+        self.ids = tuple(ids)
+        self._position = {name: i for i, name in enumerate(self.ids)}
+        if len(self._position) < len(self.ids):
+            raise ADSError("The pool names an image twice; ids must be unique.")
+        self.labeled_in = np.full(len(self.ids), UNLABELED, dtype=np.int64)
+        if labeled_in is not None:
+            self.labeled_in[:] = labeled_in
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def labeled(self, cycle: int | None = None) -> list[str]:
+        """Ids labelled when ``cycle`` trains (now, unless given), in pool order."""
+        latest = self.labeled_in.max(initial=0) if cycle is None else cycle
+        mask = (self.labeled_in != UNLABELED) & (self.labeled_in <= latest)
+        return [self.ids[i] for i in np.flatnonzero(mask)]
+
+    def unlabeled(self) -> list[str]:
+        """Ids without label, in pool order."""
+        return [self.ids[i] for i in np.flatnonzero(self.labeled_in == UNLABELED)]
+
+    def label(self, ids: Iterable[str], cycle: int) -> None:
+        """Record that ``cycle`` is the first to train on ``ids``.
+
+        Raises:
+            ADSError: if an id is unknown or already labelled; nothing is changed then.
+        """
+        positions = []
+        for name in ids:
+            position = self._position.get(name)
+            if position is None:
+                raise ADSError(f"The pool has no image {name!r}; check the id list.")
+            if self.labeled_in[position] != UNLABELED:
+                raise ADSError(
+                    f"Image {name!r} is labelled since cycle {self.labeled_in[position]}; it "
+                    "cannot be labelled again."
+                )
+            positions.append(position)
+        self.labeled_in[positions] = cycle
+
+    def save(self, path: Path, run: dict[str, Any]) -> None:
+        """Write the pool and facts about its run (JSON types) atomically."""
+        images = dict(zip(self.ids, self.labeled_in.tolist(), strict=True))
+        write_json(path, {"format": FORMAT, "run": run, "images": images})
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[Pool, dict[str, Any]]:
+        """The pool and the facts that :meth:`save` wrote.
+
+        Raises:
+            ADSError: if the file is broken or of another format.
+        """
+        content = read_json(path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            found = content.get("format") if isinstance(content, dict) else None
+            raise ADSError(
+                f"{path} has format {found!r}, this version reads {FORMAT}; use the version of "
+                "ads_det that wrote it, or another --work-dir."
+            )
+        run, images = content.get("run"), content.get("images")
+        whole = isinstance(images, dict) and all(
+            type(c) is int and c >= UNLABELED for c in images.values()
+        )
+        if not whole or not isinstance(run, dict):
+            raise ADSError(
+                f"{path} was changed by hand: `images` must give a cycle of -1 or more to each id "
+                "and `run` be a table; restore it or use another --work-dir."
+            )
+        return cls(list(images), list(images.values())), run

@@ -1,0 +1,141 @@
+"""The ``active_learning`` block of a config, checked before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import FUNCTIONS, init_default_scope
+
+from ads_det.active.strategies import Strategy
+from ads_det.errors import ADSError
+from ads_det.registry import STRATEGIES
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How many images, when, chosen by whom.
+
+    Args:
+        initial: size of the random initial set, or the path of an id list.
+        budget: images labelled between two cycles.
+        cycles: number of trainings; ``cycles - 1`` selections lie between them.
+        strategy: config of a strategy, such as ``dict(type='ads_det.Entropy', topk=1000)``.
+        metric: key of the evaluation shown in the table, such as ``'pascal_voc/mAP'``.
+        subset: if given, each cycle draws so many unlabelled images at random; only they are
+            candidates and seen by the phases.
+        prepare: config of a function that puts the data in place before the first cycle.
+
+    Raises:
+        ADSError: if a value has no meaning.
+    """
+
+    initial: int | str
+    budget: int
+    cycles: int
+    strategy: dict
+    metric: str
+    subset: int | None = None
+    prepare: dict | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("initial", "budget", "cycles", "subset"):
+            value = getattr(self, name)
+            if name == "initial" and isinstance(value, str):
+                continue
+            if name == "subset" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ADSError(
+                    f"active_learning.{name} is {value!r}; use a whole number of 1 or more."
+                )
+
+    @classmethod
+    def from_config(cls, cfg: Config) -> Settings:
+        """Read and check ``cfg.active_learning``.
+
+        Raises:
+            ADSError: if the block or a key is missing, unknown or without meaning.
+        """
+        block = cfg.get("active_learning")
+        if not isinstance(block, dict):
+            raise ADSError(
+                f"{cfg.filename or 'The config'} has no `active_learning` block; inherit from a "
+                "config that has one, such as configs/ssd_digits_ads.py."
+            )
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(block.keys() - known)
+        if unknown:
+            raise ADSError(
+                f"active_learning has no {unknown[0]!r}; its keys are {', '.join(sorted(known))}."
+            )
+        missing = sorted({"initial", "budget", "cycles", "strategy", "metric"} - block.keys())
+        if missing:
+            raise ADSError(f"active_learning.{missing[0]} is missing; add it to the config.")
+        settings = cls(**block)
+        settings.build_strategy()
+        return settings
+
+    def build_strategy(self) -> Strategy:
+        """The strategy object.
+
+        Raises:
+            ADSError: if it is unknown or an argument has no meaning.
+        """
+        try:
+            strategy: Strategy = STRATEGIES.build(dict(self.strategy))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ADSError(
+                f"active_learning.strategy {dict(self.strategy)} cannot be built: "
+                f"{error.args[0] if error.args else error}"
+            ) from error
+        return strategy
+
+    def check_pool(self, size: int, initial: int) -> None:
+        """Refuse a budget that the pool cannot pay.
+
+        Raises:
+            ADSError: with the numbers.
+        """
+        needed = initial + (self.cycles - 1) * self.budget
+        if needed > size:
+            raise ADSError(
+                f"{self.cycles} cycles need {needed} images ({initial} + {self.cycles - 1} x "
+                f"{self.budget}) but the pool has {size}; lower active_learning.cycles, initial "
+                "or budget."
+            )
+
+
+def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
+    """A config file with command-line options merged in and the default scope set.
+
+    Raises:
+        ADSError: if the file is missing or broken.
+    """
+    if not Path(path).is_file():
+        raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
+    try:
+        cfg = Config.fromfile(path)
+    except (OSError, SyntaxError, KeyError, TypeError) as error:
+        raise ADSError(f"The config {path} cannot be read: {error}") from error
+    if options:
+        try:
+            cfg.merge_from_dict(options)
+        except (KeyError, TypeError, IndexError) as error:
+            raise ADSError(f"--cfg-options do not fit {path}: {error}") from error
+    use_default_scope(cfg)
+    return cfg
+
+
+def use_default_scope(cfg: Config) -> None:
+    """Let types without prefix resolve as they will inside the Runner."""
+    init_default_scope(cfg.get("default_scope", "mmdet"))
+
+
+def prepare_data(cfg: Config) -> None:
+    """Run ``active_learning.prepare``, if the config has one (the embedded data set)."""
+    prepare = dict(cfg.get("active_learning", {}).get("prepare") or {})
+    if prepare:
+        FUNCTIONS.get(prepare.pop("type"))(**prepare)

@@ -1,0 +1,59 @@
+"""What the tools share: options, launchers, and errors without tracebacks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+import torch
+from mmengine.config import DictAction
+from mmengine.dist import init_dist, is_distributed
+
+from ads_det.errors import ADSError
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """``--cfg-options``, ``--launcher`` and ``--local_rank``."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=DictAction,
+        metavar="KEY=VALUE",
+        help="override settings of the config, e.g. active_learning.cycles=3 "
+        "train_cfg.max_epochs=20 (lists as key='[a,b]')",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how the processes of a distributed run were started (torchrun: pytorch)",
+    )
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def start_processes(launcher: str, local_rank: int = 0) -> None:
+    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs."""
+    os.environ.setdefault("LOCAL_RANK", str(local_rank))
+    if launcher == "none" or is_distributed():
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher)
+    elif launcher == "pytorch":
+        # mmengine's own function wants a CUDA device
+        torch.distributed.init_process_group("gloo")
+    else:
+        raise ADSError(f"--launcher {launcher} needs GPUs; on CPUs use torchrun and pytorch.")
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Run a tool; a user's mistake ends it with one sentence and exit status 2."""
+    try:
+        main()
+    except ADSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; --resume continues the run", file=sys.stderr)
+        sys.exit(130)

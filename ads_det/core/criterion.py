@@ -1,0 +1,78 @@
+"""The choices of the two unlabelled phases in one place, so that an ablation is an argument."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from ads_det.core.calibration import WEIGHTINGS, phase_weights
+from ads_det.core.entropy import ENTROPY_OF, mean_entropy
+from ads_det.core.losses import agreement_loss, classifier_discrepancy, discrepancy_loss
+
+
+class PhaseLoss(NamedTuple):
+    """Loss of one batch and two batch means (detached) that say how the classifiers stand."""
+
+    loss: Tensor
+    entropy: Tensor
+    discrepancy: Tensor
+
+
+@dataclass(frozen=True)
+class ADSCriterion:
+    """Agreement and discrepancy losses with their weights (Eq. 2 to 8).
+
+    Args:
+        weighting: ``'calibration'``, ``'entropy'`` or ``'none'`` (Table 1).
+        entropy_of: ``'mean'``, ``'max'`` or ``'min'`` (Table 2).
+        tau: threshold of Eq. 4 and 7.
+
+    Raises:
+        ValueError: if an argument has no meaning.
+    """
+
+    weighting: str = "calibration"
+    entropy_of: str = "mean"
+    tau: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.weighting not in WEIGHTINGS:
+            raise ValueError(f"weighting is {self.weighting!r}; use one of {', '.join(WEIGHTINGS)}")
+        if self.entropy_of not in ENTROPY_OF:
+            raise ValueError(
+                f"entropy_of is {self.entropy_of!r}; use one of {', '.join(ENTROPY_OF)}"
+            )
+        if isinstance(self.tau, bool) or not isinstance(self.tau, (int, float)):
+            raise ValueError(f"tau is {self.tau!r}; use a number such as 0.1")
+
+    def agreement(self, y1: Tensor, y2: Tensor, n: float | None = None) -> PhaseLoss:
+        """Eq. 5 on a batch of unlabelled samples.
+
+        Args:
+            y1: probabilities of f1, shape (N, ..., C).
+            y2: probabilities of f2, same shape.
+            n: number of samples by which the weights are divided; N unless given (a
+                distributed batch divides by its share of the global number).
+        """
+        entropy = mean_entropy(y1, y2, self.entropy_of)
+        weight, _ = self._weights(entropy, y1, n)
+        return self._phase(agreement_loss(y1, y2, weight), entropy, y1, y2)
+
+    def discrepancy(self, y1: Tensor, y2: Tensor, n: float | None = None) -> PhaseLoss:
+        """The unlabelled term of Eq. 8; arguments as in :meth:`agreement`."""
+        entropy = mean_entropy(y1, y2, self.entropy_of)
+        _, weight = self._weights(entropy, y1, n)
+        return self._phase(discrepancy_loss(y1, y2, weight), entropy, y1, y2)
+
+    def _weights(self, entropy: Tensor, y: Tensor, n: float | None) -> tuple[Tensor, Tensor]:
+        n = float(len(y)) if n is None else n
+        n = n or 1.0  # a batch from which every image was filtered has an empty sum, not a 0 / 0
+        return phase_weights(entropy.detach(), n, y.shape[-1], self.weighting, self.tau)
+
+    @staticmethod
+    def _phase(loss: Tensor, entropy: Tensor, y1: Tensor, y2: Tensor) -> PhaseLoss:
+        return PhaseLoss(
+            loss, entropy.detach().mean(), classifier_discrepancy(y1, y2).detach().mean()
+        )

@@ -1,0 +1,69 @@
+"""Eq. 1, 2, 5, 6 and 8: the losses of the three phases."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """The inner sum of Eq. 1 for one classifier: BCE summed over the classes.
+
+    Args:
+        logits: scores before the sigmoid, shape (..., C).
+        targets: one-hot (or all-zero for background) labels, same shape.
+
+    Returns:
+        Shape (...).
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none")
+    return loss.sum(dim=-1)
+
+
+def label_loss(logits1: Tensor, logits2: Tensor, targets: Tensor) -> Tensor:
+    """Eq. 1: the losses of both classifiers on labelled samples, summed; mean over the batch.
+
+    Args:
+        logits1: scores of f1 before the sigmoid, shape (N, C).
+        logits2: scores of f2, same shape.
+        targets: one-hot labels, same shape.
+
+    Returns:
+        A scalar.
+    """
+    per_sample = binary_cross_entropy(logits1, targets) + binary_cross_entropy(logits2, targets)
+    return per_sample.mean()
+
+
+def classifier_discrepancy(y1: Tensor, y2: Tensor) -> Tensor:
+    """Eq. 2: ``mean_c |y1 - y2|``, shape (..., C) to (...), in [0, 1]."""
+    return (y1 - y2).abs().mean(dim=-1)
+
+
+def agreement_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
+    """Eq. 5: ``sum over the batch of w_a * mean_c |y1 - y2|``.
+
+    Args:
+        y1: probabilities of f1, shape (N, ..., C). Dimensions between (the anchors of a
+            detector) are averaged, so that the scale does not depend on the image size.
+        y2: probabilities of f2, same shape.
+        weight: w_a of Eq. 4, shape (N, ...).
+
+    Returns:
+        A scalar.
+    """
+    return _sum_over_batch(weight * classifier_discrepancy(y1, y2))
+
+
+def discrepancy_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
+    """Eq. 6, and the unlabelled term of Eq. 8: ``sum of w_d * (1 - mean_c |y1 - y2|)``.
+
+    Arguments and shapes as in :func:`agreement_loss`, with w_d of Eq. 7 as weight. Eq. 8 adds
+    :func:`label_loss` on labelled samples in the same update.
+    """
+    return _sum_over_batch(weight * (1 - classifier_discrepancy(y1, y2)))
+
+
+def _sum_over_batch(values: Tensor) -> Tensor:
+    """Sum over the first dimension of the mean over all others."""
+    return values.flatten(1).mean(dim=1).sum() if values.dim() > 1 else values.sum()

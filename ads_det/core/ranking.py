@@ -1,0 +1,74 @@
+"""From the values of many anchors to one score an image, and from scores to an order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+REDUCTIONS = ("mean", "sum", "kth")
+
+
+def check_topk(topk: int | float) -> int | float:
+    """``topk`` itself if it is a positive whole number or a fraction in (0, 1].
+
+    Raises:
+        ValueError: otherwise.
+    """
+    whole = isinstance(topk, int) and not isinstance(topk, bool) and topk >= 1
+    fraction = isinstance(topk, float) and 0 < topk <= 1
+    if not (whole or fraction):
+        raise ValueError(
+            f"topk is {topk!r}; use a whole number of anchors (1 or more) or a fraction in (0, 1]"
+        )
+    return topk
+
+
+def topk_reduce(values: Tensor, topk: int | float = 1000, reduction: str = "mean") -> Tensor:
+    """Score of an image from the k largest values over its anchors.
+
+    The paper keeps 'the top-1000 largest entropy' (Sec. 4.3), 11.5 % of SSD300's 8,732
+    anchors, and does not say how they become one number.
+
+    Args:
+        values: one value an anchor, shape (N, A), or (N,) for a classifier (returned as is).
+        topk: number of anchors (at most A are used) or, as a float in (0, 1], their fraction
+            (at least one anchor).
+        reduction: ``'mean'``, ``'sum'`` or ``'kth'`` (the smallest of the k largest).
+
+    Returns:
+        Shape (N,).
+
+    Raises:
+        ValueError: if ``topk`` or ``reduction`` has no meaning.
+    """
+    check_topk(topk)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; use one of {', '.join(REDUCTIONS)}")
+    if values.dim() == 1:
+        return values
+    anchors = values.shape[1]
+    k = max(1, round(topk * anchors)) if isinstance(topk, float) else min(topk, anchors)
+    largest = values.topk(k, dim=1).values
+    if reduction == "mean":
+        return largest.mean(dim=1)
+    return largest.sum(dim=1) if reduction == "sum" else largest[:, -1]
+
+
+def rank(ids: Sequence[str], scores: Sequence[float]) -> list[int]:
+    """Positions from the largest score to the smallest; equal scores in order of their ids.
+
+    Args:
+        ids: one id a candidate.
+        scores: one finite score a candidate.
+
+    Raises:
+        ValueError: if the lengths differ or a score is not finite (the id is named).
+    """
+    if len(ids) != len(scores):
+        raise ValueError(f"{len(ids)} ids but {len(scores)} scores; they must match one to one")
+    for name, score in zip(ids, scores, strict=True):
+        if not math.isfinite(score):
+            raise ValueError(f"the score of {name!r} is {score}; the model gives no finite output")
+    return sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))

@@ -1,0 +1,73 @@
+"""Samplers that mmengine does not have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence, Sized
+
+import torch
+from mmengine.dist import get_dist_info
+from torch.utils.data import Sampler
+
+from ads_det.registry import DATA_SAMPLERS
+
+
+@DATA_SAMPLERS.register_module()
+class FixedLengthSampler(Sampler[int]):
+    """Epochs of a fixed number of samples, whatever the size of the data set.
+
+    A labelled set that grows from cycle to cycle then gets the same number of iterations, and
+    schedules written in epochs keep their meaning. Each epoch walks random permutations of the
+    data set, one after the other, so that no image is seen twice before all were seen once.
+
+    Args:
+        dataset: any sized data set.
+        num_samples: images an epoch, over all processes (rounded up to a multiple of their
+            number).
+        seed: the same on all processes.
+    """
+
+    def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:
+        self.rank, self.world_size = get_dist_info()
+        self.dataset = dataset
+        self.per_rank = math.ceil(num_samples / self.world_size)
+        self.seed = seed or 0
+        self.epoch = 0
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        total, size = self.per_rank * self.world_size, len(self.dataset)
+        rounds = [torch.randperm(size, generator=generator) for _ in range(-(-total // size))]
+        return iter(torch.cat(rounds)[self.rank : total : self.world_size].tolist())
+
+    def __len__(self) -> int:
+        return self.per_rank
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+class ShardedBatchSampler(Sampler[list[int]]):
+    """Consecutive batches in order, dealt out whole to the processes.
+
+    The composition of a batch does not depend on the number of processes, so a model in
+    inference mode gives bit-identical outputs on one and on many; nothing is padded.
+
+    Args:
+        order: indices into the data set.
+        batch_size: images a batch.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    def __init__(self, order: Sequence[int], batch_size: int, rank: int, world_size: int) -> None:
+        self.batches = [
+            list(order[start : start + batch_size])
+            for start in range(0, len(order), batch_size)
+        ][rank::world_size]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)

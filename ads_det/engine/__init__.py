@@ -1,0 +1,1 @@
+"""What joins the phases to mmengine's Runner."""

@@ -1,0 +1,80 @@
+"""Small hooks of the training of one cycle."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from tqdm import tqdm
+
+from ads_det.engine.progress import progress_bar
+from ads_det.engine.seeding import seed_everything
+from ads_det.errors import ADSError
+from ads_det.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Make the random state of a label epoch a function of (seed, epoch).
+
+    A resumed epoch then augments exactly like an uninterrupted one, and the phases before it
+    leave no trace in it.
+    """
+
+    priority = "LOW"  # after the phases
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        seed_everything(runner.seed, runner.epoch, "label")
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stop at the first loss that is not finite, before a checkpoint is written."""
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        bad = [k for k, v in outputs.items() if "loss" in k and not math.isfinite(float(v.detach()))]
+        if bad:
+            raise ADSError(
+                f"The training loss ({', '.join(bad)}) is not finite in epoch {runner.epoch}, "
+                f"iteration {batch_idx}: lower optim_wrapper.optimizer.lr, lengthen the warm-up, "
+                "or set optim_wrapper.clip_grad=dict(max_norm=10)."
+            )
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """One progress bar over all iterations of a training or a test."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        self._bar = progress_bar(None, "train", total=runner.max_iters, initial=runner.iter)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        assert self._bar is not None
+        self._bar.update()
+        if outputs and "loss" in outputs:
+            self._bar.set_postfix(loss=f"{float(outputs['loss'].detach()):.3f}", refresh=False)
+
+    def before_test(self, runner: Runner) -> None:
+        self._bar = progress_bar(None, "test", total=len(runner.test_dataloader))
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        assert self._bar is not None
+        self._bar.update()
+
+    def after_train(self, runner: Runner) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def after_test(self, runner: Runner) -> None:
+        self.after_train(runner)

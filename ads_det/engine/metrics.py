@@ -1,0 +1,59 @@
+"""One metric for the joint prediction and for each classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS as ROOT_METRICS
+
+from ads_det.registry import METRICS
+
+
+@METRICS.register_module()
+class PerClassifierMetric(BaseMetric):
+    """Evaluate the mean of the classifiers, f1 and f2 with the same metric.
+
+    Args:
+        metric: config of any metric that reads ``pred_instances``.
+
+    The results carry the prefixes ``mean/``, ``f1/`` and ``f2/``; a prediction that the model
+    did not make (a plain model has no f2) is left out.
+    """
+
+    def __init__(self, metric: dict) -> None:
+        super().__init__()
+        self._cfg = metric
+        self._metrics = {"mean": ROOT_METRICS.build(metric)}
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict) -> None:
+        self._dataset_meta = meta
+        for metric in self._metrics.values():
+            metric.dataset_meta = meta
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for name in ("mean", "f1", "f2"):
+            field = "pred_instances" if name == "mean" else f"pred_instances_{name}"
+            if field not in data_samples[0]:
+                continue
+            if name not in self._metrics:
+                self._metrics[name] = ROOT_METRICS.build(self._cfg)
+                self._metrics[name].dataset_meta = self.dataset_meta
+            renamed = [sample | {"pred_instances": sample[field]} for sample in data_samples]
+            self._metrics[name].process(data_batch, renamed)
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        return {
+            f"{name}/{key}": value
+            for name, metric in self._metrics.items()
+            for key, value in metric.evaluate(size).items()
+        }
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        raise AssertionError("the inner metrics compute")

@@ -1,0 +1,103 @@
+"""mmengine's Runner for one cycle of many in a process."""
+
+from __future__ import annotations
+
+import io
+import logging
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import CheckpointLoader, get_state_dict, load_state_dict
+
+from ads_det.errors import ADSError
+
+
+class CycleRunner(Runner):
+    """A Runner whose log goes to its file whole and to the console from WARNING on.
+
+    Ten cycles would otherwise print the environment and the config ten times.
+    """
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.setLevel(max(handler.level, logging.WARNING))
+        return logger
+
+
+def write_model(runner: Runner, file: IO[bytes]) -> None:
+    """Weights and what is needed to use them elsewhere, without optimiser state."""
+    model = runner.model.module if hasattr(runner.model, "module") else runner.model
+    dataset_meta = getattr(runner.train_dataloader.dataset, "metainfo", {})
+    content = dict(
+        meta=dict(cfg=runner.cfg.pretty_text, seed=runner.seed, dataset_meta=dataset_meta),
+        state_dict={k: v.cpu() for k, v in get_state_dict(model).items()},
+    )
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    file.write(buffer.getvalue())
+
+
+def read_model(model: torch.nn.Module, path: str | Path) -> None:
+    """Load weights for evaluation or scoring into a bare model.
+
+    Raises:
+        ADSError: if the file is missing or broken, of another architecture, or not finite.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location="cpu")
+    except FileNotFoundError as error:
+        raise ADSError(f"The checkpoint {path} does not exist.") from error
+    except Exception as error:
+        raise ADSError(f"The checkpoint {path} cannot be read ({error}).") from error
+    state = checkpoint.get("state_dict", checkpoint)
+    own = model.state_dict()
+    missing = [key for key in own if key not in state]
+    bad = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
+    if bad:
+        raise ADSError(f"The checkpoint {path} holds NaN or infinity in {bad[0]}; train again.")
+    if len(missing) > len(own) // 2:
+        raise ADSError(
+            f"The checkpoint {path} is of another architecture ({len(missing)} of {len(own)} "
+            f"tensors are missing, the first is {missing[0]}); use the config it was trained with."
+        )
+    try:
+        load_state_dict(model, state, strict=False)
+    except RuntimeError as error:
+        raise ADSError(f"The checkpoint {path} does not fit the config's model: {error}") from error
+
+
+def check_pretrained(cfg: Config) -> None:
+    """Fetch every pretrained weight file that the model names, before any work is done.
+
+    Raises:
+        ADSError: if one is not on disk and cannot be downloaded; says how to go on without.
+    """
+    for key, source in _pretrained(cfg.model, "model"):
+        try:
+            CheckpointLoader.load_checkpoint(source, map_location="cpu")
+        except Exception as error:
+            raise ADSError(
+                f"The pretrained weights {source!r} ({key}) could not be loaded "
+                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
+                f"with no network, download them elsewhere and pass --cfg-options "
+                f"{key}.checkpoint=/path/to/file, or train from scratch with "
+                f"--cfg-options {key}=None."
+            ) from error
+
+
+def _pretrained(node: Any, key: str) -> list[tuple[str, str]]:
+    if not isinstance(node, dict):
+        return []
+    found = []
+    for name, value in node.items():
+        is_init = name == "init_cfg" and isinstance(value, dict)
+        if is_init and value.get("type") == "Pretrained" and value.get("checkpoint"):
+            found.append((f"{key}.{name}", value["checkpoint"]))
+        found += _pretrained(value, f"{key}.{name}")
+    return found

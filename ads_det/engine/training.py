@@ -1,0 +1,98 @@
+"""From a run's config to the Runner config of one training."""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_distributed
+
+from ads_det.data.pool_dataset import read_ids
+
+
+def training_config(
+    cfg: Config, work_dir: Path, labeled: Path, unlabeled: Path | None, seed: int
+) -> Config:
+    """Config of a Runner that trains on some images and sees others without their labels.
+
+    It adds what every training of this project has: random state per epoch and worker, the
+    check of the loss, a progress bar and, if the config has an ``ads`` block and there are
+    unlabelled images, the ADS hook with its loader.
+
+    Args:
+        cfg: a config with ``train_dataloader`` and so on; not changed.
+        work_dir: of the Runner; a training that was cut short there is resumed.
+        labeled: list of the ids to train on.
+        unlabeled: list of the ids that the phases see.
+        seed: of this training.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir = str(work_dir)
+    # Runners of one process that share a name would share MessageHub and visualiser
+    cfg.experiment_name = f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
+    cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
+    cfg.resume = (work_dir / "last_checkpoint").exists()
+    cfg.load_from = None
+    cfg.train_dataloader.dataset.ids = str(labeled)
+    _seed_workers(cfg.train_dataloader)
+    cfg.custom_hooks = [
+        *(cfg.get("custom_hooks") or ()),
+        *_ads_hook(cfg, unlabeled),
+        dict(type="ads_det.EpochSeedHook"),
+        dict(type="ads_det.FiniteLossHook"),
+        dict(type="ads_det.ProgressHook"),
+    ]
+    _allow_frozen_parts(cfg)
+    return cfg
+
+
+def _ads_hook(cfg: Config, unlabeled: Path | None) -> list[dict]:
+    if cfg.get("ads") is None or unlabeled is None or not read_ids(unlabeled):
+        return []
+    loader = copy.deepcopy(cfg.unlabeled_dataloader)
+    loader.dataset = unlabeled_dataset(cfg, loader.dataset, unlabeled)
+    _seed_workers(loader)
+    return [dict(cfg.ads, type="ads_det.ADSHook", unlabeled_dataloader=loader)]
+
+
+def _seed_workers(dataloader: dict) -> None:
+    dataloader.setdefault("worker_init_fn", dict(type="ads_det.seed_worker"))
+
+
+def _allow_frozen_parts(cfg: Config) -> None:
+    """What freezing parts of a model under DistributedDataParallel needs (in place)."""
+    if not is_distributed():
+        return
+    if torch.cuda.is_available():
+        cfg.find_unused_parameters = True
+    else:  # mmengine would pass a device id
+        cfg.model_wrapper_cfg = dict(
+            type="MMDistributedDataParallel",
+            device_ids=None,
+            find_unused_parameters=True,
+            broadcast_buffers=False,
+        )
+
+
+def unlabeled_dataset(cfg: Config, override: dict, ids: Path | None) -> dict:
+    """The training data set without annotations, restricted to the ids listed in a file.
+
+    Args:
+        cfg: the run's config.
+        override: keys that replace the training data set's, such as the pipeline.
+        ids: None for all images.
+    """
+    dataset = copy.deepcopy(cfg.train_dataloader.dataset)
+    dataset.update(filter_cfg=None, load_annotations=False, ids=None if ids is None else str(ids))
+    dataset.update(override)
+    return dataset
+
+
+def candidate_loader(cfg: Config, ids: Path | None) -> dict:
+    """Config of the loader that scores the images of the pool listed in a file."""
+    loader = copy.deepcopy(cfg.candidate_dataloader)
+    loader.dataset = unlabeled_dataset(cfg, loader.dataset, ids)
+    return loader

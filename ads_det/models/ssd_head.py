@@ -1,0 +1,254 @@
+"""SSD's head with two adversarial classifiers."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.dense_heads import SSDHead
+from mmdet.models.losses import smooth_l1_loss
+from mmdet.models.utils import unpack_gt_instances
+from mmdet.structures import SampleList
+from torch import Tensor, nn
+
+from ads_det.core.losses import binary_cross_entropy
+from ads_det.models.losses import hard_negative_loss
+from ads_det.registry import MODELS
+
+ACTIVATIONS = ("sigmoid", "softmax")
+
+
+@MODELS.register_module()
+class ADSSSDHead(SSDHead):
+    """SSD head whose classification convolutions are doubled; the box branch is shared.
+
+    f1 is ``cls_convs`` (so a plain mmdet SSD checkpoint loads into it) and f2 is
+    ``cls_convs2``: a 3x3 convolution with stride 1 and padding 1 a level each (paper,
+    Sec. 4.3). Both are trained on the same targets, which are computed once.
+
+    Args:
+        activation: ``'sigmoid'``: C independent classes and the BCE of Eq. 1;
+            ``'softmax'``: SSD's own cross-entropy over C classes and background. Both with
+            SSD's 3:1 hard negatives.
+        num_classifiers: 2, or 1 for the plain detector that baselines train.
+        **kwargs: as in mmdet's SSDHead.
+
+    Raises:
+        ValueError: if an argument has no meaning.
+    """
+
+    # SSDHead skips the parent's constructor and so never sets what prediction reads
+    loss_cls = None
+
+    def __init__(
+        self, activation: str = "sigmoid", num_classifiers: int = 2, **kwargs: Any
+    ) -> None:
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation is {activation!r}; use one of {', '.join(ACTIVATIONS)}")
+        if num_classifiers not in (1, 2):
+            raise ValueError(f"num_classifiers is {num_classifiers!r}; use 1 (plain) or 2 (ADS)")
+        self.activation = activation
+        self.num_classifiers = num_classifiers
+        super().__init__(**kwargs)
+        self.use_sigmoid_cls = activation == "sigmoid"
+
+    def _init_layers(self) -> None:
+        if self.activation == "sigmoid":
+            self.cls_out_channels = self.num_classes  # no background channel
+        super()._init_layers()
+        if self.num_classifiers == 2:
+            self.cls_convs2 = copy.deepcopy(self.cls_convs)
+            for module in self.cls_convs2.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.reset_parameters()  # equal classifiers would never disagree
+
+    def classifiers(self) -> list[nn.Module]:
+        return [self.cls_convs] + ([self.cls_convs2] if self.num_classifiers == 2 else [])
+
+    # -- forward ----------------------------------------------------------------------------
+
+    def forward(self, x: tuple[Tensor, ...]) -> tuple[list[list[Tensor]], list[Tensor]]:
+        """Scores of each classifier and box deltas.
+
+        Args:
+            x: features of L levels, each (N, channels, H_l, W_l).
+
+        Returns:
+            A list over classifiers of lists over levels, each (N, anchors * C', H_l, W_l) with
+            C' classes (one more with softmax), and a list over levels of
+            (N, anchors * 4, H_l, W_l).
+        """
+        scores = self._scores(x)
+        deltas = [conv(feat) for conv, feat in zip(self.reg_convs, x, strict=True)]
+        return scores, deltas
+
+    def probabilities(self, x: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+        """``(y1, y2)``, each (N, A, C') in float32, without touching the box branch."""
+        y = [self._activate(self._flatten(scores).float()) for scores in self._scores(x)]
+        return y[0], y[-1]
+
+    def _scores(self, x: tuple[Tensor, ...]) -> list[list[Tensor]]:
+        return [
+            [conv(feat) for conv, feat in zip(convs, x, strict=True)]
+            for convs in self.classifiers()
+        ]
+
+    def _flatten(self, levels: list[Tensor]) -> Tensor:
+        """List over levels of (N, anchors * C', H, W) to (N, A, C')."""
+        n = len(levels[0])
+        return torch.cat(
+            [s.permute(0, 2, 3, 1).reshape(n, -1, self.cls_out_channels) for s in levels], dim=1
+        )
+
+    def _activate(self, scores: Tensor) -> Tensor:
+        return scores.sigmoid() if self.activation == "sigmoid" else scores.softmax(dim=-1)
+
+    # -- losses -----------------------------------------------------------------------------
+
+    def loss_by_feat(
+        self,
+        cls_scores: list[list[Tensor]],
+        bbox_preds: list[Tensor],
+        batch_gt_instances: list,
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list | None = None,
+    ) -> dict[str, Tensor]:
+        """Eq. 1 of both classifiers on shared targets, and SSD's smooth L1 box loss.
+
+        Returns:
+            ``loss_cls1``, ``loss_cls2`` (with two classifiers) and ``loss_bbox``, each
+            normalised by the number of positive anchors in the batch.
+        """
+        targets = self._targets(
+            cls_scores[0], batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
+        )
+        labels, label_weights, bbox_targets, bbox_weights, avg_factor, anchors = targets
+        losses = self._classification_losses(cls_scores, labels, label_weights, avg_factor)
+        n = len(labels)
+        deltas = torch.cat([b.permute(0, 2, 3, 1).reshape(n, -1, 4) for b in bbox_preds], dim=1)
+        if self.reg_decoded_bbox:
+            deltas = self.bbox_coder.decode(anchors.reshape(-1, 4), deltas.reshape(-1, 4))
+            deltas = deltas.reshape(n, -1, 4)
+        losses["loss_bbox"] = smooth_l1_loss(
+            deltas,
+            bbox_targets,
+            bbox_weights,
+            beta=self.train_cfg["smoothl1_beta"],
+            avg_factor=avg_factor,
+        )
+        return losses
+
+    def classification_loss(
+        self, x: tuple[Tensor, ...], batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Eq. 1 alone: ``loss_cls1`` and ``loss_cls2`` on labelled features."""
+        scores = self._scores(x)
+        gt, gt_ignore, metas = unpack_gt_instances(batch_data_samples)
+        labels, weights, _, _, avg_factor, _ = self._targets(scores[0], gt, metas, gt_ignore)
+        return self._classification_losses(scores, labels, weights, avg_factor)
+
+    def _targets(
+        self, levels: list[Tensor], gt: list, metas: list[dict], gt_ignore: list | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, float, Tensor]:
+        """Labels (N, A), their weights, box targets (N, A, 4), their weights, the number of
+        positives, anchors (N, A, 4)."""
+        sizes = [level.shape[-2:] for level in levels]
+        anchors, valid = self.get_anchors(sizes, metas, device=levels[0].device)
+        stacked = torch.stack([torch.cat(image) for image in anchors])
+        *lists, avg_factor = self.get_targets(
+            anchors, valid, gt, metas, batch_gt_instances_ignore=gt_ignore, unmap_outputs=True
+        )
+        labels, label_weights, bbox_targets, bbox_weights = (torch.cat(t, dim=1) for t in lists)
+        return labels, label_weights, bbox_targets, bbox_weights, avg_factor, stacked
+
+    def _classification_losses(
+        self,
+        cls_scores: list[list[Tensor]],
+        labels: Tensor,
+        label_weights: Tensor,
+        avg_factor: float,
+    ) -> dict[str, Tensor]:
+        per_anchor: Callable[[Tensor, Tensor], Tensor] = (
+            self._bce if self.activation == "sigmoid" else self._cross_entropy
+        )
+        return {
+            f"loss_cls{i}": hard_negative_loss(
+                per_anchor(self._flatten(scores), labels) * label_weights,
+                labels < self.num_classes,
+                self.train_cfg["neg_pos_ratio"],
+            )
+            / avg_factor
+            for i, scores in enumerate(cls_scores, start=1)
+        }
+
+    def _bce(self, scores: Tensor, labels: Tensor) -> Tensor:
+        one_hot = F.one_hot(labels, self.num_classes + 1)[..., :-1]  # background: all zeros
+        return binary_cross_entropy(scores, one_hot)
+
+    @staticmethod
+    def _cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(scores.transpose(1, 2), labels, reduction="none")
+
+    # -- prediction -------------------------------------------------------------------------
+
+    def predict(
+        self, x: tuple[Tensor, ...], batch_data_samples: SampleList, rescale: bool = False
+    ) -> list:
+        """Boxes after NMS from the mean of the two probabilities."""
+        return self.predict_each(x, batch_data_samples, rescale, per_classifier=False)["mean"]
+
+    def predict_each(
+        self,
+        x: tuple[Tensor, ...],
+        batch_data_samples: SampleList,
+        rescale: bool = False,
+        per_classifier: bool = True,
+    ) -> dict[str, list]:
+        """Boxes after NMS: ``'mean'`` and, if asked, ``'f1'`` and ``'f2'`` of each image."""
+        metas = [sample.metainfo for sample in batch_data_samples]
+        scores, deltas = self(x)
+        variants = {"mean": self._joint_scores(scores)}
+        if per_classifier:
+            variants |= {f"f{i}": levels for i, levels in enumerate(scores, start=1)}
+        return {
+            name: self.predict_by_feat(levels, deltas, batch_img_metas=metas, rescale=rescale)
+            for name, levels in variants.items()
+        }
+
+    def _joint_scores(self, cls_scores: list[list[Tensor]]) -> list[Tensor]:
+        """Scores whose activation is the mean of the classifiers' probabilities."""
+        if self.num_classifiers == 1:
+            return cls_scores[0]
+        return [self._joint_level(s1, s2) for s1, s2 in zip(*cls_scores, strict=True)]
+
+    def _joint_level(self, scores1: Tensor, scores2: Tensor) -> Tensor:
+        if self.activation == "sigmoid":
+            return torch.logit((scores1.sigmoid() + scores2.sigmoid()) / 2, eps=1e-7)
+        n, _, h, w = scores1.shape
+        log1, log2 = (
+            F.log_softmax(s.view(n, -1, self.cls_out_channels, h, w), dim=2)
+            for s in (scores1, scores2)
+        )
+        return torch.logaddexp(log1, log2).view(n, -1, h, w)  # softmax forgets the factor 2
+
+    # -- checkpoints ------------------------------------------------------------------------
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+        """Accept a plain SSD's softmax classifier where this head has sigmoid classifiers.
+
+        ``p_c / (p_c + p_background) = sigmoid(s_c - s_background)``, and scores are linear in
+        the weights, so subtracting the background channel's converts them exactly.
+        """
+        if self.activation == "sigmoid":
+            for level, anchors in enumerate(self.num_base_priors):
+                last = len(self.cls_convs[level]) - 1
+                for name in ("weight", "bias"):
+                    key = f"{prefix}cls_convs.{level}.{last}.{name}"
+                    value = state_dict.get(key)
+                    if value is not None and len(value) == anchors * (self.num_classes + 1):
+                        value = value.view(anchors, self.num_classes + 1, *value.shape[1:])
+                        state_dict[key] = (value[:, :-1] - value[:, -1:]).flatten(0, 1)
+        super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,0 +1,72 @@
+"""One row a cycle: a table for the console, JSON and CSV for programs, a curve for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ads_det.active.files import write_atomic, write_csv, write_json
+from ads_det.report.curves import plot_learning_curve
+
+_CLASSIFIERS = ("mean", "f1", "f2")
+_STAGES = ("train", "evaluate", "select")
+
+
+class History:
+    """Results of the finished cycles of a run.
+
+    Args:
+        work_dir: receives ``history.json``, ``history.csv`` and ``learning_curve.png``.
+        metric: key of the evaluation to show, such as ``'pascal_voc/mAP'``.
+    """
+
+    def __init__(self, work_dir: Path, metric: str) -> None:
+        self.work_dir, self.metric = work_dir, metric
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, result: dict[str, Any], seconds: dict[str, float]) -> None:
+        """Append a cycle.
+
+        Args:
+            result: content of the cycle's ``metrics.json``.
+            seconds: of each stage that ran.
+        """
+        self.rows.append(result | dict(seconds=seconds))
+
+    def write(self) -> None:
+        """Write the three files atomically."""
+        write_json(self.work_dir / "history.json", dict(metric=self.metric, cycles=self.rows))
+        flat = [self._flat(row) for row in self.rows]
+        write_csv(self.work_dir / "history.csv", list(flat[0]), [list(r.values()) for r in flat])
+        write_atomic(
+            self.work_dir / "learning_curve.png",
+            lambda file: plot_learning_curve(self.rows, self.metric, file),
+        )
+
+    def table(self) -> str:
+        """The table as text."""
+        table = Table(title=f"{self.metric} (mean of both classifiers, each alone)")
+        flat = [self._flat(row) for row in self.rows]
+        for name in flat[0]:
+            table.add_column(name.replace("seconds_", "s "), justify="right")
+        for row in flat:
+            table.add_row(*(self._cell(name, value) for name, value in row.items()))
+        console = Console(width=110, file=None)
+        with console.capture() as capture:
+            console.print(table)
+        return capture.get()
+
+    def _flat(self, row: dict[str, Any]) -> dict[str, Any]:
+        flat = {k: row[k] for k in ("cycle", "labeled_images", "labeled_objects")}
+        for name in _CLASSIFIERS:
+            flat[name] = row["metrics"].get(f"{name}/{self.metric}", "")
+        return flat | {f"seconds_{s}": row["seconds"].get(s, "") for s in _STAGES}
+
+    @staticmethod
+    def _cell(name: str, value: Any) -> str:
+        if isinstance(value, float):
+            return f"{value:.0f}" if name.startswith("seconds") else f"{value:.4f}"
+        return str(value)

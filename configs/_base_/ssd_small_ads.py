@@ -1,0 +1,30 @@
+# A small SSD with ADS for CPU-sized data: inherit from this and name folder and classes.
+_base_ = ["./runtime.py", "./ssd_small.py"]
+
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_interval=1000)
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.05),
+    clip_grad=dict(max_norm=10),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=40),
+    dict(type="CosineAnnealingLR", by_epoch=True, T_max=40, convert_to_iter_based=True),
+]
+# None trains the plain model
+ads = dict(
+    interval=5,
+    begin=5,
+    images_per_epoch=320,
+    positive_filter="predicted",
+    weighting="calibration",
+    entropy_of="mean",
+    tau=0.1,
+)
+active_learning = dict(
+    initial=100,
+    budget=100,
+    cycles=5,
+    strategy=dict(type="ads_det.Entropy", topk=20, reduction="mean"),
+    metric="pascal_voc/mAP",
+)
