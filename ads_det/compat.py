@@ -234,9 +234,9 @@ def _roi_align_layer() -> type[nn.Module]:
             use_torchvision: bool = True,
         ) -> None:
             super().__init__()
-            # mmdet reads output_size as a pair.
-            single = isinstance(output_size, int)
-            self.output_size = (output_size, output_size) if single else tuple(output_size)
+            if isinstance(output_size, int):
+                output_size = (output_size, output_size)
+            self.output_size = output_size  # mmdet reads it as a pair
             self.arguments = (float(spatial_scale), sampling_ratio, pool_mode, aligned)
 
         def forward(self, input: Tensor, rois: Tensor) -> Tensor:

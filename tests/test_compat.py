@@ -242,7 +242,7 @@ def build(config: Any) -> torch.nn.Module:
     from mmdet.registry import MODELS
 
     torch.manual_seed(0)
-    return MODELS.build(config)
+    return MODELS.build(dict(config, _scope_="mmdet"))
 
 
 def batch() -> dict[str, Any]:

@@ -2,53 +2,82 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.logging import print_log
+
 from ads_det.errors import ADSError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+MAX_NAMED = 20  # skipped boxes that a message names one by one
 
 
-def read_ids(path: str | Path) -> list[str]:
-    """Ids from a text file, one a line (they may contain spaces); empty lines are skipped.
+def first_twice(values: Sequence[str]) -> str | None:
+    """The first value that occurred before, or None."""
+    if len(set(values)) == len(values):
+        return None
+    return next(value for i, value in enumerate(values) if value in values[:i])
+
+
+def and_more(count: int) -> str:
+    """' (and 3 more)', or nothing."""
+    return f" (and {count} more)" if count else ""
+
+
+def read_ids(path: str | os.PathLike[str]) -> list[str]:
+    """Ids from a UTF-8 text file, one a line; empty lines are skipped.
+
+    Ids may contain spaces, but none at either end.
 
     Raises:
-        ADSError: if the file is missing or names an id twice.
+        ADSError: if the file cannot be read or names an id twice.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise ADSError(f"The id list {path} cannot be read ({error.strerror}).") from error
-    ids = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(set(ids)) < len(ids):
-        seen: set[str] = set()
-        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise ADSError(
+            f"The id list {path} cannot be read ({error.strerror}); give the path of a text file "
+            "with one id a line."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ADSError(f"The id list {path} is not UTF-8 text; save it as such.") from error
+    ids = [line.strip() for line in text.split("\n") if line.strip()]
+    twice = first_twice(ids)
+    if twice is not None:
         raise ADSError(f"The id list {path} names {twice!r} twice; keep one of the two lines.")
     return ids
 
 
 class PoolDatasetMixin:
-    """Mixin for an mmengine data set whose images are named by string ids.
+    """Mixin for an mmdet data set whose images are named by string ids.
 
     Args:
-        ids: the ids to load, or the path of a text file that lists them; all images of the
-            data set unless given.
+        ids: the ids to load, in that order, or the path of a text file that lists them; all
+            images of the data set unless given.
         load_annotations: if False no annotation is opened and none needs to exist: the
             unlabelled and the candidate loader are the same data set with False.
         **kwargs: of the data set.
+
+    Raises:
+        ADSError: when the data are loaded, if files, ids or classes do not fit together.
     """
 
     def __init__(
         self,
         *args: Any,
-        ids: str | Sequence[str] | None = None,
+        ids: str | os.PathLike[str] | Sequence[str] | None = None,
         load_annotations: bool = True,
         **kwargs: Any,
     ) -> None:
         self.ids = ids
         self.load_annotations = load_annotations
+        self._skipped: list[str] = []  # boxes that cannot be used, for the report
+        self._other_classes: Counter[str] = Counter()  # objects that are not asked for
         super().__init__(*args, **kwargs)
 
     def image_paths(self) -> dict[str, str]:
@@ -56,48 +85,112 @@ class PoolDatasetMixin:
         raise NotImplementedError
 
     def load_labeled(self, paths: dict[str, str]) -> list[dict]:
-        """Data items with annotations of the images in ``paths``."""
+        """Data items with annotations of the images in ``paths``, in that order."""
         raise NotImplementedError
 
     def load_data_list(self) -> list[dict]:
         """Data items of the ids asked for.
 
         Raises:
-            ADSError: if an id of ``ids`` names no image of the data set, or none is left.
+            ADSError: if an id of ``ids`` names no image of the data set, none is left, or
+                none of the configured classes occurs.
         """
         paths = self.image_paths()
-        if self.ids is not None:
-            ids = read_ids(self.ids) if isinstance(self.ids, str) else self.ids
-            unknown = [i for i in ids if i not in paths]
-            if unknown:
-                source = self.ids if isinstance(self.ids, str) else "The id list"
-                raise ADSError(
-                    f"{source} names {unknown[0]!r} (and {len(unknown) - 1} more) that "
-                    f"{self.where()} does not contain; use the ids of that data set."
-                )
-            paths = {i: paths[i] for i in ids}
         if not paths:
             raise ADSError(f"{self.where()} contains no image; check the folder and the id lists.")
-        if self.load_annotations:
-            return self.load_labeled(paths)
-        return [dict(img_id=i, img_path=path) for i, path in paths.items()]
+        if self.ids is not None:
+            paths = {i: paths[i] for i in self._asked_for(paths)}
+        if not self.load_annotations:
+            return [dict(img_id=i, img_path=path) for i, path in paths.items()]
+        self._check_classes()
+        items = self.load_labeled(paths)
+        self._report(sum(len(item["instances"]) for item in items))
+        return items
 
     def filter_data(self) -> list[dict]:
-        """The data set's own filter, which may look at annotations only if they are loaded.
+        """The items that ``filter_cfg`` keeps: ``filter_empty_gt`` and ``min_size``.
+
+        As in mmdet, nothing is filtered in test mode; nor is it without annotations.
 
         Raises:
-            ADSError: if the filter leaves no image.
+            ADSError: if no image is left.
         """
-        if not self.load_annotations:
+        if not self.load_annotations or self.test_mode or not self.filter_cfg:
             return self.data_list
-        kept = super().filter_data()
+        drop_empty = self.filter_cfg.get("filter_empty_gt", False)
+        min_size = self.filter_cfg.get("min_size", 0)
+        kept = [
+            item
+            for item in self.data_list
+            if (item["instances"] or not drop_empty)
+            and min(item["width"], item["height"]) >= min_size
+        ]
         if not kept:
             raise ADSError(
-                f"None of the {len(self.data_list)} images asked of {self.where()} has an object "
-                "of the configured classes; check `metainfo.classes` and the annotations."
+                f"None of the {len(self.data_list)} images asked of {self.where()} passes "
+                f"`filter_cfg` {dict(self.filter_cfg)} (filter_empty_gt: at least one object of "
+                "the configured classes); check `metainfo.classes` and the annotations."
             )
         return kept
 
     def where(self) -> str:
         """How messages name this data set."""
-        return f"the data set {self.data_root or self.ann_file}"
+        return f"the data set {self.ann_file or self.data_root}"
+
+    def _asked_for(self, paths: dict[str, str]) -> Sequence[str]:
+        if isinstance(self.ids, (str, os.PathLike)):
+            ids: Sequence[str] = read_ids(self.ids)
+            source = f"The id list {os.fspath(self.ids)}"
+        else:
+            ids, source = self.ids or (), "The list `ids`"
+        if not ids:
+            raise ADSError(f"{source} names no image; give at least one id.")
+        twice = first_twice(ids)
+        if twice is not None:
+            raise ADSError(f"{source} names {twice!r} twice; keep one of the two.")
+        unknown = [i for i in ids if i not in paths]
+        if unknown:
+            raise ADSError(
+                f"{source} names {unknown[0]!r}{and_more(len(unknown) - 1)}, which "
+                f"{self.where()} does not contain; use ids such as {next(iter(paths))!r}."
+            )
+        return ids
+
+    def _check_classes(self) -> None:
+        classes = self.metainfo.get("classes")
+        if isinstance(classes, str):
+            raise ADSError(
+                f"`metainfo.classes` is the text {classes!r}, which names no file; write a single "
+                f"class as ({classes!r},), with the comma."
+            )
+        if not classes or first_twice(list(classes)) is not None:
+            raise ADSError(
+                f"`metainfo.classes` is {classes!r}; name at least one class, and none twice."
+            )
+
+    def _report(self, num_boxes: int) -> None:
+        """Say once what was left out of the annotations."""
+        if self._skipped:
+            named = "; ".join(self._skipped[:MAX_NAMED])
+            print_log(
+                f"Skipped {len(self._skipped)} box(es) without area or outside the image: {named}"
+                f"{and_more(len(self._skipped) - MAX_NAMED if self._skipped[MAX_NAMED:] else 0)}",
+                logger="current",
+                level=logging.WARNING,
+            )
+        if not self._other_classes:
+            return
+        found = ", ".join(f"{name!r} ({n})" for name, n in self._other_classes.most_common(10))
+        # a few images asked for by id, unfiltered, may well show nothing of interest
+        must_have_boxes = self.ids is None or (self.filter_cfg or {}).get("filter_empty_gt")
+        if num_boxes == 0 and must_have_boxes:
+            raise ADSError(
+                f"No object in {self.where()} has one of the configured classes "
+                f"{tuple(self.metainfo['classes'])}; it names {found}: correct "
+                "`metainfo.classes`."
+            )
+        print_log(
+            f"Ignored objects of other classes in {self.where()}: {found}",
+            logger="current",
+            level=logging.WARNING,
+        )

@@ -9,6 +9,7 @@ import torch
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
+from ads_det.errors import ADSError
 from ads_det.registry import DATA_SAMPLERS
 
 
@@ -24,10 +25,20 @@ class FixedLengthSampler(Sampler[int]):
         dataset: any sized data set.
         num_samples: images an epoch, over all processes (rounded up to a multiple of their
             number).
-        seed: the same on all processes.
+        seed: the same on all processes; None means 0.
+
+    Raises:
+        ADSError: if ``num_samples`` is no positive whole number or the data set is empty.
     """
 
     def __init__(self, dataset: Sized, num_samples: int, seed: int | None = None) -> None:
+        if not isinstance(num_samples, int) or num_samples < 1:
+            raise ADSError(
+                f"`num_samples` of FixedLengthSampler is {num_samples!r}; give a whole number of "
+                "images, at least 1."
+            )
+        if len(dataset) == 0:
+            raise ADSError("FixedLengthSampler has nothing to draw from: the data set is empty.")
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.per_rank = math.ceil(num_samples / self.world_size)
@@ -58,12 +69,16 @@ class ShardedBatchSampler(Sampler[list[int]]):
         batch_size: images a batch.
         rank: of this process.
         world_size: number of processes.
+
+    Raises:
+        ADSError: if ``batch_size`` is not positive.
     """
 
     def __init__(self, order: Sequence[int], batch_size: int, rank: int, world_size: int) -> None:
+        if batch_size < 1:
+            raise ADSError(f"`batch_size` is {batch_size}; give at least 1 image a batch.")
         self.batches = [
-            list(order[start : start + batch_size])
-            for start in range(0, len(order), batch_size)
+            list(order[start : start + batch_size]) for start in range(0, len(order), batch_size)
         ][rank::world_size]
 
     def __iter__(self) -> Iterator[list[int]]:

@@ -1,0 +1,6 @@
+# Baseline: plain SSD300 with SSD's own loss, images chosen by the entropy of its one classifier.
+_base_ = "./ssd300_voc_random.py"
+
+active_learning = dict(
+    strategy=dict(_delete_=True, type="ads_det.Entropy", topk=1000, reduction="mean")
+)

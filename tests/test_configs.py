@@ -1,0 +1,170 @@
+"""Every config that ships, without data and without network."""
+
+import argparse
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.dataset import Compose
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import METRICS, PARAM_SCHEDULERS
+from mmengine.runner import Runner
+
+from ads_det.active.loop import pool_dataset
+from ads_det.active.settings import Settings, load_config
+from ads_det.active.strategies import Entropy, Random
+from ads_det.cli import add_common_options
+from ads_det.engine.ads_hook import ADSHook
+from ads_det.engine.training import candidate_loader, unlabeled_dataset
+from ads_det.registry import MODELS
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+ADS300 = CONFIGS / "ssd300_voc_ads.py"
+BASELINES = {"random": Random, "entropy": Entropy}
+
+# what Runner.from_cfg reads, except for what the loop sets itself
+RUNNER_KEYS = set(inspect.signature(Runner.__init__).parameters) - {
+    *("self", "cfg"),
+    *("work_dir", "experiment_name", "launcher", "resume", "load_from"),
+}
+OTHER_RUNNER_KEYS = {"activation_checkpointing", "compile", "efficient_conv_bn_eval", "sync_bn"}
+OUR_KEYS = {"active_learning", "ads", "candidate_dataloader", "unlabeled_dataloader"}
+# Helper variables are deleted at the end of a config, but this one is left by runtime.py.
+HELPERS = {"vis_backends"}
+
+
+@pytest.fixture(params=sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
+def cfg(request):
+    return load_config(request.param)
+
+
+def build_model(cfg):
+    """The model with random weights."""
+    if cfg.model.get("backbone") is not None:
+        cfg.merge_from_dict({"model.backbone.init_cfg": None})
+    return MODELS.build(cfg.model)
+
+
+def pipelines(cfg):
+    return dict(
+        train=cfg.train_dataloader.dataset.pipeline,
+        unlabeled=unlabeled_dataset(cfg, cfg.unlabeled_dataloader.dataset, None)["pipeline"],
+        candidate=candidate_loader(cfg, None)["dataset"]["pipeline"],
+        test=cfg.test_dataloader.dataset.pipeline,
+    )
+
+
+def types_in(node):
+    """Every type named in a config node, without its scope."""
+    if isinstance(node, dict):
+        own = {str(node["type"]).rpartition(".")[2]} if "type" in node else set()
+        return own.union(*map(types_in, node.values()))
+    return set().union(*map(types_in, node)) if isinstance(node, (list, tuple)) else set()
+
+
+def test_no_top_level_key_does_nothing(cfg):
+    assert set(cfg) - RUNNER_KEYS - OTHER_RUNNER_KEYS - OUR_KEYS - HELPERS == set()
+
+
+def test_active_learning_block_is_accepted(cfg):
+    settings = Settings.from_config(cfg)
+    settings.check_pool(10**9, settings.initial if isinstance(settings.initial, int) else 1)
+
+
+def test_ads_block_is_accepted_and_finds_two_classifiers(cfg):
+    classifiers = build_model(cfg).classifiers()
+    if cfg.get("ads") is not None:
+        hook = ADSHook(**cfg.ads)
+        assert any(hook.is_due(epoch) for epoch in range(cfg.train_cfg.max_epochs))
+        assert len(classifiers) == 2
+
+
+def test_model_has_the_classes_of_the_data(cfg):
+    classes = pool_dataset(cfg).metainfo.get("classes")
+    sizes = [getattr(module, "num_classes", None) for module in build_model(cfg).modules()]
+    sizes = {size for size in sizes if isinstance(size, int) and size > 0}  # -1: a headless VGG
+    assert len(sizes) == 1
+    if classes is not None:  # a data set may know its classes only when it has been read
+        assert sizes == {len(classes)}
+
+
+def test_pipelines_optimiser_and_metric_build(cfg):
+    for pipeline in pipelines(cfg).values():
+        Compose(pipeline)
+    build_optim_wrapper(build_model(cfg), cfg.optim_wrapper)
+    METRICS.build(cfg.test_evaluator)
+
+
+def test_unlabelled_images_pass_nothing_that_reads_boxes(cfg):
+    for name in ("unlabeled", "candidate"):
+        found = types_in(pipelines(cfg)[name])
+        assert found and not found & {"LoadAnnotations", "MinIoURandomCrop"}, name
+
+
+# -- the paper's detection experiment -------------------------------------------------------
+
+
+def test_ssd300_has_8732_anchors():
+    model = build_model(load_config(ADS300)).eval()
+    priors = model.bbox_head.prior_generator
+    anchors = priors.grid_priors([(n, n) for n in (38, 19, 10, 5, 3, 1)], device="cpu")
+    assert sum(map(len, anchors)) == 8732
+    with torch.inference_mode():
+        y1, y2 = model(torch.zeros(1, 3, 300, 300), mode="probabilities")
+    assert y1.shape == y2.shape == (1, 8732, 20)
+
+
+def test_ssd300_has_30_ads_epochs_among_150():
+    cfg = load_config(ADS300)
+    hook = ADSHook(**cfg.ads)
+    assert cfg.train_cfg.max_epochs == 150
+    assert [e for e in range(150) if hook.is_due(e)] == list(range(1, 150, 5))
+    assert sum(map(hook.is_due, range(1000))) == 30
+
+
+def test_ssd300_learning_rate_warms_up_and_falls_once():
+    cfg = load_config(ADS300)
+    model = torch.nn.Linear(1, 1)
+    optim = build_optim_wrapper(model, cfg.optim_wrapper)
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(s), default_args=dict(optimizer=optim))
+        for s in cfg.param_scheduler
+    ]
+    optim.optimizer.step()
+    rates = []
+    for _ in range(150):
+        for _ in range(32):  # iterations of 1,000 images
+            rates.append(optim.get_lr()["lr"][0])
+            schedulers[0].step()
+        schedulers[1].step()
+    assert rates[0] == pytest.approx(1e-6)
+    assert rates[300] == rates[120 * 32 - 1] == pytest.approx(1e-3)
+    assert rates[120 * 32] == rates[-1] == pytest.approx(1e-4)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_ssd300_baselines_are_plain_ssd_with_all_else_equal(name):
+    ads, cfg = load_config(ADS300), load_config(CONFIGS / f"ssd300_voc_{name}.py")
+    head = build_model(cfg).bbox_head
+    assert len(head.classifiers()) == 1
+    assert head.cls_out_channels == 21
+    assert type(Settings.from_config(cfg).build_strategy()) is BASELINES[name]
+    block = dict(ads.active_learning, strategy=cfg.active_learning.strategy)
+    assert cfg.active_learning == block
+    assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"ads", "model"}
+
+
+def checkpoint(*command_line):
+    parser = argparse.ArgumentParser()
+    add_common_options(parser)
+    cfg = load_config(ADS300, parser.parse_args(command_line).cfg_options)
+    return cfg.model.backbone.init_cfg and cfg.model.backbone.init_cfg.checkpoint
+
+
+def test_ssd300_weights_by_default_from_a_file_or_none(monkeypatch):
+    monkeypatch.delenv("ADS_DET_VGG16", raising=False)
+    assert checkpoint() == "open-mmlab://vgg16_caffe"
+    monkeypatch.setenv("ADS_DET_VGG16", "/my weights/vgg16_caffe-1.pth")
+    assert checkpoint() == "/my weights/vgg16_caffe-1.pth"
+    assert checkpoint("--cfg-options", "model.backbone.init_cfg=None") is None
