@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 
 import torch
 from mmengine.config import DictAction
 from mmengine.dist import init_dist, is_distributed
+from mmengine.logging import MMLogger
 
+from ads_det.console import say
 from ads_det.errors import ADSError
 
 
@@ -47,8 +51,16 @@ def start_processes(launcher: str, local_rank: int = 0) -> None:
         raise ADSError(f"--launcher {launcher} needs GPUs; on CPUs use torchrun and pytorch.")
 
 
+def print_metrics(metrics: dict[str, float]) -> None:
+    """Print an evaluation on the main process, one metric a line."""
+    say("\n".join(f"{name:32s} {float(value):.4f}" for name, value in metrics.items()))
+
+
 def run_tool(main: Callable[[], None]) -> None:
     """Run a tool; a user's mistake ends it with one sentence and exit status 2."""
+    # what other packages say while they are imported is nothing a user could act on
+    warnings.filterwarnings("ignore", module="(mm|torch).*")
+    MMLogger.get_current_instance().setLevel(logging.ERROR)
     try:
         main()
     except ADSError as error:

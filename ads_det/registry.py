@@ -24,7 +24,5 @@ DATASETS = _child("dataset", root.DATASETS, *_DETECTION_DATA)
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
 HOOKS = _child("hook", root.HOOKS, "ads_det.engine.ads_hook", "ads_det.engine.hooks")
 METRICS = _child("metric", root.METRICS, "ads_det.engine.metrics")
-FUNCTIONS = _child(
-    "function", root.FUNCTIONS, "ads_det.engine.seeding", "ads_det.data.prepare"
-)
+FUNCTIONS = _child("function", root.FUNCTIONS, "ads_det.engine.seeding", "ads_det.data.prepare")
 STRATEGIES = Registry("strategy", scope="ads_det", locations=["ads_det.active.strategies"])

@@ -13,3 +13,4 @@ active_learning = dict(
     cycles=5,
     prepare=dict(type="ads_det.make_digits", root="data/digits", pool=1000, test=200, seed=0),
 )
+train_cfg = dict(max_epochs=20)

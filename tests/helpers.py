@@ -122,7 +122,10 @@ def tiny_config(data_root: str, **options) -> Config:
     annotations = dict(type="LoadAnnotations", with_bbox=True)
     flip = dict(type="RandomFlip", prob=0.5)
     dataset = dict(
-        type="ads_det.VOCDataset", data_root=str(data_root), metainfo=dict(classes=DIGITS)
+        type="ads_det.VOCDataset",
+        data_root=str(data_root),
+        metainfo=dict(classes=DIGITS),
+        serialize_data=False,
     )
     model = detector_config(num_classes=len(DIGITS))
     cfg = Config(

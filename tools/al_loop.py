@@ -1,7 +1,12 @@
 """Active learning from the first labels to the last: train, evaluate, score, select, repeat."""
 
-import argparse
+import sys
 from pathlib import Path
+
+# else this folder's select.py would stand in for the standard library's
+sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
+
+import argparse
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.settings import load_config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,23 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
-from mmengine.logging import print_log
+from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
 
-from ads_det.active.files import read_csv, read_json, write_atomic, write_csv, write_ids, write_json
 from ads_det.active.oracle import SimulatedOracle
 from ads_det.active.pool import Pool
-from ads_det.active.scoring import measure_candidates
+from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
-from ads_det.active.strategies import Candidates
-from ads_det.core.ranking import rank
-from ads_det.data.pool_dataset import read_ids
-from ads_det.engine.phases import unwrap
-from ads_det.engine.runner import CycleRunner, read_model, write_model
+from ads_det.console import say
+from ads_det.engine.runner import CycleRunner, read_model
 from ads_det.engine.seeding import derive_seed
-from ads_det.engine.training import candidate_loader, training_config
+from ads_det.engine.training import train_model, training_config
 from ads_det.errors import ADSError
+from ads_det.files import read_ids, read_json, write_ids, write_json
 
 
 class Cycle:
@@ -117,26 +112,14 @@ class Cycle:
         """The ids that the phases may see when the paper's filter is taken literally."""
         objects = self.oracle.count_objects(unlabeled)
         positive = [i for i in unlabeled if objects[i]]
-        print_log(
+        say(
             f"positive_filter='oracle' READ THE LABELS of {len(unlabeled)} unlabelled images: "
-            f"the phases of cycle {self.number} see the {len(positive)} that have an object.",
-            "current",
-            logging.WARNING,
+            f"the phases of cycle {self.number} see the {len(positive)} that have an object."
         )
         write_ids(self.folder / "positive.txt", positive)
 
     def _train(self) -> None:
-        runner = self._build_runner()
-        runner.train()
-        if is_main_process():
-            write_atomic(self.folder / "model.pth", lambda file: write_model(runner, file))
-        barrier()
-        # all processes go on from the file: BatchNorm statistics differ between them
-        read_model(unwrap(runner.model), self.folder / "model.pth")
-        if is_main_process():
-            for name in ("last_checkpoint", "epoch_*.pth"):
-                for path in (self.folder / "train").glob(name):
-                    path.unlink()
+        self._runner = train_model(self._training_config(), self.folder / "model.pth")
 
     def _evaluate(self) -> None:
         metrics = self._trained_runner().test()
@@ -157,61 +140,32 @@ class Cycle:
             write_json(self.folder / "metrics.json", content)
 
     def _select(self) -> None:
-        strategy = self.settings.build_strategy()
-        ids, values = read_ids(self.folder / "unlabeled.txt"), None
-        if strategy.needs_model:
-            model = self._trained_runner().model
-            loader = candidate_loader(self.cfg, self.folder / "unlabeled.txt")
-            ids, values = measure_candidates(model, loader, strategy.measure)
-        generator = np.random.default_rng(derive_seed(self.seed, self.number, "select"))
-        if len(ids) < self.settings.budget:
-            raise ADSError(
-                f"Cycle {self.number} has {len(ids)} candidates, fewer than the budget of "
-                f"{self.settings.budget}; raise active_learning.subset or lower the budget."
-            )
-        try:
-            picks, utilities = strategy.query(
-                Candidates(ids, values, generator), self.settings.budget
-            )
-        except ValueError as error:
-            raise ADSError(f"Cycle {self.number} cannot select: {error}.") from error
-        # every process has computed the same; the main one's word counts
-        picks, utilities = _from_main([picks, utilities])
+        selection = select_images(
+            self.cfg,
+            self.folder / "unlabeled.txt",
+            self.settings.build_strategy(),
+            self.settings.budget,
+            derive_seed(self.seed, self.number, "select"),
+            lambda: self._trained_runner().model,
+        )
         if is_main_process():
-            order = rank(ids, utilities.tolist())
-            rows = [(ids[i], repr(float(utilities[i]))) for i in order]
-            write_csv(self.folder / "scores.csv", ("id", "score"), rows)
-            write_ids(self.folder / "picks.txt", picks)
-
-    def scores(self) -> dict[str, float]:
-        """Score of every candidate, best first."""
-        rows = read_csv(self.folder / "scores.csv")
-        return {row["id"]: float(row["score"]) for row in rows}
+            selection.write(self.folder)
 
     # -- the Runner -------------------------------------------------------------------------
 
     def _trained_runner(self) -> Runner:
         """The Runner that trained or, after a restart, a new one with the weights it wrote."""
         if self._runner is None:
-            runner = self._build_runner()
-            read_model(unwrap(runner.model), self.folder / "model.pth")
-        assert self._runner is not None
+            self._runner = CycleRunner.from_cfg(self._training_config())
+            read_model(self._runner.model, self.folder / "model.pth")
         return self._runner
 
-    def _build_runner(self) -> Runner:
+    def _training_config(self) -> Config:
         positive = self.folder / "positive.txt"
-        self._runner = CycleRunner.from_cfg(
-            training_config(
-                self.cfg,
-                work_dir=self.folder / "train",
-                labeled=self.folder / "labeled.txt",
-                unlabeled=positive if positive.exists() else self.folder / "unlabeled.txt",
-                seed=derive_seed(self.seed, self.number),
-            )
+        return training_config(
+            self.cfg,
+            work_dir=self.folder / "train",
+            labeled=self.folder / "labeled.txt",
+            unlabeled=positive if positive.exists() else self.folder / "unlabeled.txt",
+            seed=derive_seed(self.seed, self.number),
         )
-        return self._runner
-
-
-def _from_main(objects: list[Any]) -> list[Any]:
-    broadcast_object_list(objects, src=0)
-    return objects

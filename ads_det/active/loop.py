@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
-from mmengine.registry import DATASETS
 
 from ads_det.active.cycle import Cycle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data
-from ads_det.data.pool_dataset import PoolDatasetMixin, read_ids
+from ads_det.console import say
 from ads_det.engine.runner import check_pretrained
 from ads_det.engine.seeding import derive_seed
-from ads_det.engine.training import unlabeled_dataset
+from ads_det.engine.training import candidate_dataset
 from ads_det.errors import ADSError
+from ads_det.files import read_ids
 from ads_det.report.history import History
 
 # what may differ when a run goes on: none of it changes what the run computes
@@ -58,7 +58,7 @@ class ActiveLearningLoop:
         for number in range(self.settings.cycles):
             is_last = number == self.settings.cycles - 1
             folder = self.work_dir / f"cycle_{number:02d}"
-            self._say(
+            say(
                 f"\nCycle {number + 1} of {self.settings.cycles}: "
                 f"{len(self.pool.labeled(number))} of {len(self.pool)} images labelled"
             )
@@ -67,10 +67,10 @@ class ActiveLearningLoop:
             if not is_last and not self._is_committed(number):
                 self.pool.label(cycle.picks, number + 1)
                 self._save_pool()
+            self.history.add(result, cycle.seconds)
             if is_main_process():
-                self.history.add(result, cycle.seconds)
                 self.history.write()
-                print(self.history.table())
+            say(self.history.table())
         barrier()
         return self.history
 
@@ -133,7 +133,7 @@ class ActiveLearningLoop:
         barrier()
 
     def _all_ids(self) -> list[str]:
-        return list(pool_dataset(self.cfg).image_paths())
+        return list(candidate_dataset(self.cfg).image_paths())
 
     def _initial_ids(self, pool: Pool) -> list[str]:
         initial = self.settings.initial
@@ -142,25 +142,6 @@ class ActiveLearningLoop:
         self.settings.check_pool(len(pool), initial)
         generator = np.random.default_rng(derive_seed(self.seed, "initial"))
         return [pool.ids[i] for i in generator.choice(len(pool), initial, replace=False)]
-
-    def _say(self, message: str) -> None:
-        if is_main_process():
-            print(message, flush=True)
-
-
-def pool_dataset(cfg: Config) -> PoolDatasetMixin:
-    """The training data set, able to name its images, with nothing read yet.
-
-    Raises:
-        ADSError: if it is none of the pool data sets.
-    """
-    dataset = DATASETS.build(unlabeled_dataset(cfg, dict(pipeline=[], lazy_init=True), None))
-    if not isinstance(dataset, PoolDatasetMixin):
-        raise ADSError(
-            f"train_dataloader.dataset.type is {cfg.train_dataloader.dataset.type!r}; use "
-            "ads_det.VOCDataset or ads_det.CocoDataset."
-        )
-    return dataset
 
 
 def _fingerprint(cfg: Config) -> dict[str, str]:

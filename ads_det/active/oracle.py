@@ -28,6 +28,4 @@ class SimulatedOracle:
         cfg.update(ids=list(ids), pipeline=[], filter_cfg=None, serialize_data=False)
         dataset = DATASETS.build(cfg)
         dataset.full_init()
-        return {
-            name: len(dataset.get_data_info(i)["instances"]) for i, name in enumerate(ids)
-        }
+        return {name: len(dataset.get_data_info(i)["instances"]) for i, name in enumerate(ids)}

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ads_det.active.files import read_json, write_json
 from ads_det.errors import ADSError
+from ads_det.files import read_json, write_json
 
 FORMAT = 1
 UNLABELED = -1
@@ -88,10 +88,11 @@ class Pool:
                 "ads_det that wrote it, or another --work-dir."
             )
         run, images = content.get("run"), content.get("images")
-        whole = isinstance(images, dict) and all(
-            type(c) is int and c >= UNLABELED for c in images.values()
-        )
-        if not whole or not isinstance(run, dict):
+        if (
+            not isinstance(run, dict)
+            or not isinstance(images, dict)
+            or not all(type(c) is int and c >= UNLABELED for c in images.values())
+        ):
             raise ADSError(
                 f"{path} was changed by hand: `images` must give a cycle of -1 or more to each id "
                 "and `run` be a table; restore it or use another --work-dir."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,9 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ads_det.console import progress_bar
 from ads_det.data.samplers import ShardedBatchSampler
 from ads_det.engine.phases import unwrap
-from ads_det.engine.progress import progress_bar
 
 
 @torch.inference_mode()
@@ -35,7 +36,7 @@ def measure_candidates(
     Returns:
         Ids in the order of the data set and their values, float64, on every process.
     """
-    inner = unwrap(model)
+    inner: Any = unwrap(model)
     cfg = copy.deepcopy(dataloader)
     dataset = DATASETS.build(cfg.pop("dataset"))
     dataset.full_init()
@@ -57,7 +58,7 @@ def measure_candidates(
         inner.train(was_training)
     values = np.empty(len(ids))
     indices = np.concatenate([np.array(b) for b in sampler.batches]) if sampler.batches else []
-    shard = (indices, torch.cat(local).numpy() if local else [])
+    shard: tuple[Any, Any] = (indices, torch.cat(local).numpy() if local else [])
     for positions, measured in all_gather_object(shard):
         values[np.asarray(positions, dtype=int)] = measured
     return ids, values

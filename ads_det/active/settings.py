@@ -84,13 +84,16 @@ class Settings:
         Raises:
             ADSError: if it is unknown or an argument has no meaning.
         """
+        arguments = dict(self.strategy)
+        name = arguments.pop("type", None)
+        build = STRATEGIES.get(name) if isinstance(name, str) else name
+        if build is None:
+            known = ", ".join(f"ads_det.{key}" for key in sorted(STRATEGIES.module_dict))
+            raise ADSError(f"active_learning.strategy.type is {name!r}; use one of {known}.")
         try:
-            strategy: Strategy = STRATEGIES.build(dict(self.strategy))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ADSError(
-                f"active_learning.strategy {dict(self.strategy)} cannot be built: "
-                f"{error.args[0] if error.args else error}"
-            ) from error
+            strategy: Strategy = build(**arguments)
+        except (TypeError, ValueError) as error:
+            raise ADSError(f"active_learning.strategy ({name}): {error}.") from error
         return strategy
 
     def check_pool(self, size: int, initial: int) -> None:

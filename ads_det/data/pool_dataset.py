@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from mmengine.logging import print_log
-
+from ads_det.console import say
 from ads_det.errors import ADSError
+from ads_det.files import first_twice, read_ids
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_NAMED = 20  # skipped boxes that a message names one by one
 
 
-def first_twice(values: Sequence[str]) -> str | None:
-    """The first value that occurred before, or None."""
-    if len(set(values)) == len(values):
-        return None
-    return next(value for i, value in enumerate(values) if value in values[:i])
-
-
 def and_more(count: int) -> str:
     """' (and 3 more)', or nothing."""
     return f" (and {count} more)" if count else ""
-
-
-def read_ids(path: str | os.PathLike[str]) -> list[str]:
-    """Ids from a UTF-8 text file, one a line; empty lines are skipped.
-
-    Ids may contain spaces, but none at either end.
-
-    Raises:
-        ADSError: if the file cannot be read or names an id twice.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ADSError(
-            f"The id list {path} cannot be read ({error.strerror}); give the path of a text file "
-            "with one id a line."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ADSError(f"The id list {path} is not UTF-8 text; save it as such.") from error
-    ids = [line.strip() for line in text.split("\n") if line.strip()]
-    twice = first_twice(ids)
-    if twice is not None:
-        raise ADSError(f"The id list {path} names {twice!r} twice; keep one of the two lines.")
-    return ids
 
 
 class PoolDatasetMixin:
@@ -172,11 +139,9 @@ class PoolDatasetMixin:
         """Say once what was left out of the annotations."""
         if self._skipped:
             named = "; ".join(self._skipped[:MAX_NAMED])
-            print_log(
+            say(
                 f"Skipped {len(self._skipped)} box(es) without area or outside the image: {named}"
-                f"{and_more(len(self._skipped) - MAX_NAMED if self._skipped[MAX_NAMED:] else 0)}",
-                logger="current",
-                level=logging.WARNING,
+                f"{and_more(len(self._skipped) - MAX_NAMED if self._skipped[MAX_NAMED:] else 0)}"
             )
         if not self._other_classes:
             return
@@ -189,8 +154,4 @@ class PoolDatasetMixin:
                 f"{tuple(self.metainfo['classes'])}; it names {found}: correct "
                 "`metainfo.classes`."
             )
-        print_log(
-            f"Ignored objects of other classes in {self.where()}: {found}",
-            logger="current",
-            level=logging.WARNING,
-        )
+        say(f"Ignored objects of other classes in {self.where()}: {found}")

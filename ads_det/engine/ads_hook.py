@@ -15,9 +15,9 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ads_det.console import progress_bar, say
 from ads_det.core.criterion import ADSCriterion
 from ads_det.engine.phases import PhaseStats, run_agreement, run_discrepancy, unwrap
-from ads_det.engine.progress import progress_bar
 from ads_det.engine.seeding import derive_seed, seed_everything
 from ads_det.errors import ADSError
 from ads_det.registry import HOOKS
@@ -118,7 +118,7 @@ class ADSHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if self.unlabeled_cfg is None:
-            print_log("No unlabelled images: label training only.", "current")
+            say("No unlabelled images: label training only.")
             return
         if len(unwrap(runner.model).classifiers()) < 2:
             raise ADSError(

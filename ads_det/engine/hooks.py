@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from ads_det.engine.progress import progress_bar
+from ads_det.console import progress_bar
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
 from ads_det.registry import HOOKS
@@ -36,7 +35,8 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        bad = [k for k, v in outputs.items() if "loss" in k and not math.isfinite(float(v.detach()))]
+        losses = {name: value for name, value in outputs.items() if "loss" in name}
+        bad = [name for name, value in losses.items() if not value.detach().isfinite().all()]
         if bad:
             raise ADSError(
                 f"The training loss ({', '.join(bad)}) is not finite in epoch {runner.epoch}, "

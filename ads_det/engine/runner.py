@@ -13,30 +13,35 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader, get_state_dict, load_state_dict
 
+from ads_det.engine.phases import unwrap
 from ads_det.errors import ADSError
 
 
 class CycleRunner(Runner):
-    """A Runner whose log goes to its file whole and to the console from WARNING on.
+    """A Runner whose log goes to its file, and to the console only from ERROR on.
 
-    Ten cycles would otherwise print the environment and the config ten times.
+    Ten cycles would otherwise print the environment and the config ten times. What a user
+    should know is said with :func:`ads_det.console.say`.
     """
+
+    def build_model(self, model: Any) -> torch.nn.Module:
+        # measured on a CPU: a training step of a small SSD takes three quarters of the time
+        return super().build_model(model).to(memory_format=torch.channels_last)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):
-                handler.setLevel(max(handler.level, logging.WARNING))
+                handler.setLevel(max(handler.level, logging.ERROR))
         return logger
 
 
 def write_model(runner: Runner, file: IO[bytes]) -> None:
     """Weights and what is needed to use them elsewhere, without optimiser state."""
-    model = runner.model.module if hasattr(runner.model, "module") else runner.model
     dataset_meta = getattr(runner.train_dataloader.dataset, "metainfo", {})
     content = dict(
         meta=dict(cfg=runner.cfg.pretty_text, seed=runner.seed, dataset_meta=dataset_meta),
-        state_dict={k: v.cpu() for k, v in get_state_dict(model).items()},
+        state_dict={k: v.cpu() for k, v in get_state_dict(unwrap(runner.model)).items()},
     )
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -44,7 +49,7 @@ def write_model(runner: Runner, file: IO[bytes]) -> None:
 
 
 def read_model(model: torch.nn.Module, path: str | Path) -> None:
-    """Load weights for evaluation or scoring into a bare model.
+    """Load weights for evaluation or scoring into a model, distributed or not.
 
     Raises:
         ADSError: if the file is missing or broken, of another architecture, or not finite.
@@ -55,6 +60,7 @@ def read_model(model: torch.nn.Module, path: str | Path) -> None:
         raise ADSError(f"The checkpoint {path} does not exist.") from error
     except Exception as error:
         raise ADSError(f"The checkpoint {path} cannot be read ({error}).") from error
+    model = unwrap(model)
     state = checkpoint.get("state_dict", checkpoint)
     own = model.state_dict()
     missing = [key for key in own if key not in state]

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_distributed
+from mmengine.dist import barrier, is_distributed, is_main_process
+from mmengine.registry import DATASETS
+from mmengine.runner import Runner
 
-from ads_det.data.pool_dataset import read_ids
+from ads_det.data.pool_dataset import PoolDatasetMixin
+from ads_det.engine.runner import CycleRunner, read_model, write_model
+from ads_det.errors import ADSError
+from ads_det.files import read_ids, write_atomic
 
 
 def training_config(
@@ -29,7 +34,8 @@ def training_config(
         unlabeled: list of the ids that the phases see.
         seed: of this training.
     """
-    cfg = copy.deepcopy(cfg)
+    # the Runner asks for the config's text at every checkpoint, and formatting it is slow
+    cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     cfg.work_dir = str(work_dir)
     # Runners of one process that share a name would share MessageHub and visualiser
     cfg.experiment_name = f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
@@ -47,6 +53,49 @@ def training_config(
     ]
     _allow_frozen_parts(cfg)
     return cfg
+
+
+def train_model(cfg: Config, path: Path) -> Runner:
+    """Train by a :func:`training_config` and write the weights atomically.
+
+    Args:
+        cfg: of the Runner.
+        path: of the weights; the checkpoints of the training are deleted after that.
+
+    Returns:
+        The Runner, whose model holds the weights as written: with several processes BatchNorm
+        statistics would differ between them otherwise.
+    """
+    runner = CycleRunner.from_cfg(cfg)
+    runner.train()
+    if is_main_process():
+        write_atomic(path, lambda file: write_model(runner, file))
+    barrier()
+    read_model(runner.model, path)
+    if is_main_process():
+        for name in ("last_checkpoint", "epoch_*.pth"):
+            for file in Path(cfg.work_dir).glob(name):
+                file.unlink()
+    return runner
+
+
+def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRunner:
+    """A Runner that tests, or lends its model for scoring; nothing of it trains.
+
+    Args:
+        cfg: the run's config.
+        checkpoint: weights to load.
+        work_dir: where its log goes.
+    """
+    cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
+    for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
+        cfg[key] = None
+    cfg.work_dir = str(work_dir)
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ads_det.ProgressHook")]
+    _allow_frozen_parts(cfg)
+    runner = CycleRunner.from_cfg(cfg)
+    read_model(runner.model, checkpoint)
+    return runner
 
 
 def _ads_hook(cfg: Config, unlabeled: Path | None) -> list[dict]:
@@ -96,3 +145,19 @@ def candidate_loader(cfg: Config, ids: Path | None) -> dict:
     loader = copy.deepcopy(cfg.candidate_dataloader)
     loader.dataset = unlabeled_dataset(cfg, loader.dataset, ids)
     return loader
+
+
+def candidate_dataset(cfg: Config) -> PoolDatasetMixin:
+    """The data set of all candidates, able to name its images, with nothing read yet.
+
+    Raises:
+        ADSError: if it is none of this project's data sets.
+    """
+    loader = candidate_loader(cfg, None)
+    dataset = DATASETS.build(loader.dataset | dict(pipeline=[], lazy_init=True))
+    if not isinstance(dataset, PoolDatasetMixin):
+        raise ADSError(
+            f"The data set of the pool is a {type(dataset).__name__}; use ads_det.VOCDataset or "
+            "ads_det.CocoDataset for train_dataloader.dataset."
+        )
+    return dataset

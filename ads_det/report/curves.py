@@ -25,7 +25,9 @@ def plot_learning_curve(rows: list[dict[str, Any]], metric: str, file: IO[bytes]
             axes.plot(images, values, label=name, **style)
     for image, row in zip(images, rows, strict=True):
         value = row["metrics"][f"mean/{metric}"]
-        axes.annotate(f"{value:.3f}", (image, value), (0, 6), textcoords="offset points", ha="center")
+        axes.annotate(
+            f"{value:.3f}", (image, value), (0, 6), textcoords="offset points", ha="center"
+        )
     axes.set(xlabel="labelled images", ylabel=metric)
     axes.grid(alpha=0.3)
     axes.legend()

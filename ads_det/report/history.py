@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ads_det.active.files import write_atomic, write_csv, write_json
+from ads_det.files import write_atomic, write_csv, write_json
 from ads_det.report.curves import plot_learning_curve
 
 _CLASSIFIERS = ("mean", "f1", "f2")

@@ -1,7 +1,7 @@
 # A small SSD that trains in minutes on a CPU: ResNet-18 with 16 instead of 64 channels, from
-# scratch, 160 px, 2,386 anchors on four levels (strides 8 to 64). Its loaders read any
+# scratch, 128 px, 1,520 anchors on four levels (strides 8 to 64). Its loaders read any
 # VOC-format folder (data/README.md); a config that inherits names data_root and classes.
-input_size = 160
+input_size = 128
 model = dict(
     type="ads_det.ADSDetector",
     data_preprocessor=dict(
@@ -41,8 +41,8 @@ model = dict(
             input_size=input_size,
             strides=[8, 16, 32, 64],
             ratios=[[2], [2, 3], [2, 3], [2]],
-            min_sizes=[14, 32, 64, 104],
-            max_sizes=[32, 64, 104, 144],
+            min_sizes=[12, 26, 52, 84],
+            max_sizes=[26, 52, 84, 116],
         ),
         bbox_coder=dict(
             type="DeltaXYWHBBoxCoder",
@@ -121,7 +121,8 @@ test_pipeline = [
     dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes stay in image pixels
     dict(type="PackDetInputs", meta_keys=meta),
 ]
-dataset = dict(type="ads_det.VOCDataset", data_root="data/mine")
+# serialised items save memory in workers, but cost a garbage collection for each data set
+dataset = dict(type="ads_det.VOCDataset", data_root="data/mine", serialize_data=False)
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,
@@ -134,12 +135,8 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
-unlabeled_dataloader = dict(
-    batch_size=16, num_workers=0, dataset=dict(pipeline=unlabeled_pipeline)
-)
-candidate_dataloader = dict(
-    batch_size=32, num_workers=0, dataset=dict(pipeline=candidate_pipeline)
-)
+unlabeled_dataloader = dict(batch_size=16, num_workers=0, dataset=dict(pipeline=unlabeled_pipeline))
+candidate_dataloader = dict(batch_size=32, num_workers=0, dataset=dict(pipeline=candidate_pipeline))
 test_dataloader = dict(
     batch_size=32,
     num_workers=0,

@@ -7,12 +7,12 @@ import pytest
 import torch
 from helpers import moved, state_of, tiny_config
 
-from ads_det.active.files import write_ids
 from ads_det.engine import ads_hook
 from ads_det.engine.ads_hook import ADSHook
 from ads_det.engine.runner import CycleRunner
 from ads_det.engine.training import training_config
 from ads_det.errors import ADSError
+from ads_det.files import write_ids
 
 
 def build_runner(digits, work_dir, labeled=6, unlabeled=12, **options):

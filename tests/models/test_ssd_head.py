@@ -89,9 +89,9 @@ def test_sigmoid_loss_reference():
                 target = torch.zeros(3)
                 if label < 3:
                     target[label] = 1
-                value = -(
-                    target * F.logsigmoid(row) + (1 - target) * F.logsigmoid(-row)
-                ).sum().item()
+                value = (
+                    -(target * F.logsigmoid(row) + (1 - target) * F.logsigmoid(-row)).sum().item()
+                )
                 (pos if label < 3 else neg).append(value)
             total += sum(pos) + sum(sorted(neg, reverse=True)[: 3 * len(pos)])
         assert losses[name].item() == pytest.approx(total / positives, rel=1e-4)

@@ -1,4 +1,4 @@
-"""Progress bars: on the main process, on a terminal only."""
+"""What a user sees while a run works: progress bars and a few sentences."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger, print_log
 from tqdm import tqdm
 
 
@@ -19,3 +20,11 @@ def progress_bar(iterable: Iterable[Any] | None, description: str, **kwargs: Any
         dynamic_ncols=True,
         **kwargs,
     )
+
+
+def say(message: str) -> None:
+    """Tell the user something: on the console of the main process, and in a Runner's log."""
+    if is_main_process():
+        tqdm.write(message)
+    if MMLogger.get_current_instance().instance_name != "mmengine":  # that one is the console
+        print_log(message, "current")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -76,6 +77,37 @@ def read_json(path: Path) -> Any:
 def write_ids(path: Path, ids: Iterable[str]) -> None:
     """Atomic list of ids, one a line."""
     write_text(path, "".join(f"{i}\n" for i in ids))
+
+
+def first_twice(values: Sequence[str]) -> str | None:
+    """The first value that occurs more than once, or None."""
+    if len(set(values)) == len(values):
+        return None
+    return next(value for value, count in Counter(values).items() if count > 1)
+
+
+def read_ids(path: str | os.PathLike[str]) -> list[str]:
+    """Ids from a UTF-8 text file, one a line; empty lines are skipped.
+
+    Ids may contain spaces, but none at either end.
+
+    Raises:
+        ADSError: if the file cannot be read or names an id twice.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ADSError(
+            f"The id list {path} cannot be read ({error.strerror}); give the path of a text file "
+            "with one id a line."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ADSError(f"The id list {path} is not UTF-8 text; save it as such.") from error
+    ids = [line.strip() for line in text.split("\n") if line.strip()]
+    twice = first_twice(ids)
+    if twice is not None:
+        raise ADSError(f"The id list {path} names {twice!r} twice; keep one of the two lines.")
+    return ids
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -1,0 +1,71 @@
+"""Train once on the images of a list, with the unlabelled phases on others."""
+
+import sys
+from pathlib import Path
+
+# else this folder's select.py would stand in for the standard library's
+sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
+
+import argparse
+
+from ads_det.active.settings import load_config, prepare_data
+from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
+from ads_det.engine.runner import check_pretrained
+from ads_det.engine.training import candidate_dataset, train_model, training_config
+from ads_det.errors import ADSError
+from ads_det.files import read_ids, write_ids
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog="Example: python tools/train.py configs/ssd_digits_ads.py "
+        "work_dirs/demo/cycle_04/labeled.txt --work-dir work_dirs/again. Writes model.pth there "
+        "and prints its evaluation.",
+    )
+    parser.add_argument("config", help="config such as those of configs/")
+    parser.add_argument("labeled", type=Path, help="text file with the ids to train on")
+    parser.add_argument(
+        "--unlabeled",
+        type=Path,
+        help="text file with the ids that the phases see (default: all others of the pool)",
+    )
+    parser.add_argument("--work-dir", type=Path, required=True, help="where to write")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue a training that was cut short there"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of this training (default: 0)")
+    add_common_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    start_processes(args.launcher, args.local_rank)
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    model = args.work_dir / "model.pth"
+    if model.exists() or (not args.resume and args.work_dir.exists()):
+        raise ADSError(
+            f"{args.work_dir} already holds a training; choose another --work-dir"
+            + ("." if model.exists() else ", or add --resume to continue it.")
+        )
+    prepare_data(cfg)
+    check_pretrained(cfg)
+    labeled = read_ids(args.labeled)
+    ids = candidate_dataset(cfg).image_paths()
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    if args.unlabeled is None:
+        args.unlabeled = args.work_dir / "unlabeled.txt"
+        known = set(labeled)
+        write_ids(args.unlabeled, (i for i in ids if i not in known))
+    runner = train_model(
+        training_config(cfg, args.work_dir / "train", args.labeled, args.unlabeled, args.seed),
+        model,
+    )
+    print_metrics(runner.test())
+    print(f"Done: weights in {model}")
+
+
+if __name__ == "__main__":
+    run_tool(main)
