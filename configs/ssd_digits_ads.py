@@ -1,16 +1,49 @@
-# The embedded default: handwritten digits in cluttered scenes, drawn at first use.
+# The embedded default: handwritten digits in cluttered scenes, drawn at first use. It inherits the
+# small SSD; its own pipelines have no mirror images, which digits do not have, and zoom less.
 _base_ = "./_base_/ssd_small_ads.py"
 
+size = 128
+resize = dict(type="Resize", scale=(size, size), keep_ratio=False)
+load = dict(type="LoadImageFromFile")
+annotations = dict(type="LoadAnnotations", with_bbox=True)
+color = dict(type="PhotoMetricDistortion")
+pack = dict(
+    type="PackDetInputs",
+    meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor"),
+)
+zoom = dict(
+    type="RandomAffine",
+    max_rotate_degree=0,
+    max_shear_degree=0,
+    max_translate_ratio=0.15,
+    scaling_ratio_range=(0.42, 0.6),  # 0.5 shows the whole image
+    border=(-size // 2, -size // 2),
+    border_val=(104, 116, 124),
+)
 classes = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 dataset = dict(data_root="data/digits", metainfo=dict(classes=classes))
-train_dataloader = dict(dataset=dataset)
-test_dataloader = dict(dataset=dataset)
+train_dataloader = dict(
+    dataset=dict(
+        **dataset,
+        pipeline=[
+            load,
+            annotations,
+            dict(type="Resize", scale=(2 * size, 2 * size), keep_ratio=False),
+            zoom,
+            color,
+            pack,
+        ],
+    )
+)
+unlabeled_dataloader = dict(dataset=dict(pipeline=[load, resize, color, pack]))
+candidate_dataloader = dict(dataset=dict(pipeline=[load, resize, pack]))
+test_dataloader = dict(dataset=dict(**dataset, pipeline=[load, resize, annotations, pack]))
 model = dict(bbox_head=dict(num_classes=len(classes)))
-del dataset, classes
+train_cfg = dict(max_epochs=16)
 active_learning = dict(
-    initial=50,
-    budget=50,
+    initial=100,
+    budget=100,
     cycles=5,
     prepare=dict(type="ads_det.make_digits", root="data/digits", pool=1000, test=200, seed=0),
 )
-train_cfg = dict(max_epochs=20)
+del size, resize, load, annotations, color, pack, zoom, classes, dataset

@@ -11,12 +11,11 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import METRICS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
 
-from ads_det.active.loop import pool_dataset
 from ads_det.active.settings import Settings, load_config
 from ads_det.active.strategies import Entropy, Random
 from ads_det.cli import add_common_options
 from ads_det.engine.ads_hook import ADSHook
-from ads_det.engine.training import candidate_loader, unlabeled_dataset
+from ads_det.engine.training import candidate_dataset, candidate_loader, unlabeled_dataset
 from ads_det.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -81,7 +80,7 @@ def test_ads_block_is_accepted_and_finds_two_classifiers(cfg):
 
 
 def test_model_has_the_classes_of_the_data(cfg):
-    classes = pool_dataset(cfg).metainfo.get("classes")
+    classes = candidate_dataset(cfg).metainfo.get("classes")
     sizes = [getattr(module, "num_classes", None) for module in build_model(cfg).modules()]
     sizes = {size for size in sizes if isinstance(size, int) and size > 0}  # -1: a headless VGG
     assert len(sizes) == 1

@@ -23,7 +23,7 @@ from ads_det.engine.runner import CycleRunner, read_model
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import train_model, training_config
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, read_json, write_ids, write_json
+from ads_det.files import read_csv, read_ids, read_json, write_ids, write_json
 
 
 class Cycle:
@@ -77,6 +77,11 @@ class Cycle:
         return read_ids(self.folder / "picks.txt")
 
     @property
+    def scores(self) -> dict[str, float]:
+        """Score of every candidate, best first."""
+        return {row["id"]: float(row["score"]) for row in read_csv(self.folder / "scores.csv")}
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Seconds of each finished stage, as far as recorded."""
         path = self.folder / "seconds.json"
@@ -97,13 +102,13 @@ class Cycle:
     # -- stages -----------------------------------------------------------------------------
 
     def _write_lists(self) -> None:
-        unlabeled = self.pool.unlabeled()
+        unlabeled = self.pool.unlabeled(self.number)
         if self.settings.subset is not None and self.settings.subset < len(unlabeled):
             generator = np.random.default_rng(derive_seed(self.seed, self.number, "subset"))
             chosen = generator.choice(len(unlabeled), self.settings.subset, replace=False)
             unlabeled = [unlabeled[i] for i in sorted(chosen)]
         if is_main_process():
-            write_ids(self.folder / "labeled.txt", self.pool.labeled())
+            write_ids(self.folder / "labeled.txt", self.pool.labeled(self.number))
             if (self.cfg.get("ads") or {}).get("positive_filter") == "oracle":
                 self._write_positive(unlabeled)
             write_ids(self.folder / "unlabeled.txt", unlabeled)

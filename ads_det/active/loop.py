@@ -18,7 +18,8 @@ from ads_det.engine.runner import check_pretrained
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import candidate_dataset
 from ads_det.errors import ADSError
-from ads_det.files import read_ids
+from ads_det.files import read_ids, write_atomic
+from ads_det.report.gallery import plot_picks
 from ads_det.report.history import History
 
 # what may differ when a run goes on: none of it changes what the run computes
@@ -70,9 +71,17 @@ class ActiveLearningLoop:
             self.history.add(result, cycle.seconds)
             if is_main_process():
                 self.history.write()
+                if not is_last:
+                    self._draw_picks(cycle)
             say(self.history.table())
         barrier()
         return self.history
+
+    def _draw_picks(self, cycle: Cycle) -> None:
+        picture = cycle.folder / "picks.png"
+        if not picture.exists():
+            picks, scores = cycle.picks, cycle.scores
+            write_atomic(picture, lambda file: plot_picks(picks, self.paths, scores, file))
 
     def _is_committed(self, number: int) -> bool:
         return bool(self.pool.labeled_in.max(initial=-1) > number)
@@ -83,7 +92,8 @@ class ActiveLearningLoop:
         if is_main_process():
             prepare_data(self.cfg)
         barrier()
-        ids = self._all_ids()
+        self.paths = candidate_dataset(self.cfg).image_paths()
+        ids = list(self.paths)
         facts = dict(seed=self.seed, config=_fingerprint(self.cfg))
         existed = self.state.exists()
         barrier()
@@ -131,9 +141,6 @@ class ActiveLearningLoop:
         if is_main_process():
             self.pool.save(self.state, dict(seed=self.seed, config=_fingerprint(self.cfg)))
         barrier()
-
-    def _all_ids(self) -> list[str]:
-        return list(candidate_dataset(self.cfg).image_paths())
 
     def _initial_ids(self, pool: Pool) -> list[str]:
         initial = self.settings.initial

@@ -41,13 +41,15 @@ class Pool:
 
     def labeled(self, cycle: int | None = None) -> list[str]:
         """Ids labelled when ``cycle`` trains (now, unless given), in pool order."""
-        latest = self.labeled_in.max(initial=0) if cycle is None else cycle
-        mask = (self.labeled_in != UNLABELED) & (self.labeled_in <= latest)
-        return [self.ids[i] for i in np.flatnonzero(mask)]
+        return [self.ids[i] for i in np.flatnonzero(self._is_labeled(cycle))]
 
-    def unlabeled(self) -> list[str]:
-        """Ids without label, in pool order."""
-        return [self.ids[i] for i in np.flatnonzero(self.labeled_in == UNLABELED)]
+    def unlabeled(self, cycle: int | None = None) -> list[str]:
+        """Ids without label when ``cycle`` trains (now, unless given), in pool order."""
+        return [self.ids[i] for i in np.flatnonzero(~self._is_labeled(cycle))]
+
+    def _is_labeled(self, cycle: int | None) -> np.ndarray:
+        labeled = self.labeled_in != UNLABELED
+        return labeled if cycle is None else labeled & (self.labeled_in <= cycle)
 
     def label(self, ids: Iterable[str], cycle: int) -> None:
         """Record that ``cycle`` is the first to train on ``ids``.

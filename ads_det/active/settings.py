@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -134,7 +137,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
 def use_default_scope(cfg: Config) -> None:
     """Let types without prefix resolve as they will inside the Runner."""
-    init_default_scope(cfg.get("default_scope", "mmdet"))
+    scope = cfg.get("default_scope", "mmdet")
+    if scope == "mmdet":
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints about optional packages
+            importlib.import_module("mmdet.datasets")
+    init_default_scope(scope)
 
 
 def prepare_data(cfg: Config) -> None:

@@ -4,7 +4,7 @@ _base_ = ["./runtime.py", "./ssd_small.py"]
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_interval=1000)
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.05),
+    optimizer=dict(type="AdamW", lr=4e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [
@@ -17,6 +17,9 @@ ads = dict(
     begin=5,
     images_per_epoch=320,
     positive_filter="predicted",
+    # AdamW's steps do not shrink with the loss as SGD's do: smaller steps for the phases
+    agreement=dict(lr_mult=0.1),
+    discrepancy=dict(lr_mult=0.1),
     weighting="calibration",
     entropy_of="mean",
     tau=0.1,

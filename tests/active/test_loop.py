@@ -28,13 +28,6 @@ def results(work_dir):
     )
 
 
-@pytest.fixture(scope="module")
-def finished(digits, tmp_path_factory):
-    work_dir = tmp_path_factory.mktemp("run") / "whole"
-    ActiveLearningLoop(tiny_config(digits), work_dir).run()
-    return work_dir
-
-
 def test_labels_grow_and_files_are_there(finished, digits):
     pool, _ = Pool.load(finished / "pool.json")
     assert [len(pool.labeled(c)) for c in range(3)] == [4, 8, 12]
@@ -44,6 +37,7 @@ def test_labels_grow_and_files_are_there(finished, digits):
         assert (folder / "model.pth").exists()
         assert not list((folder / "train").glob("epoch_*.pth"))
         assert (folder / "picks.txt").exists() == (number < 2)
+        assert (folder / "picks.png").exists() == (number < 2)
     rows, _, _ = results(finished)
     assert [row["labeled_images"] for row in rows] == [4, 8, 12]
     xml = "".join((digits / "Annotations" / f"{i}.xml").read_text() for i in pool.labeled(2))
@@ -136,10 +130,10 @@ def _moved(root):
     return {f"{k}_dataloader.dataset.data_root": str(root) for k in ("train", "test")}
 
 
-def test_oracle_filter_reads_labels_and_says_so(digits, tmp_path, caplog):
+def test_oracle_filter_reads_labels_and_says_so(digits, tmp_path, capsys):
     cfg = tiny_config(digits, **{"ads.positive_filter": "oracle", "active_learning.cycles": 1})
     ActiveLearningLoop(cfg, tmp_path / "run").run()
-    assert "READ THE LABELS of 36 unlabelled images" in caplog.text
+    assert "READ THE LABELS of 36 unlabelled images" in capsys.readouterr().out
     positive = (tmp_path / "run/cycle_00/positive.txt").read_text().split()
     assert 0 < len(positive) <= 36
 

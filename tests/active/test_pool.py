@@ -19,6 +19,7 @@ def test_labelled_and_unlabelled_in_pool_order(pool):
     assert pool.labeled() == ["a", "ü x"]
     assert pool.labeled(0) == ["a"]
     assert pool.unlabeled() == ["b", "VOC2007/000005"]
+    assert pool.unlabeled(0) == ["b", "VOC2007/000005", "ü x"]
     assert pool.labeled_in.tolist() == [-1, 0, -1, 1]
 
 

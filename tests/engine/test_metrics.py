@@ -1,0 +1,120 @@
+"""The table's mAP against mmdet's own function and against pycocotools."""
+
+import json
+
+import numpy as np
+import pytest
+from mmdet.evaluation import CocoMetric
+from mmdet.evaluation.functional import eval_map
+
+from ads_det.engine.metrics import PerClassifierMetric
+
+CLASSES = ("a", "b", "c")
+
+
+def instances(boxes, labels, scores=None):
+    import torch
+
+    result = dict(bboxes=torch.tensor(boxes).float(), labels=torch.tensor(labels).long())
+    return result if scores is None else result | dict(scores=torch.tensor(scores).float())
+
+
+@pytest.fixture
+def samples():
+    """60 images with up to 4 objects; some are found, some missed, some invented."""
+    rng = np.random.default_rng(0)
+    samples = []
+    for number in range(60):
+        n = int(rng.integers(1, 5))
+        corner = rng.uniform(0, 60, (n, 2))
+        gt = np.hstack([corner, corner + rng.uniform(12, 40, (n, 2))])
+        labels = rng.integers(0, 3, n)
+        sample = dict(
+            img_id=number,
+            ori_shape=(100, 100),
+            gt_instances=instances(gt, labels),
+            ignored_instances=instances(np.zeros((0, 4)), np.zeros(0)),
+        )
+        for field, noise in (("", 2.0), ("_f1", 4.0), ("_f2", 8.0)):
+            found = rng.random(n) < 0.8
+            boxes = np.vstack([gt[found], rng.uniform(0, 40, (2, 4)) + np.array([0, 0, 40, 40])])
+            boxes[: found.sum()] += rng.normal(0, noise, (found.sum(), 4))
+            sample[f"pred_instances{field}"] = instances(
+                boxes,
+                np.concatenate([labels[found], rng.integers(0, 3, 2)]),
+                np.concatenate([rng.uniform(0.3, 1, found.sum()), rng.uniform(0, 0.6, 2)]),
+            )
+        samples.append(sample)
+    return samples
+
+
+def evaluate(samples, **metric):
+    evaluator = PerClassifierMetric(dict(metric="mAP", iou_thrs=0.5) | metric)
+    evaluator.dataset_meta = dict(classes=CLASSES)
+    for start in range(0, len(samples), 16):
+        evaluator.process(None, samples[start : start + 16])
+    return evaluator.evaluate(len(samples))
+
+
+def by_class(boxes, labels, scores):
+    rows = np.hstack([boxes, scores[:, None]])
+    return [rows[labels == c] for c in range(3)]
+
+
+def test_map_equals_mmdets_function(samples):
+    metrics = evaluate(samples, type="mmdet.VOCMetric", eval_mode="11points")
+    for name, field in (("mean", ""), ("f1", "_f1"), ("f2", "_f2")):
+        dets, gts = [], []
+        for sample in samples:
+            pred = {k: v.numpy() for k, v in sample[f"pred_instances{field}"].items()}
+            dets.append(by_class(pred["bboxes"], pred["labels"], pred["scores"]))
+            gt = {k: v.numpy() for k, v in sample["gt_instances"].items()}
+            nothing = dict(bboxes_ignore=np.zeros((0, 4)), labels_ignore=np.zeros(0))
+            gts.append(gt | nothing)
+        expected, _ = eval_map(
+            dets,
+            gts,
+            iou_thr=0.5,
+            dataset=CLASSES,
+            logger="silent",
+            eval_mode="11points",
+            use_legacy_coordinate=True,
+        )
+        assert metrics[f"{name}/pascal_voc/mAP"] == pytest.approx(expected, abs=1e-6)
+    # more noise on the boxes, less precision
+    assert metrics["mean/pascal_voc/mAP"] > metrics["f1/pascal_voc/mAP"]
+    assert metrics["f1/pascal_voc/mAP"] > metrics["f2/pascal_voc/mAP"] > 0.1
+
+
+def test_map_agrees_with_pycocotools(samples, tmp_path):
+    """Area under the curve here, 101 interpolated points and no +1 pixel there."""
+    annotations = []
+    for sample in samples:
+        gt = sample["gt_instances"]
+        for box, label in zip(gt["bboxes"].tolist(), gt["labels"].tolist(), strict=True):
+            x1, y1, x2, y2 = box
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=sample["img_id"],
+                    category_id=label + 1,
+                    bbox=[x1, y1, x2 - x1, y2 - y1],
+                    area=(x2 - x1) * (y2 - y1),
+                    iscrowd=0,
+                )
+            )
+    content = dict(
+        images=[dict(id=s["img_id"], file_name=f"{s['img_id']}.jpg", width=100, height=100)
+                for s in samples],
+        categories=[dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)],
+        annotations=annotations,
+    )  # fmt: skip
+    path = tmp_path / "coco.json"
+    path.write_text(json.dumps(content))
+    coco = CocoMetric(ann_file=str(path), metric="bbox")
+    coco.dataset_meta = dict(classes=CLASSES)
+    coco.process(None, samples)
+    theirs = coco.evaluate(len(samples))["coco/bbox_mAP_50"]
+    ours = evaluate(samples, type="mmdet.VOCMetric", eval_mode="area")["mean/pascal_voc/mAP"]
+    assert ours == pytest.approx(theirs, abs=0.01)
+    assert 0.4 < ours < 0.95

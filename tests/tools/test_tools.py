@@ -1,0 +1,146 @@
+"""The commands as a user types them, in this process."""
+
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import tiny_config
+
+from ads_det.engine.seeding import derive_seed
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture
+def config(digits, tmp_path):
+    path = tmp_path / "tiny.py"
+    tiny_config(digits).dump(path)
+    return path
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run a tool; returns its exit status, output and errors."""
+
+    def run(tool, *arguments):
+        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        status = 0
+        try:
+            runpy.run_path(str(TOOLS / tool), run_name="__main__")
+        except SystemExit as stop:
+            status = stop.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    monkeypatch.chdir(tmp_path)
+    return run
+
+
+@pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select.py"])
+def test_help_teaches(run, tool):
+    status, out, _ = run(tool, "--help")
+    assert status == 0 and "xample" in out and "--cfg-options" in out
+
+
+def test_al_loop(run, config, tmp_path):
+    arguments = (config, "--work-dir", tmp_path / "run", "--seed", 3, "--cycles", 2)
+    status, out, _ = run("al_loop.py", *arguments)
+    assert status == 0
+    assert "Cycle 2 of 2: 8 of 40 images labelled" in out
+    assert out.splitlines()[-1].startswith(f"Done: table in {tmp_path / 'run' / 'history.csv'}")
+    before = (tmp_path / "run/history.json").read_text()
+    status, _, err = run("al_loop.py", *arguments)
+    assert status == 2 and "--resume" in err and err.count("\n") == 1
+    assert run("al_loop.py", *arguments, "--resume")[0] == 0
+    assert (tmp_path / "run/history.json").read_text() == before
+    assert run("al_loop.py", *arguments[:-1], 3, "--resume")[0] == 0  # one more cycle
+    assert len(json.loads((tmp_path / "run/history.json").read_text())["cycles"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere.py"], "nowhere.py does not exist"),
+        (["{config}", "--cfg-options", "active_learning.budget=99"], "pool has 40"),
+        (["{config}", "--cfg-options", "model.backbone.init_cfg.type=Pretrained",
+          "model.backbone.init_cfg.checkpoint=gone.pth"], "init_cfg=None"),
+    ],
+)  # fmt: skip
+def test_a_mistake_ends_with_one_sentence(run, config, tmp_path, arguments, message):
+    arguments = [a.format(config=config) for a in arguments]
+    status, _, err = run("al_loop.py", *arguments, "--work-dir", tmp_path / "run")
+    assert status == 2
+    assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+def test_test_gives_the_metrics_of_the_run(run, config, finished, tmp_path):
+    status, out, _ = run(
+        "test.py", config, finished / "cycle_02/model.pth", "--out", tmp_path / "m.json"
+    )
+    assert status == 0 and "f2/pascal_voc/mAP" in out
+    expected = json.loads((finished / "cycle_02/metrics.json").read_text())["metrics"]
+    assert json.loads((tmp_path / "m.json").read_text()) == expected
+
+
+def test_train_repeats_a_cycle_bit_by_bit(run, config, finished, tmp_path):
+    folder = finished / "cycle_01"
+    arguments = ("train.py", config, folder / "labeled.txt", "--work-dir", tmp_path / "again")
+    status, _, err = run(*arguments, "--seed", derive_seed(0, 1))
+    assert status == 0, err
+    first, second = (
+        torch.load(path / "model.pth")["state_dict"] for path in (folder, tmp_path / "again")
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    status, _, err = run(*arguments)
+    assert status == 2 and "already holds a training" in err
+
+
+def test_select_ranks_the_pool_as_the_loop_did(run, config, finished, tmp_path):
+    folder = finished / "cycle_01"
+    status, _, err = run(
+        *("select.py", config, folder / "model.pth", "--exclude", folder / "labeled.txt"),
+        *("--out", tmp_path / "out"),
+    )
+    assert status == 0, err
+    for name in ("scores.csv", "picks.txt"):
+        assert (tmp_path / "out" / name).read_text() == (folder / name).read_text()
+
+
+def test_select_ranks_a_folder_without_annotations(run, config, digits, finished, tmp_path):
+    images = tmp_path / "photos" / "nested"
+    images.mkdir(parents=True)
+    for path in sorted((digits / "JPEGImages").iterdir())[:5]:
+        shutil.copy(path, images)
+    status, _, err = run(
+        *("select.py", config, finished / "cycle_02/model.pth", "--images", tmp_path / "photos"),
+        *("--number", 2, "--out", tmp_path / "out"),
+    )
+    assert status == 0, err
+    lines = (tmp_path / "out/scores.csv").read_text().splitlines()
+    assert lines[0] == "id,score" and len(lines) == 6
+    picks = (tmp_path / "out/picks.txt").read_text().split()
+    assert picks == [line.split(",")[0] for line in lines[1:3]]
+    assert all(pick.startswith("nested/") for pick in picks)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda state: {k: v for k, v in state.items() if "neck" in k}, "another architecture"),
+        (lambda state: state | {"neck.x": torch.tensor([float("nan")])}, "NaN or infinity"),
+    ],
+)
+def test_a_checkpoint_that_cannot_serve(run, config, finished, tmp_path, make, message):
+    checkpoint = torch.load(finished / "cycle_02/model.pth")
+    checkpoint["state_dict"] = make(checkpoint["state_dict"])
+    torch.save(checkpoint, tmp_path / "bad.pth")
+    status, _, err = run("test.py", config, tmp_path / "bad.pth")
+    assert status == 2 and message in err
+    (tmp_path / "bad.pth").write_bytes(b"no checkpoint")
+    status, _, err = run("test.py", config, tmp_path / "bad.pth")
+    assert status == 2 and "cannot be read" in err
