@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,3 +29,9 @@ def say(message: str) -> None:
         tqdm.write(message)
     if MMLogger.get_current_instance().instance_name != "mmengine":  # that one is the console
         print_log(message, "current")
+
+
+@functools.cache
+def say_once(message: str) -> None:
+    """:func:`say` a message the first time it comes up in this process."""
+    say(message)

@@ -40,6 +40,10 @@ candidate_dataloader = dict(dataset=dict(pipeline=[load, resize, pack]))
 test_dataloader = dict(dataset=dict(**dataset, pipeline=[load, resize, annotations, pack]))
 model = dict(bbox_head=dict(num_classes=len(classes)))
 train_cfg = dict(max_epochs=16)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=40),
+    dict(type="CosineAnnealingLR", by_epoch=True, T_max=16, convert_to_iter_based=True),
+]
 active_learning = dict(
     initial=100,
     budget=100,

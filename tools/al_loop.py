@@ -11,6 +11,7 @@ import argparse
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.settings import load_config
 from ads_det.cli import add_common_options, run_tool, start_processes
+from ads_det.console import say
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,7 +47,7 @@ def main() -> None:
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or Path("work_dirs", name))
     ActiveLearningLoop(cfg, work_dir, resume=args.resume).run()
-    print(f"Done: table in {work_dir / 'history.csv'}, curve in {work_dir / 'learning_curve.png'}")
+    say(f"Done: table in {work_dir / 'history.csv'}, curve in {work_dir / 'learning_curve.png'}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
+from ads_det.console import say
 from ads_det.engine.runner import check_pretrained
 from ads_det.engine.training import candidate_dataset, train_model, training_config
 from ads_det.errors import ADSError
@@ -64,7 +65,7 @@ def main() -> None:
         model,
     )
     print_metrics(runner.test())
-    print(f"Done: weights in {model}")
+    say(f"Done: weights in {model}")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from ads_det.report.history import History
 
 # what may differ when a run goes on: none of it changes what the run computes
 _FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "load_from", "log_level", "filename"})
+_FREE_ENTRIES = {"active_learning": "cycles", "randomness": "seed"}
 
 
 class ActiveLearningLoop:
@@ -154,13 +155,14 @@ class ActiveLearningLoop:
 def _fingerprint(cfg: Config) -> dict[str, str]:
     """A short hash of each top-level key that matters, so that a difference can be named.
 
-    ``active_learning.cycles`` is left out: a finished run may be given more cycles.
+    ``active_learning.cycles`` is left out: a finished run may be given more cycles; and so is
+    the seed, which is compared by itself.
     """
     fingerprint = {}
     for key, value in cfg.to_dict().items():
         if key in _FREE_KEYS:
             continue
-        if key == "active_learning":
-            value = {k: v for k, v in value.items() if k != "cycles"}
+        if key in _FREE_ENTRIES:
+            value = {k: v for k, v in (value or {}).items() if k != _FREE_ENTRIES[key]}
         fingerprint[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]
     return fingerprint

@@ -151,6 +151,6 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
             elif width >= 1 and height >= 1 and inside:  # mmdet drops the others silently
                 usable.append(dict(annotation, area=width * height))
             else:
-                self._skipped.append(f"{image['file_name']} {annotation['bbox']}")
+                self._skipped[image["file_name"]].append(str(annotation["bbox"]))
         image = dict(image, img_id=image["id"])
         return self.parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))

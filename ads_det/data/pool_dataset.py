@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ads_det.console import say
+from ads_det.console import say_once
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, read_ids
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-MAX_NAMED = 20  # skipped boxes that a message names one by one
+MAX_NAMED = 20  # skipped boxes of a file that a message names one by one
 
 
 def and_more(count: int) -> str:
@@ -43,7 +43,7 @@ class PoolDatasetMixin:
     ) -> None:
         self.ids = ids
         self.load_annotations = load_annotations
-        self._skipped: list[str] = []  # boxes that cannot be used, for the report
+        self._skipped: defaultdict[str, list[str]] = defaultdict(list)  # boxes by file
         self._other_classes: Counter[str] = Counter()  # objects that are not asked for
         super().__init__(*args, **kwargs)
 
@@ -136,12 +136,11 @@ class PoolDatasetMixin:
             )
 
     def _report(self, num_boxes: int) -> None:
-        """Say once what was left out of the annotations."""
-        if self._skipped:
-            named = "; ".join(self._skipped[:MAX_NAMED])
-            say(
-                f"Skipped {len(self._skipped)} box(es) without area or outside the image: {named}"
-                f"{and_more(len(self._skipped) - MAX_NAMED if self._skipped[MAX_NAMED:] else 0)}"
+        """Say, once for each file, what was left out of the annotations."""
+        for file, boxes in self._skipped.items():
+            named = "; ".join(boxes[:MAX_NAMED]) + and_more(max(len(boxes) - MAX_NAMED, 0))
+            say_once(
+                f"Skipped {len(boxes)} box(es) without area or outside the image in {file}: {named}"
             )
         if not self._other_classes:
             return
@@ -154,4 +153,4 @@ class PoolDatasetMixin:
                 f"{tuple(self.metainfo['classes'])}; it names {found}: correct "
                 "`metainfo.classes`."
             )
-        say(f"Ignored objects of other classes in {self.where()}: {found}")
+        say_once(f"Ignored objects of other classes in {self.where()}: {found}")

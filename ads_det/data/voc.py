@@ -115,7 +115,8 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
             if x1 < x2 and y1 < y2:
                 instances.append(instance)
             else:  # log(0) in the box coder would turn the loss into NaN
-                self._skipped.append(f"{self._current} ({x1 + 1}, {y1 + 1}, {x2 + 1}, {y2 + 1})")
+                box = (x1 + 1, y1 + 1, x2 + 1, y2 + 1)
+                self._skipped[str(self._current)].append(str(box))
         return instances
 
     def where(self) -> str:

@@ -1,13 +1,11 @@
 """Small real data sets on disk, and what the data sets log."""
 
 import json
-import logging
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 WIDTH, HEIGHT = 40, 30
@@ -19,13 +17,15 @@ def scope():
 
 
 @pytest.fixture
-def warnings(caplog):
-    """Warnings of mmengine's current logger, which Python's root logger never sees."""
-    logger = MMLogger.get_current_instance()
-    logger.addHandler(caplog.handler)
-    caplog.handler.setLevel(logging.WARNING)
-    yield lambda: caplog.messages
-    logger.removeHandler(caplog.handler)
+def warnings(capsys):
+    """What the console was told so far."""
+    told = []
+
+    def read():
+        told.extend(capsys.readouterr().out.splitlines())
+        return told
+
+    return read
 
 
 def write_image(path: Path) -> Path:

@@ -21,23 +21,26 @@ def instances(boxes, labels, scores=None):
 
 @pytest.fixture
 def samples():
-    """60 images with up to 4 objects; some are found, some missed, some invented."""
+    """60 images with up to 4 objects; some are found, some missed, some invented.
+
+    Boxes are large, so that the pixel that VOC adds to each side hardly counts.
+    """
     rng = np.random.default_rng(0)
     samples = []
     for number in range(60):
         n = int(rng.integers(1, 5))
-        corner = rng.uniform(0, 60, (n, 2))
-        gt = np.hstack([corner, corner + rng.uniform(12, 40, (n, 2))])
+        corner = rng.uniform(0, 600, (n, 2))
+        gt = np.hstack([corner, corner + rng.uniform(120, 400, (n, 2))])
         labels = rng.integers(0, 3, n)
         sample = dict(
             img_id=number,
-            ori_shape=(100, 100),
+            ori_shape=(1000, 1000),
             gt_instances=instances(gt, labels),
             ignored_instances=instances(np.zeros((0, 4)), np.zeros(0)),
         )
-        for field, noise in (("", 2.0), ("_f1", 4.0), ("_f2", 8.0)):
+        for field, noise in (("", 20.0), ("_f1", 40.0), ("_f2", 80.0)):
             found = rng.random(n) < 0.8
-            boxes = np.vstack([gt[found], rng.uniform(0, 40, (2, 4)) + np.array([0, 0, 40, 40])])
+            boxes = np.vstack([gt[found], rng.uniform(0, 400, (2, 4)) + np.array([0, 0, 400, 400])])
             boxes[: found.sum()] += rng.normal(0, noise, (found.sum(), 4))
             sample[f"pred_instances{field}"] = instances(
                 boxes,
@@ -104,7 +107,7 @@ def test_map_agrees_with_pycocotools(samples, tmp_path):
                 )
             )
     content = dict(
-        images=[dict(id=s["img_id"], file_name=f"{s['img_id']}.jpg", width=100, height=100)
+        images=[dict(id=s["img_id"], file_name=f"{s['img_id']}.jpg", width=1000, height=1000)
                 for s in samples],
         categories=[dict(id=i + 1, name=name) for i, name in enumerate(CLASSES)],
         annotations=annotations,
