@@ -173,7 +173,7 @@ def tiny_config(data_root: str, **options) -> Config:
                 metric=dict(type="VOCMetric", metric="mAP", eval_mode="11points"),
             ),
             test_cfg=dict(type="TestLoop"),
-            train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=3, val_interval=100),
+            train_cfg=dict(type="EpochBasedTrainLoop", max_epochs=3),
             optim_wrapper=dict(
                 type="OptimWrapper",
                 optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=5e-4),

@@ -52,11 +52,11 @@ class ActiveLearningLoop:
                 "another --work-dir."
             )
         self.history = History(self.work_dir, self.settings.metric)
+        check_pretrained(self.cfg)  # before anything is written that names them
         self.pool = self._open_pool()
 
     def run(self) -> History:
         """Run all cycles that are not finished yet; returns the history of all."""
-        check_pretrained(self.cfg)
         for number in range(self.settings.cycles):
             is_last = number == self.settings.cycles - 1
             folder = self.work_dir / f"cycle_{number:02d}"

@@ -88,12 +88,12 @@ def check_pretrained(cfg: Config) -> None:
         try:
             CheckpointLoader.load_checkpoint(source, map_location="cpu")
         except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ADSError(
-                f"The pretrained weights {source!r} ({key}) could not be loaded "
-                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
-                f"with no network, download them elsewhere and pass --cfg-options "
-                f"{key}.checkpoint=/path/to/file, or train from scratch with "
-                f"--cfg-options {key}=None."
+                f"The pretrained weights {source!r} ({key}) could not be loaded ({reason}); "
+                "with no network, download them elsewhere and pass --cfg-options "
+                f"{key}.checkpoint=/path/to/file (for VGG-16 the environment variable "
+                f"ADS_DET_VGG16 does it too), or train from scratch with --cfg-options {key}=None."
             ) from error
 
 

@@ -48,7 +48,7 @@ class History:
 
     def table(self) -> str:
         """The table as text."""
-        table = Table(title=f"{self.metric} (mean of both classifiers, each alone)")
+        table = Table(title=f"{self.metric} of the mean prediction and of each classifier")
         flat = [self._flat(row) for row in self.rows]
         for name in flat[0]:
             table.add_column(name.replace("seconds_", "s "), justify="right")

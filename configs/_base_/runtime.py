@@ -9,8 +9,7 @@ default_hooks = dict(
     checkpoint=dict(type="CheckpointHook", interval=5, max_keep_ckpts=1),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
-vis_backends = [dict(type="LocalVisBackend")]
-visualizer = dict(type="DetLocalVisualizer", vis_backends=vis_backends)
+visualizer = dict(type="DetLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")])
 log_processor = dict(type="LogProcessor", window_size=20, by_epoch=True)
 log_level = "INFO"
 randomness = dict(seed=0)

@@ -1,7 +1,7 @@
 # A small SSD with ADS for CPU-sized data: inherit from this and name folder and classes.
 _base_ = ["./runtime.py", "./ssd_small.py"]
 
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40, val_interval=1000)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40)
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="AdamW", lr=4e-3, weight_decay=0.05),

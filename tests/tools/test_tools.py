@@ -74,7 +74,7 @@ def test_al_loop(run, config, tmp_path):
 def test_a_mistake_ends_with_one_sentence(run, config, tmp_path, arguments, message):
     arguments = [a.format(config=config) for a in arguments]
     status, _, err = run("al_loop.py", *arguments, "--work-dir", tmp_path / "run")
-    assert status == 2
+    assert status == 2 and not (tmp_path / "run").exists()
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
 
 
