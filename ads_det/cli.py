@@ -67,5 +67,5 @@ def run_tool(main: Callable[[], None]) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; --resume continues the run", file=sys.stderr)
+        print("interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(130)

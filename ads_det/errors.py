@@ -1,4 +1,8 @@
-"""The one exception for what a user can mend."""
+"""What a user can mend, said in one sentence."""
+
+import sys
+
+from ads_det.compat import check_stack
 
 
 class ADSError(Exception):
@@ -7,3 +11,12 @@ class ADSError(Exception):
     The message is one sentence that names the file or field and says what to do. The tools
     print it without a traceback and exit with status 2.
     """
+
+
+def exit_without_stack() -> None:
+    """End a script with status 2 and one sentence if mmengine, mmcv and mmdet are not installed."""
+    try:
+        check_stack()
+    except ImportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -36,7 +36,7 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         temporary.unlink(missing_ok=True)
         raise ADSError(
             f"{path} cannot be written ({error.strerror}); free space or make the folder "
-            "writable, then start again with --resume."
+            "writable, then run the command again."
         ) from error
 
 

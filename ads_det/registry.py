@@ -18,11 +18,15 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
 
 
 _DETECTION_DATA = ("ads_det.data.voc", "ads_det.data.coco", "ads_det.data.unlabeled")
+_CLASSIFICATION_DATA = "ads_det.data.classification"
 
 MODELS = _child("model", root.MODELS, "ads_det.models")
-DATASETS = _child("dataset", root.DATASETS, *_DETECTION_DATA)
+DATASETS = _child("dataset", root.DATASETS, *_DETECTION_DATA, _CLASSIFICATION_DATA)
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
 HOOKS = _child("hook", root.HOOKS, "ads_det.engine.ads_hook", "ads_det.engine.hooks")
 METRICS = _child("metric", root.METRICS, "ads_det.engine.metrics")
-FUNCTIONS = _child("function", root.FUNCTIONS, "ads_det.engine.seeding", "ads_det.data.prepare")
+FUNCTIONS = _child(
+    *("function", root.FUNCTIONS, "ads_det.engine.seeding", "ads_det.data.prepare"),
+    _CLASSIFICATION_DATA,
+)
 STRATEGIES = Registry("strategy", scope="ads_det", locations=["ads_det.active.strategies"])

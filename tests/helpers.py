@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.structures import InstanceData
+from mmengine.structures import BaseDataElement, InstanceData
 
+from ads_det.active.settings import load_config
 from ads_det.data.synthetic import CLASSES as DIGITS
 from ads_det.registry import MODELS
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 SIZE = 64
 CLASSES = ("a", "b", "c")
 
@@ -138,6 +142,11 @@ def tiny_config(data_root: str, **options) -> Config:
                 checkpoint=dict(type="CheckpointHook", interval=1, max_keep_ckpts=1),
                 sampler_seed=dict(type="DistSamplerSeedHook"),
             ),
+            log_processor=dict(
+                type="LogProcessor",
+                by_epoch=True,
+                mean_pattern=r"^(?!agreement|discrepancy).*(loss|time|grad_norm)",
+            ),
             visualizer=dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]),
             randomness=dict(seed=0),
             model=model,
@@ -191,4 +200,53 @@ def tiny_config(data_root: str, **options) -> Config:
     )
     cfg.merge_from_dict(options)
     init_default_scope("mmdet")
+    return cfg
+
+
+def classifier_config(**model) -> dict:
+    """A ResNet-8 of width 4 for images of 8 px, with BatchNorm."""
+    return (
+        dict(
+            type="ads_det.ADSClassifier",
+            data_preprocessor=dict(type="ads_det.BatchAugmentPreprocessor", crop_padding=1),
+            backbone=dict(type="ads_det.CIFARResNet", depth=8, width=4),
+            num_classes=len(DIGITS),
+        )
+        | model
+    )
+
+
+def build_classifier(seed: int = 0, **model) -> torch.nn.Module:
+    init_default_scope("mmengine")
+    torch.manual_seed(seed)
+    classifier = MODELS.build(ConfigDict(classifier_config(**model)))
+    classifier.init_weights()
+    classifier.data_preprocessor.set_statistics([127.0] * 3, [74.0] * 3)
+    return classifier
+
+
+def classification_batch(n: int = 8, seed: int = 0, size: int = 8) -> dict:
+    """A batch as a loader gives it: uint8 images and one data element with their labels."""
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (n, 3, size, size), generator=generator, dtype=torch.uint8)
+    sample = BaseDataElement(metainfo=dict(img_id=[f"train/{i:05d}" for i in range(n)]))
+    sample.labels = torch.randint(0, len(DIGITS), (n,), generator=generator)
+    return dict(inputs=images, data_samples=sample)
+
+
+def tiny_classification_config(**options) -> Config:
+    """The whole loop in seconds: 8 px digits, 20 + 10 + 10 labels, 3 epochs."""
+    cfg = load_config(CONFIGS / "resnet8_digits_ads.py")
+    cfg.merge_from_dict(
+        {
+            "model.backbone.width": 4,
+            "train_dataloader.batch_size": 8,
+            "unlabeled_dataloader.batch_size": 8,
+            "train_cfg.max_epochs": 3,
+            "param_scheduler.0.milestones": [2],
+            "optim_wrapper.optimizer.lr": 0.02,
+            "active_learning": dict(initial=20, budget=10, cycles=3, subset=32),
+        }
+    )
+    cfg.merge_from_dict(options)
     return cfg

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from ads_det.engine.training import candidate_dataset, candidate_loader, unlabel
 from ads_det.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+DOCS = CONFIGS.parent / "docs"
 ADS300 = CONFIGS / "ssd300_voc_ads.py"
 BASELINES = {"random": Random, "entropy": Entropy}
 
@@ -43,13 +45,17 @@ def build_model(cfg):
     return MODELS.build(cfg.model)
 
 
-def pipelines(cfg):
+def data_sets(cfg):
     return dict(
-        train=cfg.train_dataloader.dataset.pipeline,
-        unlabeled=unlabeled_dataset(cfg, cfg.unlabeled_dataloader.dataset, None)["pipeline"],
-        candidate=candidate_loader(cfg, None)["dataset"]["pipeline"],
-        test=cfg.test_dataloader.dataset.pipeline,
+        train=cfg.train_dataloader.dataset,
+        unlabeled=unlabeled_dataset(cfg, cfg.unlabeled_dataloader.dataset, None),
+        candidate=candidate_loader(cfg, None)["dataset"],
+        test=cfg.test_dataloader.dataset,
     )
+
+
+def is_classification(cfg):
+    return cfg.model.type == "ads_det.ADSClassifier"
 
 
 def types_in(node):
@@ -87,16 +93,96 @@ def test_model_has_the_classes_of_the_data(cfg):
 
 
 def test_pipelines_optimiser_and_metric_build(cfg):
-    for pipeline in pipelines(cfg).values():
-        Compose(pipeline)
+    for dataset in data_sets(cfg).values():
+        assert ("pipeline" in dataset) != is_classification(cfg)
+        Compose(dataset.get("pipeline", []))
     build_optim_wrapper(build_model(cfg), cfg.optim_wrapper)
     METRICS.build(cfg.test_evaluator)
 
 
 def test_unlabelled_images_pass_nothing_that_reads_boxes(cfg):
     for name in ("unlabeled", "candidate"):
-        found = types_in(pipelines(cfg)[name])
-        assert found and not found & {"LoadAnnotations", "MinIoURandomCrop"}, name
+        dataset = data_sets(cfg)[name]
+        assert dataset["load_annotations"] is False
+        found = types_in(dataset.get("pipeline", []))
+        assert bool(found) != is_classification(cfg)
+        assert not found & {"LoadAnnotations", "MinIoURandomCrop"}, name
+
+
+# -- the paper's classification experiments -------------------------------------------------
+
+CIFAR = {  # labels in each cycle, as the figures have them, and parameters of the features
+    "resnet18_cifar10": (range(1000, 10001, 1000), 11_168_832),
+    "resnet18_cifar100": (range(5000, 20001, 2500), 11_168_832),
+    "vgg16_cifar10": (range(1000, 10001, 1000), 14_718_912),
+}
+
+
+@pytest.mark.parametrize("name", CIFAR)
+def test_cifar_protocol(name):
+    cfg = load_config(CONFIGS / f"{name}_ads.py")
+    labels, parameters = CIFAR[name]
+    settings = Settings.from_config(cfg)
+    sizes = [settings.initial + settings.budget * c for c in range(settings.cycles)]
+    assert sizes == list(labels)
+    assert settings.subset == 10000
+    assert all(map(ADSHook(**cfg.ads).is_due, range(1, 200)))
+    model = build_model(cfg)
+    assert sum(p.numel() for p in model.backbone.parameters()) == parameters
+    assert model.data_preprocessor.needs_statistics
+    (scheduler,) = cfg.param_scheduler
+    assert (cfg.train_cfg.max_epochs, scheduler.milestones, scheduler.gamma) == (200, [160], 0.1)
+    sgd = dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=5e-4)
+    assert cfg.optim_wrapper.optimizer == sgd
+    assert cfg.train_dataloader.batch_size == cfg.unlabeled_dataloader.batch_size == 128
+
+
+@pytest.mark.parametrize("name", CIFAR)
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_cifar_baselines_are_plain_with_all_else_equal(name, baseline):
+    ads = load_config(CONFIGS / f"{name}_ads.py")
+    cfg = load_config(CONFIGS / f"{name}_{baseline}.py")
+    assert cfg.model == dict(ads.model, num_classifiers=1)
+    assert len(build_model(cfg).classifiers()) == 1
+    assert type(Settings.from_config(cfg).build_strategy()) is BASELINES[baseline]
+    assert cfg.active_learning == dict(ads.active_learning, strategy=cfg.active_learning.strategy)
+    assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"ads", "model"}
+
+
+def published_rows():
+    """Table, row, options and numbers of each line that docs/reproduction.md has for a row."""
+    table = ""
+    for line in (DOCS / "reproduction.md").read_text().splitlines():
+        if line.startswith("## "):
+            table = line[3:].partition(":")[0]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if table.startswith("Table") and len(cells) == 12 and cells[1].strip("`").startswith("ads"):
+            yield table, cells[0], cells[1].strip("`").split(), [float(c) for c in cells[2:]]
+
+
+def test_each_row_of_tables_1_and_2_is_one_line_of_options():
+    published = json.loads((DOCS / "published_results.json").read_text())
+    rows = list(published_rows())
+    for table in ("Table 1", "Table 2"):
+        theirs = [r["y"] for r in published if r["figure_or_table"] == table]
+        assert [numbers for name, _, _, numbers in rows if name == table] == theirs
+    parser = argparse.ArgumentParser()
+    add_common_options(parser)
+    found = set()
+    for _, _, options, _ in rows:
+        given = parser.parse_args(["--cfg-options", *options]).cfg_options
+        cfg = load_config(CONFIGS / "resnet18_cifar10_ads.py", given)
+        strategy = Settings.from_config(cfg).build_strategy()
+        hook = ADSHook(**cfg.ads) if cfg.ads is not None else None
+        criterion = hook and (hook.criterion.weighting, hook.criterion.entropy_of)
+        found.add((len(build_model(cfg).classifiers()), type(strategy), criterion))
+    assert found == {
+        (1, Random, None),
+        (2, Random, ("none", "mean")),
+        (2, Entropy, ("none", "mean")),
+        (2, Entropy, ("calibration", "mean")),
+        *((2, Entropy, ("entropy", of)) for of in ("mean", "max", "min")),
+    }
 
 
 # -- the paper's detection experiment -------------------------------------------------------

@@ -6,6 +6,10 @@ from pathlib import Path
 # else this folder's select.py would stand in for the standard library's
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
 
+from ads_det.errors import exit_without_stack
+
+exit_without_stack()
+
 import argparse
 
 from mmengine.dist import barrier, is_main_process
@@ -15,6 +19,7 @@ from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.cli import add_common_options, run_tool, start_processes
 from ads_det.console import say
 from ads_det.engine.training import candidate_dataset, evaluation_runner
+from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
 
 
@@ -53,8 +58,16 @@ def main() -> None:
         cfg.candidate_dataloader.dataset.update(
             type="ads_det.ImageFolderDataset", data_root=str(args.images), ann_file=""
         )
+    if (args.out / "picks.txt").exists():
+        raise ADSError(f"{args.out} already holds a selection; choose another --out.")
+    if args.number is not None and args.number < 1:
+        raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
+    known = candidate_dataset(cfg).image_ids()
     excluded = set(read_ids(args.exclude)) if args.exclude else set()
-    ids = [i for i in candidate_dataset(cfg).image_paths() if i not in excluded]
+    if not excluded <= set(known):
+        stranger = min(excluded - set(known))
+        raise ADSError(f"{args.exclude} names {stranger!r}, which is none of the images ranked.")
+    ids = [i for i in known if i not in excluded]
     candidates = args.out / "candidates.txt"
     if is_main_process():
         args.out.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,10 @@ from pathlib import Path
 # else this folder's select.py would stand in for the standard library's
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
 
+from ads_det.errors import exit_without_stack
+
+exit_without_stack()
+
 import argparse
 
 from ads_det.active.settings import load_config, prepare_data

@@ -6,7 +6,13 @@ from pathlib import Path
 # else this folder's select.py would stand in for the standard library's
 sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
 
+from ads_det.errors import exit_without_stack
+
+exit_without_stack()
+
 import argparse
+
+from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
@@ -46,20 +52,29 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     model = args.work_dir / "model.pth"
-    if model.exists() or (not args.resume and args.work_dir.exists()):
+    if model.exists() or (not args.resume and (args.work_dir / "train").exists()):
         raise ADSError(
             f"{args.work_dir} already holds a training; choose another --work-dir"
             + ("." if model.exists() else ", or add --resume to continue it.")
         )
-    prepare_data(cfg)
+    if (cfg.get("ads") or {}).get("positive_filter") == "oracle":
+        raise ADSError(
+            "ads.positive_filter='oracle' is the loop's: pass --unlabeled "
+            "<work-dir>/cycle_NN/positive.txt and set ads.positive_filter=none."
+        )
     check_pretrained(cfg)
-    labeled = read_ids(args.labeled)
-    ids = candidate_dataset(cfg).image_paths()
-    args.work_dir.mkdir(parents=True, exist_ok=True)
+    if is_main_process():
+        prepare_data(cfg)
+    barrier()
+    ids = candidate_dataset(cfg).image_ids()
     if args.unlabeled is None:
         args.unlabeled = args.work_dir / "unlabeled.txt"
-        known = set(labeled)
-        write_ids(args.unlabeled, (i for i in ids if i not in known))
+        if is_main_process():
+            labeled = set(read_ids(args.labeled))
+            args.work_dir.mkdir(parents=True, exist_ok=True)
+            write_ids(args.unlabeled, (i for i in ids if i not in labeled))
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    barrier()
     runner = train_model(
         training_config(cfg, args.work_dir / "train", args.labeled, args.unlabeled, args.seed),
         model,

@@ -89,15 +89,16 @@ class Cycle:
 
     def _stage(self, name: str, result: Path, work: Callable[[], None]) -> None:
         """Do ``work``, which must end by writing ``result``, unless it was done before."""
-        barrier()  # no process may look before the main one has finished writing
-        if result.exists():
+        done = result.exists()
+        barrier()  # the main process must not write before all have looked
+        if done:
             return
-        barrier()  # nor the main one write before all have looked
         start = time.perf_counter()
         work()
         if is_main_process():
             seconds = self.seconds | {name: round(time.perf_counter() - start, 2)}
             write_json(self.folder / "seconds.json", seconds)
+        barrier()  # nor any process read before it has written
 
     # -- stages -----------------------------------------------------------------------------
 
@@ -140,6 +141,7 @@ class Cycle:
                 cycle=self.number,
                 labeled_images=len(labeled),
                 labeled_objects=objects,
+                filter_read_labels=(self.folder / "positive.txt").exists(),
                 metrics={k: float(v) for k, v in metrics.items()},
             )
             write_json(self.folder / "metrics.json", content)
@@ -167,10 +169,12 @@ class Cycle:
 
     def _training_config(self) -> Config:
         positive = self.folder / "positive.txt"
+        previous = self.folder.parent / f"cycle_{self.number - 1:02d}" / "model.pth"
         return training_config(
             self.cfg,
             work_dir=self.folder / "train",
             labeled=self.folder / "labeled.txt",
             unlabeled=positive if positive.exists() else self.folder / "unlabeled.txt",
             seed=derive_seed(self.seed, self.number),
+            start_from=previous if self.settings.warm_start and self.number > 0 else None,
         )

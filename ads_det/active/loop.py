@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,8 @@ from ads_det.report.gallery import plot_picks
 from ads_det.report.history import History
 
 # what may differ when a run goes on: none of it changes what the run computes
-_FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "load_from", "log_level", "filename"})
-_FREE_ENTRIES = {"active_learning": "cycles", "randomness": "seed"}
+_FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
+_FREE_ENTRIES = {"active_learning": {"cycles", "metric"}, "randomness": {"seed"}}
 
 
 class ActiveLearningLoop:
@@ -82,7 +84,9 @@ class ActiveLearningLoop:
         picture = cycle.folder / "picks.png"
         if not picture.exists():
             picks, scores = cycle.picks, cycle.scores
-            write_atomic(picture, lambda file: plot_picks(picks, self.paths, scores, file))
+            write_atomic(
+                picture, lambda file: plot_picks(picks, self.images.open_image, scores, file)
+            )
 
     def _is_committed(self, number: int) -> bool:
         return bool(self.pool.labeled_in.max(initial=-1) > number)
@@ -93,8 +97,10 @@ class ActiveLearningLoop:
         if is_main_process():
             prepare_data(self.cfg)
         barrier()
-        self.paths = candidate_dataset(self.cfg).image_paths()
-        ids = list(self.paths)
+        self.images = candidate_dataset(self.cfg)
+        ids = self.images.image_ids()
+        classes = getattr(self.images, "metainfo", {}).get("classes") or ()
+        _check_num_classes(self.cfg.model, classes)
         facts = dict(seed=self.seed, config=_fingerprint(self.cfg))
         existed = self.state.exists()
         barrier()
@@ -152,17 +158,33 @@ class ActiveLearningLoop:
         return [pool.ids[i] for i in generator.choice(len(pool), initial, replace=False)]
 
 
+def _check_num_classes(node: Any, classes: Sequence[str]) -> None:
+    """Every ``num_classes`` in a model's config must be that of the data set.
+
+    Raises:
+        ADSError: if one is not; one class too many would silently train as background.
+    """
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if key == "num_classes" and classes and value != len(classes):
+            raise ADSError(
+                f"The model has num_classes={value}, but `metainfo.classes` names {len(classes)} "
+                f"{tuple(classes)[:5]}; make them agree."
+            )
+        _check_num_classes(value, classes)
+
+
 def _fingerprint(cfg: Config) -> dict[str, str]:
     """A short hash of each top-level key that matters, so that a difference can be named.
 
-    ``active_learning.cycles`` is left out: a finished run may be given more cycles; and so is
-    the seed, which is compared by itself.
+    Left out are the number of cycles, since a finished run may be given more; the metric of the
+    table, which changes no result; and the seed, which is compared by itself.
     """
     fingerprint = {}
     for key, value in cfg.to_dict().items():
         if key in _FREE_KEYS:
             continue
         if key in _FREE_ENTRIES:
-            value = {k: v for k, v in (value or {}).items() if k != _FREE_ENTRIES[key]}
-        fingerprint[key] = hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+            value = {k: v for k, v in (value or {}).items() if k not in _FREE_ENTRIES[key]}
+        text = json.dumps(value, sort_keys=True, default=repr)
+        fingerprint[key] = hashlib.sha256(text.encode()).hexdigest()[:12]
     return fingerprint

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
 from mmengine.registry import DATASETS
+
+from ads_det.engine.training import bare_dataset
 
 
 class SimulatedOracle:
@@ -24,8 +25,7 @@ class SimulatedOracle:
         """Number of annotated objects of the configured classes in each image."""
         if not ids:
             return {}
-        cfg = copy.deepcopy(self._dataset)
-        cfg.update(ids=list(ids), pipeline=[], filter_cfg=None, serialize_data=False)
-        dataset = DATASETS.build(cfg)
-        dataset.full_init()
-        return {name: len(dataset.get_data_info(i)["instances"]) for i, name in enumerate(ids)}
+        objects: dict[str, int] = DATASETS.build(
+            bare_dataset(self._dataset, ids=list(ids))
+        ).count_objects()
+        return objects

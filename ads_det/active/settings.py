@@ -25,11 +25,14 @@ class Settings:
         initial: size of the random initial set, or the path of an id list.
         budget: images labelled between two cycles.
         cycles: number of trainings; ``cycles - 1`` selections lie between them.
-        strategy: config of a strategy, such as ``dict(type='ads_det.Entropy', topk=1000)``.
+        strategy: config of a strategy, such as ``dict(type='ads_det.Entropy', topk=1000)``, or
+            only its name, such as ``'ads_det.Random'``.
         metric: key of the evaluation shown in the table, such as ``'pascal_voc/mAP'``.
         subset: if given, each cycle draws so many unlabelled images at random; only they are
             candidates and seen by the phases.
         prepare: config of a function that puts the data in place before the first cycle.
+        warm_start: begin each cycle with the weights of the one before; else with the model's
+            initial ones, as the paper does.
 
     Raises:
         ADSError: if a value has no meaning.
@@ -38,12 +41,15 @@ class Settings:
     initial: int | str
     budget: int
     cycles: int
-    strategy: dict
+    strategy: dict | str
     metric: str
     subset: int | None = None
     prepare: dict | None = None
+    warm_start: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.warm_start, bool):
+            raise ADSError(f"active_learning.warm_start is {self.warm_start!r}; use True or False.")
         for name in ("initial", "budget", "cycles", "subset"):
             value = getattr(self, name)
             if name == "initial" and isinstance(value, str):
@@ -87,7 +93,8 @@ class Settings:
         Raises:
             ADSError: if it is unknown or an argument has no meaning.
         """
-        arguments = dict(self.strategy)
+        given = self.strategy
+        arguments = dict(type=given) if isinstance(given, str) else dict(given)
         name = arguments.pop("type", None)
         build = STRATEGIES.get(name) if isinstance(name, str) else name
         if build is None:
@@ -124,7 +131,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
     try:
         cfg = Config.fromfile(path)
-    except (OSError, SyntaxError, KeyError, TypeError) as error:
+    except Exception as error:  # a config is Python: anything may go wrong in it
         raise ADSError(f"The config {path} cannot be read: {error}") from error
     if options:
         try:
@@ -145,7 +152,14 @@ def use_default_scope(cfg: Config) -> None:
 
 
 def prepare_data(cfg: Config) -> None:
-    """Run ``active_learning.prepare``, if the config has one (the embedded data set)."""
+    """Run ``active_learning.prepare``, if the config has one (the embedded data set).
+
+    Raises:
+        ADSError: if the folder holds something else.
+    """
     prepare = dict(cfg.get("active_learning", {}).get("prepare") or {})
     if prepare:
-        FUNCTIONS.get(prepare.pop("type"))(**prepare)
+        try:
+            FUNCTIONS.get(prepare.pop("type"))(**prepare)
+        except ValueError as error:
+            raise ADSError(str(error)) from error

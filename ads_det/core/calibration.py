@@ -10,6 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from ads_det.core.entropy import entropy_bound
+
 WEIGHTINGS = ("calibration", "entropy", "none")
 
 
@@ -35,18 +37,24 @@ def discrepancy_weight(entropy: Tensor, n: float, tau: float = 0.1) -> Tensor:
     return (torch.sigmoid(entropy - tau) / n).detach()
 
 
-def normalized_entropy(entropy: Tensor, num_classes: int) -> Tensor:
-    """E divided by its upper bound ``C / e`` (each term ``-y log y`` is at most 1 / e).
+def normalized_entropy(entropy: Tensor, bound: float) -> Tensor:
+    """E divided by its upper bound (:func:`~ads_det.core.entropy.entropy_bound`).
 
     The paper's Table 1 has an 'entropy' weight without defining it. Here it is this value for
     the discrepancy phase and one minus it for the agreement phase, so that it lies in [0, 1]
     like the sigmoid of Eq. 4 and 7 and needs no statistics of the batch.
     """
-    return (entropy * math.e / num_classes).clamp(0, 1)
+    return (entropy / bound).clamp(0, 1)
 
 
 def phase_weights(
-    entropy: Tensor, n: float, num_classes: int, weighting: str = "calibration", tau: float = 0.1
+    entropy: Tensor,
+    n: float,
+    num_classes: int,
+    weighting: str = "calibration",
+    tau: float = 0.1,
+    normalize: bool = False,
+    base: float = math.e,
 ) -> tuple[Tensor, Tensor]:
     """Weights ``(w_a, w_d)`` of the agreement and the discrepancy phase (Table 1).
 
@@ -57,6 +65,8 @@ def phase_weights(
         weighting: ``'calibration'`` (Eq. 4 and 7), ``'entropy'``
             (:func:`normalized_entropy`) or ``'none'`` (1 / n for all).
         tau: see :func:`agreement_weight`.
+        normalize: how ``entropy`` was computed; with ``base`` it sets the upper bound.
+        base: of its logarithm.
 
     Raises:
         ValueError: if ``weighting`` is none of the three.
@@ -64,7 +74,9 @@ def phase_weights(
     if weighting == "calibration":
         return agreement_weight(entropy, n, tau), discrepancy_weight(entropy, n, tau)
     if weighting == "entropy":
-        uncertain = normalized_entropy(entropy, num_classes).detach()
+        uncertain = normalized_entropy(
+            entropy, entropy_bound(num_classes, normalize, base)
+        ).detach()
         return (1 - uncertain) / n, uncertain / n
     if weighting == "none":
         uniform = torch.full_like(entropy, 1 / n)

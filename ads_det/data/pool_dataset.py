@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
+
+from PIL import Image, ImageOps
 
 from ads_det.console import say_once
 from ads_det.errors import ADSError
@@ -20,7 +23,60 @@ def and_more(count: int) -> str:
     return f" (and {count} more)" if count else ""
 
 
-class PoolDatasetMixin:
+class PoolDataset:
+    """What the loop needs of a data set, whatever its task.
+
+    Args of every data set: ``ids`` (the ids to load, in that order, or the path of a text file
+    that lists them; all images unless given) and ``load_annotations`` (if False no label is
+    kept or opened: the unlabelled and the candidate loader are the same data set with False).
+    """
+
+    ids: str | os.PathLike[str] | Sequence[str] | None
+    load_annotations: bool
+    metainfo: Any  # a mapping; `classes` may be known only when the images are
+
+    @abstractmethod
+    def image_ids(self) -> list[str]:
+        """Ids of all images, in a fixed order; opens no annotation."""
+
+    @abstractmethod
+    def open_image(self, name: str) -> Image.Image:
+        """The image of an id, RGB."""
+
+    @abstractmethod
+    def count_objects(self) -> dict[str, int]:
+        """Number of annotated objects in each image that is loaded."""
+
+    @abstractmethod
+    def where(self) -> str:
+        """How messages name this data set."""
+
+    def _asked_for(self, known: Container[str]) -> Sequence[str]:
+        """The ids of ``ids``.
+
+        Raises:
+            ADSError: if the list is empty or names an image twice or one that is not known.
+        """
+        if isinstance(self.ids, (str, os.PathLike)):
+            ids: Sequence[str] = read_ids(self.ids)
+            source = f"The id list {os.fspath(self.ids)}"
+        else:
+            ids, source = self.ids or (), "The list `ids`"
+        if not ids:
+            raise ADSError(f"{source} names no image; give at least one id.")
+        twice = first_twice(ids)
+        if twice is not None:
+            raise ADSError(f"{source} names {twice!r} twice; keep one of the two.")
+        unknown = [i for i in ids if i not in known]
+        if unknown:
+            raise ADSError(
+                f"{source} names {unknown[0]!r}{and_more(len(unknown) - 1)}, which "
+                f"{self.where()} does not contain; use ids such as {self.image_ids()[0]!r}."
+            )
+        return ids
+
+
+class PoolDatasetMixin(PoolDataset):
     """Mixin for an mmdet data set whose images are named by string ids.
 
     Args:
@@ -43,6 +99,7 @@ class PoolDatasetMixin:
     ) -> None:
         self.ids = ids
         self.load_annotations = load_annotations
+        self._paths: dict[str, str] | None = None
         self._skipped: defaultdict[str, list[str]] = defaultdict(list)  # boxes by file
         self._other_classes: Counter[str] = Counter()  # objects that are not asked for
         super().__init__(*args, **kwargs)
@@ -50,6 +107,21 @@ class PoolDatasetMixin:
     def image_paths(self) -> dict[str, str]:
         """Path of every image by its id, in a fixed order; opens no annotation."""
         raise NotImplementedError
+
+    def image_ids(self) -> list[str]:
+        self._paths = self.image_paths()
+        return list(self._paths)
+
+    def open_image(self, name: str) -> Image.Image:
+        if self._paths is None:
+            self._paths = self.image_paths()
+        with Image.open(self._paths[name]) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+
+    def count_objects(self) -> dict[str, int]:
+        self.full_init()
+        items = map(self.get_data_info, range(len(self)))
+        return {item["img_id"]: len(item["instances"]) for item in items}
 
     def load_labeled(self, paths: dict[str, str]) -> list[dict]:
         """Data items with annotations of the images in ``paths``, in that order."""
@@ -101,27 +173,7 @@ class PoolDatasetMixin:
         return kept
 
     def where(self) -> str:
-        """How messages name this data set."""
         return f"the data set {self.ann_file or self.data_root}"
-
-    def _asked_for(self, paths: dict[str, str]) -> Sequence[str]:
-        if isinstance(self.ids, (str, os.PathLike)):
-            ids: Sequence[str] = read_ids(self.ids)
-            source = f"The id list {os.fspath(self.ids)}"
-        else:
-            ids, source = self.ids or (), "The list `ids`"
-        if not ids:
-            raise ADSError(f"{source} names no image; give at least one id.")
-        twice = first_twice(ids)
-        if twice is not None:
-            raise ADSError(f"{source} names {twice!r} twice; keep one of the two.")
-        unknown = [i for i in ids if i not in paths]
-        if unknown:
-            raise ADSError(
-                f"{source} names {unknown[0]!r}{and_more(len(unknown) - 1)}, which "
-                f"{self.where()} does not contain; use ids such as {next(iter(paths))!r}."
-            )
-        return ids
 
     def _check_classes(self) -> None:
         classes = self.metainfo.get("classes")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import count
+from typing import Any
 
 from mmengine.hooks import DistSamplerSeedHook, Hook
 from mmengine.logging import print_log
@@ -17,7 +19,14 @@ from torch.utils.data import DataLoader
 
 from ads_det.console import progress_bar, say
 from ads_det.core.criterion import ADSCriterion
-from ads_det.engine.phases import PhaseStats, run_agreement, run_discrepancy, unwrap
+from ads_det.engine.phases import (
+    LabelStats,
+    PhaseStats,
+    run_agreement,
+    run_discrepancy,
+    run_label_updates,
+    unwrap,
+)
 from ads_det.engine.seeding import derive_seed, seed_everything
 from ads_det.errors import ADSError
 from ads_det.registry import HOOKS
@@ -37,7 +46,7 @@ class ADSHook(Hook):
 
     Args:
         unlabeled_dataloader: config of the unlabelled loader, without sampler. Its data set
-            must not read annotations. None (or an empty pool) leaves label training alone.
+            must not read annotations. None leaves label training alone.
         interval: label epochs from one ADS epoch to the next.
         begin: first epoch with an ADS epoch before it, at least 1.
         epochs: number of ADS epochs; unlimited unless given.
@@ -51,8 +60,21 @@ class ADSHook(Hook):
         entropy_of: ``'mean'``, ``'max'`` or ``'min'`` (Table 2).
         tau: of Eq. 4 and 7.
         agreement: dict of ``loss_weight`` (1) and ``lr_mult`` (1), the phase's learning rate
-            as a multiple of the Runner's.
+            as a multiple of the Runner's; or, instead of ``lr_mult``, ``optimizer``: the config
+            of an optimiser whose learning rate stays as it is.
         discrepancy: likewise; ``loss_weight`` scales the unlabelled term of Eq. 8.
+        normalize: see :class:`~ads_det.core.criterion.ADSCriterion`.
+        base: likewise.
+        n_power: likewise.
+        freeze_statistics: whether BatchNorm in g stands still in the discrepancy phase.
+        equal_steps: the control of an honest comparison. Instead of the phases, each ADS epoch
+            makes as many ordinary label updates as the two phases take batches, twice the
+            length of the unlabelled loader, with the Runner's optimiser, learning rate and
+            loss, on labelled batches in random order without end. One training then makes
+            exactly the updates of ADS (with ``positive_filter='predicted'`` ADS makes none on
+            an agreement batch without object, so the control has at least as many), each of
+            which trains all parameters. Unlabelled images are counted, never read. The model
+            may have one classifier or two. What concerns the phases alone has no effect.
 
     Raises:
         ADSError: if an argument has no meaning.
@@ -74,6 +96,11 @@ class ADSHook(Hook):
         tau: float = 0.1,
         agreement: dict | None = None,
         discrepancy: dict | None = None,
+        normalize: bool = False,
+        base: float = math.e,
+        n_power: int = 1,
+        freeze_statistics: bool = True,
+        equal_steps: bool = False,
     ) -> None:
         for name, value in (("interval", interval), ("begin", begin)):
             if not isinstance(value, int) or value < 1:
@@ -83,14 +110,24 @@ class ADSHook(Hook):
                 f"ADSHook.positive_filter is {positive_filter!r}; use one of "
                 f"{', '.join(POSITIVE_FILTERS)}."
             )
+        for name, flag in (("freeze_statistics", freeze_statistics), ("equal_steps", equal_steps)):
+            if not isinstance(flag, bool):
+                raise ADSError(f"ADSHook.{name} is {flag!r}; use True or False.")
         try:
-            self.criterion = ADSCriterion(weighting, entropy_of, tau)
+            self.criterion = ADSCriterion(weighting, entropy_of, tau, normalize, base, n_power)
         except ValueError as error:
             raise ADSError(f"ADSHook: {error}.") from error
         self.settings = {
             phase: self._phase_settings(phase, given or {})
             for phase, given in zip(PHASES, (agreement, discrepancy), strict=True)
         }
+        self.freeze_statistics, self.equal_steps = freeze_statistics, equal_steps
+        is_number = type(images_per_epoch) in (int, float)
+        if images_per_epoch is not None and not (is_number and images_per_epoch > 0):
+            raise ADSError(
+                f"ADSHook.images_per_epoch is {images_per_epoch!r}; use a positive number of "
+                "images, as a float a multiple of the labelled ones, or None for all."
+            )
         self.interval, self.begin, self.epochs = interval, begin, epochs
         self.images_per_epoch = images_per_epoch
         self.threshold = positive_threshold if positive_filter == "predicted" else None
@@ -100,12 +137,18 @@ class ADSHook(Hook):
         self._resumed_state: dict[str, dict] = {}
 
     @staticmethod
-    def _phase_settings(phase: str, given: dict) -> dict[str, float]:
-        settings = dict(loss_weight=1.0, lr_mult=1.0) | given
-        unknown = settings.keys() - {"loss_weight", "lr_mult"}
+    def _phase_settings(phase: str, given: dict) -> dict[str, Any]:
+        settings = dict(loss_weight=1.0, lr_mult=1.0, optimizer=None) | given
+        unknown = settings.keys() - {"loss_weight", "lr_mult", "optimizer"}
         if unknown:
             raise ADSError(
-                f"ADSHook.{phase} has no {unknown.pop()!r}; it takes loss_weight and lr_mult."
+                f"ADSHook.{phase} has no {unknown.pop()!r}; it takes loss_weight and lr_mult or "
+                "optimizer."
+            )
+        if settings["optimizer"] and "lr_mult" in given:
+            raise ADSError(
+                f"ADSHook.{phase} has both lr_mult and optimizer; an optimiser of its own has its "
+                "own learning rate, so remove one of them."
             )
         return settings
 
@@ -120,13 +163,20 @@ class ADSHook(Hook):
         if self.unlabeled_cfg is None:
             say("No unlabelled images: label training only.")
             return
+        if self.equal_steps:
+            self._loader = self._build_loader(runner)  # for its length
+            return
         if len(unwrap(runner.model).classifiers()) < 2:
             raise ADSError(
                 "ADSHook needs two classifiers, but the model has one; set "
-                "model.bbox_head.num_classifiers=2 or remove the hook."
+                "num_classifiers=2 (model.bbox_head.num_classifiers of a detector, "
+                "model.num_classifiers of a classifier) or ads=None."
             )
         self._loader = self._build_loader(runner)
-        self._optim_wrappers = {phase: self._build_optim_wrapper(runner) for phase in PHASES}
+        self._optim_wrappers = {
+            phase: self._build_optim_wrapper(runner, self.settings[phase]["optimizer"])
+            for phase in PHASES
+        }
         for phase, state in self._resumed_state.items():
             self._optim_wrappers[phase].load_state_dict(state)
         self._resumed_state = {}
@@ -134,8 +184,12 @@ class ADSHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         if self._loader is None or not self.is_due(runner.epoch):
             return
-        for phase in PHASES:
-            stats = self._run_phase(runner, phase)
+        for phase in ("label_updates",) if self.equal_steps else PHASES:
+            stats = (
+                self._run_label_updates(runner)
+                if self.equal_steps
+                else self._run_phase(runner, phase)
+            )
             runner.message_hub.update_scalars(
                 {f"train/{phase}_{name}": value for name, value in asdict(stats).items()}
             )
@@ -160,10 +214,11 @@ class ADSHook(Hook):
         seed_everything(runner.seed, runner.epoch, phase)
         optim_wrapper = self._optim_wrappers[phase]
         settings = self.settings[phase]
-        for own, main in zip(
-            optim_wrapper.param_groups, runner.optim_wrapper.param_groups, strict=True
-        ):
-            own["lr"] = main["lr"] * settings["lr_mult"]
+        if settings["optimizer"] is None:
+            for own, main in zip(
+                optim_wrapper.param_groups, runner.optim_wrapper.param_groups, strict=True
+            ):
+                own["lr"] = main["lr"] * settings["lr_mult"]
         _set_epoch(self._loader, derive_seed(runner.epoch, phase))
         batches = progress_bar(self._loader, f"epoch {runner.epoch} {phase}")
         common = dict(
@@ -174,7 +229,21 @@ class ADSHook(Hook):
         if phase == "agreement":
             return run_agreement(runner.model, optim_wrapper, batches, **common)
         labeled = _endless(runner.train_dataloader, derive_seed(runner.epoch, "labelled"))
-        return run_discrepancy(runner.model, optim_wrapper, batches, labeled, **common)
+        return run_discrepancy(
+            runner.model,
+            optim_wrapper,
+            batches,
+            labeled,
+            freeze_statistics=self.freeze_statistics,
+            **common,
+        )
+
+    def _run_label_updates(self, runner: Runner) -> LabelStats:
+        assert self._loader is not None
+        seed_everything(runner.seed, runner.epoch, "label_updates")
+        labeled = _endless(runner.train_dataloader, derive_seed(runner.epoch, "labelled"))
+        updates = len(PHASES) * len(self._loader)
+        return run_label_updates(runner.model, runner.optim_wrapper, labeled, updates)
 
     def _build_loader(self, runner: Runner) -> DataLoader:
         cfg = copy.deepcopy(self.unlabeled_cfg)
@@ -182,17 +251,19 @@ class ADSHook(Hook):
         dataset.full_init()
         images = self.images_per_epoch
         if isinstance(images, float):
-            images = round(images * len(runner.train_dataloader.dataset))
-        num_samples = min(images or len(dataset), len(dataset))
+            images = max(round(images * len(runner.train_dataloader.dataset)), 1)
+        num_samples = len(dataset) if images is None else min(images, len(dataset))
         cfg["dataset"] = dataset
-        cfg["sampler"] = dict(type="ads_det.FixedLengthSampler", num_samples=max(num_samples, 1))
+        cfg["sampler"] = dict(type="ads_det.FixedLengthSampler", num_samples=num_samples)
         return runner.build_dataloader(cfg, seed=runner.seed)
 
     @staticmethod
-    def _build_optim_wrapper(runner: Runner) -> OptimWrapper:
-        """As the Runner's own, but every batch is an update."""
+    def _build_optim_wrapper(runner: Runner, optimizer: dict | None) -> OptimWrapper:
+        """As the Runner's own, but every batch is an update and the optimiser may be another."""
         cfg = copy.deepcopy(runner.cfg.optim_wrapper)
         cfg.pop("accumulative_counts", None)
+        if optimizer is not None:
+            cfg["optimizer"] = copy.deepcopy(optimizer)
         return build_optim_wrapper(runner.model, cfg)
 
 

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 from ads_det.console import progress_bar
+from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
 from ads_det.registry import HOOKS
@@ -26,6 +27,27 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         seed_everything(runner.seed, runner.epoch, "label")
+
+
+@HOOKS.register_module()
+class FitToDataHook(Hook):
+    """Give a classification model what it must know of its data, before the first epoch.
+
+    A preprocessor without mean and deviation takes those of the training images; a number of
+    classes that is not the data set's stops the run. Detectors have neither.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        model, dataset = unwrap(runner.model), runner.train_dataloader.dataset
+        if getattr(model.data_preprocessor, "needs_statistics", False):
+            model.data_preprocessor.set_statistics(*dataset.channel_statistics())
+        expected = getattr(model, "num_classes", None)
+        classes = dataset.metainfo.get("classes") or ()
+        if expected is not None and expected != len(classes):
+            raise ADSError(
+                f"The data set has {len(classes)} classes, but model.num_classes is {expected}; "
+                "change one of them."
+            )
 
 
 @HOOKS.register_module()

@@ -1,12 +1,14 @@
-"""One metric for the joint prediction and for each classifier."""
+"""Metrics of the joint prediction and of each classifier."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS as ROOT_METRICS
+from torch import Tensor
 
 from ads_det.registry import METRICS
 
@@ -57,3 +59,30 @@ class PerClassifierMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         raise AssertionError("the inner metrics compute")
+
+
+@METRICS.register_module()
+class AccuracyMetric(BaseMetric):
+    """Share of images whose most probable class is the right one.
+
+    It reads ``pred_mean``, ``pred_f1`` and, unless the model is plain, ``pred_f2``, class
+    probabilities (C,), and ``gt_label``. Results, from 0 to 1: ``mean/accuracy`` of the averaged
+    prediction, ``f1/accuracy``, ``f2/accuracy``, and ``classifiers/accuracy``, the mean of the
+    accuracies of the single classifiers, which is what the paper's authors report.
+    """
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        names = [n for n in ("mean", "f1", "f2") if f"pred_{n}" in data_samples[0]]
+        truth: Tensor = torch.stack([sample["gt_label"] for sample in data_samples])
+        correct = {
+            name: (torch.stack([s[f"pred_{name}"] for s in data_samples]).argmax(1) == truth)
+            for name in names
+        }
+        columns = [flags.tolist() for flags in correct.values()]
+        self.results.extend(dict(zip(names, row, strict=True)) for row in zip(*columns))
+
+    def compute_metrics(self, results: list[dict[str, bool]]) -> dict[str, float]:
+        accuracy = {n: sum(row[n] for row in results) / len(results) for n in results[0]}
+        single = [value for name, value in accuracy.items() if name != "mean"]
+        accuracy["classifiers"] = sum(single) / len(single)
+        return {f"{name}/accuracy": value for name, value in accuracy.items()}

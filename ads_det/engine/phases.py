@@ -26,16 +26,26 @@ class PhaseStats:
     images: int = 0
 
 
+@dataclass
+class LabelStats:
+    """Mean loss and number of the updates that stood in for the phases."""
+
+    loss: float
+    updates: int
+
+
 class _Meter:
     """Sums of a phase on the device; read once at its end."""
 
     def __init__(self, device: torch.device) -> None:
         self.sums = torch.zeros(4, dtype=torch.float64, device=device)
 
-    def add(self, phase: PhaseLoss, images: int) -> None:
+    def add(self, phase: PhaseLoss, n: float, images: int) -> None:
+        """Add a batch whose loss is a sum divided by ``n`` and whose means are over ``images``."""
         if images:
-            values = torch.stack([phase.loss.detach(), phase.entropy, phase.discrepancy]).double()
-            self.sums[:3] += values * images
+            weights = self.sums.new_tensor([n, images, images])
+            values = torch.stack([phase.loss.detach(), phase.entropy, phase.discrepancy])
+            self.sums[:3] += values * weights
             self.sums[3] += images
 
     def stats(self) -> PhaseStats:
@@ -54,18 +64,20 @@ def unwrap(model: nn.Module) -> nn.Module:
 def only_features_train(model: nn.Module) -> Iterator[None]:
     """Freeze f1 and f2; g trains, its BatchNorm statistics included."""
     frozen = [p for c in unwrap(model).classifiers() for p in c.parameters()]
-    with _frozen(model, frozen, frozen_modules=unwrap(model).classifiers()):
+    modules = [m for c in unwrap(model).classifiers() for m in c.modules()]
+    with _frozen(model, frozen, modules):
         yield
 
 
 @contextmanager
-def only_classifiers_train(model: nn.Module) -> Iterator[None]:
-    """Freeze g, its BatchNorm statistics included; f1 and f2 train."""
+def only_classifiers_train(model: nn.Module, freeze_statistics: bool = True) -> Iterator[None]:
+    """Freeze g, its BatchNorm statistics included unless told otherwise; f1 and f2 train."""
     inner = unwrap(model)
     trained = {p for c in inner.classifiers() for p in c.parameters()}
     frozen = [p for p in inner.parameters() if p not in trained]
     classifiers = {m for c in inner.classifiers() for m in c.modules()}
-    with _frozen(model, frozen, [m for m in inner.modules() if m not in classifiers]):
+    rest = [m for m in inner.modules() if m not in classifiers]
+    with _frozen(model, frozen, rest if freeze_statistics else []):
         yield
 
 
@@ -129,7 +141,7 @@ def run_agreement(
                 phase = criterion.agreement(y1, y2, n)
             if n:
                 _update(optim_wrapper, phase.loss * loss_weight, "agreement")
-            meter.add(phase, images)
+            meter.add(phase, n, images)
     return meter.stats()
 
 
@@ -141,6 +153,7 @@ def run_discrepancy(
     criterion: ADSCriterion,
     loss_weight: float = 1.0,
     threshold: float | None = None,
+    freeze_statistics: bool = True,
 ) -> PhaseStats:
     """One discrepancy epoch (Eq. 8): f1 and f2 move apart on unlabelled images while they keep
     classifying labelled ones; features are computed without gradient.
@@ -148,12 +161,13 @@ def run_discrepancy(
     Args:
         labeled: an endless iterator of labelled batches; one is used for each unlabelled batch.
         loss_weight: scales the unlabelled term of Eq. 8.
+        freeze_statistics: whether BatchNorm in g keeps its statistics and normalises by them.
 
     The other arguments, the return value and the error are as in :func:`run_agreement`.
     """
     inner = unwrap(model)
     meter = _Meter(next(inner.parameters()).device)
-    with only_classifiers_train(model):
+    with only_classifiers_train(model, freeze_statistics):
         for batch in unlabeled:
             with optim_wrapper.optim_context(model):
                 data = inner.data_preprocessor(batch, training=True)
@@ -164,8 +178,35 @@ def run_discrepancy(
                 label_loss, _ = inner.parse_losses(losses)
             # without an image the labelled term alone still makes the update of Eq. 8
             _update(optim_wrapper, phase.loss * loss_weight + label_loss, "discrepancy")
-            meter.add(phase, images)
+            meter.add(phase, n, images)
     return meter.stats()
+
+
+def run_label_updates(
+    model: nn.Module, optim_wrapper: OptimWrapper, labeled: Iterator[dict], updates: int
+) -> LabelStats:
+    """Ordinary training on labelled images, for as many updates as phases would have made.
+
+    Args:
+        model: to train, distributed or not.
+        optim_wrapper: the Runner's own, so that momentum carries over as between its epochs.
+        labeled: an endless iterator of labelled batches; one is used for each update.
+        updates: how many.
+
+    Raises:
+        ADSError: if the loss is not finite.
+    """
+    inner = unwrap(model)
+    total = torch.zeros((), dtype=torch.float64, device=next(inner.parameters()).device)
+    model.train()
+    for _ in range(updates):
+        with optim_wrapper.optim_context(model):
+            data = inner.data_preprocessor(next(labeled), training=True)
+            loss, _ = inner.parse_losses(model._run_forward(data, mode="loss"))
+        _update(optim_wrapper, loss, "label")
+        total += loss.detach()
+    all_reduce(total, op="mean")
+    return LabelStats(total.item() / max(updates, 1), updates)
 
 
 def _select(
@@ -193,6 +234,6 @@ def _update(optim_wrapper: OptimWrapper, loss: Tensor, phase: str) -> None:
     if not torch.isfinite(loss):
         raise ADSError(
             f"The loss of the {phase} phase became {loss.item()}; lower its lr_mult or loss_weight "
-            "in the ADSHook of the config, or the learning rate."
+            "in the `ads` block of the config, or the learning rate."
         )
     optim_wrapper.update_params(loss)

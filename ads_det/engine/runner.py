@@ -61,21 +61,19 @@ def read_model(model: torch.nn.Module, path: str | Path) -> None:
     except Exception as error:
         raise ADSError(f"The checkpoint {path} cannot be read ({error}).") from error
     model = unwrap(model)
-    state = checkpoint.get("state_dict", checkpoint)
+    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
     own = model.state_dict()
-    missing = [key for key in own if key not in state]
-    bad = [k for k, v in state.items() if v.is_floating_point() and not v.isfinite().all()]
+    unfit = [k for k, v in own.items() if k not in state or state[k].shape != v.shape]
+    if unfit:
+        raise ADSError(
+            f"The checkpoint {path} is of another architecture ({len(unfit)} of {len(own)} "
+            f"tensors are missing or of another shape, the first is {unfit[0]}); use the config "
+            "it was trained with."
+        )
+    bad = [k for k in own if own[k].is_floating_point() and not state[k].isfinite().all()]
     if bad:
         raise ADSError(f"The checkpoint {path} holds NaN or infinity in {bad[0]}; train again.")
-    if len(missing) > len(own) // 2:
-        raise ADSError(
-            f"The checkpoint {path} is of another architecture ({len(missing)} of {len(own)} "
-            f"tensors are missing, the first is {missing[0]}); use the config it was trained with."
-        )
-    try:
-        load_state_dict(model, state, strict=False)
-    except RuntimeError as error:
-        raise ADSError(f"The checkpoint {path} does not fit the config's model: {error}") from error
+    load_state_dict(model, {k: state[k] for k in own})
 
 
 def check_pretrained(cfg: Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -12,14 +13,19 @@ from mmengine.dist import barrier, is_distributed, is_main_process
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from ads_det.data.pool_dataset import PoolDatasetMixin
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.engine.runner import CycleRunner, read_model, write_model
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic
 
 
 def training_config(
-    cfg: Config, work_dir: Path, labeled: Path, unlabeled: Path | None, seed: int
+    cfg: Config,
+    work_dir: Path,
+    labeled: Path,
+    unlabeled: Path | None,
+    seed: int,
+    start_from: Path | None = None,
 ) -> Config:
     """Config of a Runner that trains on some images and sees others without their labels.
 
@@ -33,6 +39,8 @@ def training_config(
         labeled: list of the ids to train on.
         unlabeled: list of the ids that the phases see.
         seed: of this training.
+        start_from: weights to begin with, instead of the config's ``load_from`` or the model's
+            own initial ones.
     """
     # the Runner asks for the config's text at every checkpoint, and formatting it is slow
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
@@ -40,12 +48,16 @@ def training_config(
     # Runners of one process that share a name would share MessageHub and visualiser
     cfg.experiment_name = f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
     cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
-    cfg.resume = (work_dir / "last_checkpoint").exists()
-    cfg.load_from = None
+    cfg.resume = _can_resume(work_dir)
+    if cfg.resume:
+        cfg.load_from = None  # it has a checkpoint of its own
+    elif start_from is not None:
+        cfg.load_from = str(start_from)
     cfg.train_dataloader.dataset.ids = str(labeled)
     _seed_workers(cfg.train_dataloader)
     cfg.custom_hooks = [
         *(cfg.get("custom_hooks") or ()),
+        dict(type="ads_det.FitToDataHook"),
         *_ads_hook(cfg, unlabeled),
         dict(type="ads_det.EpochSeedHook"),
         dict(type="ads_det.FiniteLossHook"),
@@ -53,6 +65,12 @@ def training_config(
     ]
     _allow_frozen_parts(cfg)
     return cfg
+
+
+def _can_resume(work_dir: Path) -> bool:
+    """Whether the checkpoint that a training named last is still there."""
+    named = work_dir / "last_checkpoint"
+    return named.exists() and Path(named.read_text().strip()).exists()
 
 
 def train_model(cfg: Config, path: Path) -> Runner:
@@ -91,6 +109,7 @@ def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRun
     for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
         cfg[key] = None
     cfg.work_dir = str(work_dir)
+    cfg.resume, cfg.load_from = False, None
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ads_det.ProgressHook")]
     _allow_frozen_parts(cfg)
     runner = CycleRunner.from_cfg(cfg)
@@ -135,7 +154,8 @@ def unlabeled_dataset(cfg: Config, override: dict, ids: Path | None) -> dict:
         ids: None for all images.
     """
     dataset = copy.deepcopy(cfg.train_dataloader.dataset)
-    dataset.update(filter_cfg=None, load_annotations=False, ids=None if ids is None else str(ids))
+    dataset.pop("filter_cfg", None)
+    dataset.update(load_annotations=False, ids=None if ids is None else str(ids))
     dataset.update(override)
     return dataset
 
@@ -147,17 +167,26 @@ def candidate_loader(cfg: Config, ids: Path | None) -> dict:
     return loader
 
 
-def candidate_dataset(cfg: Config) -> PoolDatasetMixin:
+def bare_dataset(dataset: dict, **changes: Any) -> dict:
+    """Config of a data set that is asked for facts, not for batches: it prepares no image and
+    filters none away."""
+    kept = {k: v for k, v in dataset.items() if k not in ("pipeline", "filter_cfg")}
+    return copy.deepcopy(kept) | changes
+
+
+def candidate_dataset(cfg: Config) -> PoolDataset:
     """The data set of all candidates, able to name its images, with nothing read yet.
 
     Raises:
         ADSError: if it is none of this project's data sets.
     """
     loader = candidate_loader(cfg, None)
-    dataset = DATASETS.build(loader.dataset | dict(pipeline=[], lazy_init=True))
-    if not isinstance(dataset, PoolDatasetMixin):
+    name = loader.dataset["type"]
+    built = DATASETS.get(name) if isinstance(name, str) else name
+    if built is None or not issubclass(built, PoolDataset):
         raise ADSError(
-            f"The data set of the pool is a {type(dataset).__name__}; use ads_det.VOCDataset or "
-            "ads_det.CocoDataset for train_dataloader.dataset."
+            f"The data set of the pool is a {name!r}; use one of this project, such as "
+            "ads_det.VOCDataset or ads_det.CocoDataset, for train_dataloader.dataset."
         )
+    dataset: PoolDataset = DATASETS.build(bare_dataset(loader.dataset, lazy_init=True))
     return dataset

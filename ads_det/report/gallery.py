@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
+from PIL import Image
 
 COLUMNS = 8
 THUMBNAIL = 160  # pixels of the longer side
@@ -14,7 +14,7 @@ THUMBNAIL = 160  # pixels of the longer side
 
 def plot_picks(
     picks: Sequence[str],
-    paths: Mapping[str, str],
+    open_image: Callable[[str], Image.Image],
     scores: Mapping[str, float],
     file: IO[bytes],
     most: int = 32,
@@ -23,7 +23,7 @@ def plot_picks(
 
     Args:
         picks: ids, best first.
-        paths: file of each id.
+        open_image: the image of an id, RGB; one that raises OSError is drawn black.
         scores: score of each id.
         file: open for binary writing.
         most: how many to draw.
@@ -33,8 +33,10 @@ def plot_picks(
     figure = Figure(figsize=(1.4 * COLUMNS, 1.55 * rows + 0.3), layout="constrained")
     figure.suptitle(f"{len(shown)} of {len(picks)} picks, best first: score", fontsize=9)
     for axes, name in zip(figure.subplots(rows, COLUMNS, squeeze=False).flat, shown):
-        with Image.open(paths[name]) as image:
-            thumbnail = ImageOps.exif_transpose(image).convert("RGB")
+        try:
+            thumbnail = open_image(name)
+        except OSError:  # a training may well read what Pillow refuses
+            thumbnail = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
         thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
         axes.imshow(thumbnail)
         axes.set_title(f"{scores[name]:.3g}", fontsize=8, pad=2)

@@ -12,6 +12,7 @@ from ads_det.files import write_atomic, write_csv, write_json
 from ads_det.report.curves import plot_learning_curve
 
 _CLASSIFIERS = ("mean", "f1", "f2")
+_MEAN_OF_SINGLE = "classifiers"  # the mean of their metrics, where the evaluation gives it
 _STAGES = ("train", "evaluate", "select")
 
 
@@ -51,7 +52,8 @@ class History:
         table = Table(title=f"{self.metric} of the mean prediction and of each classifier")
         flat = [self._flat(row) for row in self.rows]
         for name in flat[0]:
-            table.add_column(name.replace("seconds_", "s "), justify="right")
+            header = name.replace("seconds_", "s ").removeprefix("labeled_")
+            table.add_column(header, justify="right")
         for row in flat:
             table.add_row(*(self._cell(name, value) for name, value in row.items()))
         console = Console(width=110, file=None)
@@ -63,6 +65,9 @@ class History:
         flat = {k: row[k] for k in ("cycle", "labeled_images", "labeled_objects")}
         for name in _CLASSIFIERS:
             flat[name] = row["metrics"].get(f"{name}/{self.metric}", "")
+        mean_of_single = row["metrics"].get(f"{_MEAN_OF_SINGLE}/{self.metric}")
+        if mean_of_single is not None:
+            flat[_MEAN_OF_SINGLE] = mean_of_single
         return flat | {f"seconds_{s}": row["seconds"].get(s, "") for s in _STAGES}
 
     @staticmethod

@@ -5,11 +5,17 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=20),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    # one checkpoint to resume a training that was cut short; deleted when it is done
-    checkpoint=dict(type="CheckpointHook", interval=5, max_keep_ckpts=1),
+    # To resume a training that was cut short; deleted when it is done. Two, since the older one
+    # is deleted before the next is written.
+    checkpoint=dict(type="CheckpointHook", interval=5, max_keep_ckpts=2),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
 visualizer = dict(type="DetLocalVisualizer", vis_backends=[dict(type="LocalVisBackend")])
-log_processor = dict(type="LogProcessor", window_size=20, by_epoch=True)
+log_processor = dict(
+    type="LogProcessor",
+    window_size=20,
+    # smooth what is logged in each iteration, but not the phases, which log once an epoch
+    mean_pattern=r"^(?!agreement|discrepancy).*(loss|time|grad_norm)",
+)
 log_level = "INFO"
 randomness = dict(seed=0)

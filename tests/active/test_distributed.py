@@ -49,6 +49,28 @@ def test_the_loop_on_two_processes(torchrun, config, tmp_path):
     assert [row["labeled_images"] for row in cycles] == [4, 8]
 
 
+def test_a_main_process_that_writes_slowly_is_waited_for(torchrun, config, tmp_path):
+    """The others must not read a stage's file before it is there, not even in the last cycle."""
+    slow = tmp_path / "slow.py"
+    slow.write_text(
+        "import sys, time\n"
+        "import ads_det.registry\n"
+        "from ads_det.active import cycle\n"
+        "from mmengine.dist import is_main_process\n"
+        "write = cycle.write_json\n"
+        "def write_slowly(*args):\n"
+        "    time.sleep(2)\n"
+        "    write(*args)\n"
+        "cycle.write_json = write_slowly\n"
+        "import runpy\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    arguments = (TOOLS / "al_loop.py", config, "--work-dir", tmp_path / "run", "--cycles", 1)
+    torchrun(2, slow, *arguments)
+    assert (tmp_path / "run/history.json").exists()
+
+
 def test_picks_do_not_depend_on_the_number_of_processes(torchrun, config, finished, tmp_path):
     """37 candidates in batches of 8 divide evenly by none of the numbers."""
     folder = finished / "cycle_00"

@@ -11,6 +11,7 @@ from ads_det.active.cycle import Cycle
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
 from ads_det.active.scoring import measure_candidates
+from ads_det.active.settings import load_config
 from ads_det.active.strategies import Entropy
 from ads_det.core.entropy import mean_entropy
 from ads_det.engine.training import candidate_loader
@@ -126,6 +127,21 @@ def test_no_label_of_the_pool_is_read(finished, digits, tmp_path):
     assert results(tmp_path / "run")[:2] == results(finished)[:2]
 
 
+def test_before_the_first_purchase_only_initial_labels_exist(finished, digits, tmp_path):
+    """Cycle 0 trains, runs its phases, scores and selects without any other annotation."""
+    root = tmp_path / "digits"
+    shutil.copytree(digits, root)
+    initial = (finished / "cycle_00/labeled.txt").read_text().split()
+    for name in (root / "ImageSets/Main/trainval.txt").read_text().split():
+        if name not in initial:
+            (root / "Annotations" / f"{name}.xml").unlink()
+    loop = ActiveLearningLoop(tiny_config(digits, **_moved(root)), tmp_path / "run")
+    folder = tmp_path / "run/cycle_00"
+    Cycle(loop.cfg, loop.settings, loop.pool, 0, folder, loop.seed).run(select=True)
+    for name in ("scores.csv", "picks.txt"):
+        assert (folder / name).read_text() == (finished / "cycle_00" / name).read_text()
+
+
 def _moved(root):
     return {f"{k}_dataloader.dataset.data_root": str(root) for k in ("train", "test")}
 
@@ -150,6 +166,17 @@ def test_plain_training_with_random_selection(digits, tmp_path):
     assert metrics["mean/pascal_voc/mAP"] == metrics["f1/pascal_voc/mAP"]
     assert "f2/pascal_voc/mAP" not in metrics
     assert len(history.rows) == 2
+
+
+def test_a_run_goes_on_with_its_own_config_file(finished, tmp_path):
+    """Also when the keys come in another order, and with another metric for the table."""
+    work_dir = tmp_path / "run"
+    shutil.copytree(finished, work_dir)
+    options = {"active_learning.metric": "pascal_voc/AP50"}
+    cfg = load_config(work_dir / "config.py", options)
+    history = ActiveLearningLoop(cfg, work_dir, resume=True).run()
+    assert history.metric == "pascal_voc/AP50"
+    assert results(work_dir)[1:] == results(finished)[1:]
 
 
 def test_subset_limits_candidates_and_phases(digits, tmp_path):
@@ -183,6 +210,8 @@ def test_the_last_cycle_may_empty_the_pool(digits, tmp_path):
         ({"active_learning.strategy": dict(type="ads_det.Best")}, "strategy"),
         ({"active_learning.strategy.topk": 0}, "topk is 0"),
         ({"active_learning": None}, "no `active_learning` block"),
+        ({"model.bbox_head.num_classes": 9}, "num_classes=9.* names 10"),
+        ({"train_dataloader.dataset.type": "CocoDataset"}, "use one of this project"),
         ({"train_dataloader.dataset.data_root": "nowhere"}, "nowhere does not exist"),
     ],
 )

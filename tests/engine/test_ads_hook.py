@@ -83,6 +83,9 @@ def test_logs_reach_message_hub_and_json(digits, tmp_path):
     last = json.loads(scalars.read_text().splitlines()[-1])
     assert keys <= last.keys()
     assert last["agreement_images"] == 8
+    history = runner.message_hub.get_scalar("train/agreement_loss")
+    assert last["agreement_loss"] == pytest.approx(history.current(), abs=1e-4)
+    assert history.data[0][0] != history.data[0][1]  # so it is no mean over ADS epochs
 
 
 def test_phase_learning_rates_follow_the_schedule(digits, tmp_path):
@@ -123,6 +126,17 @@ def test_a_phase_with_rate_zero_leaves_label_training_as_without_it(digits, tmp_
     names = moved(state_of(without.model), with_phases.model)
     # BatchNorm statistics of unlabelled batches, and nothing else
     assert names and all("running" in n or "num_batches" in n for n in names)
+
+
+def test_a_phase_with_an_optimizer_of_its_own_keeps_its_rate(digits, tmp_path):
+    options = {"ads.discrepancy": dict(optimizer=dict(type="SGD", lr=0.007))}
+    runner = build_runner(digits, tmp_path, **options)
+    runner.train()
+    (hook,) = (h for h in runner.hooks if isinstance(h, ADSHook))
+    rates = {p: w.param_groups[0]["lr"] for p, w in hook._optim_wrappers.items()}
+    assert rates == pytest.approx(dict(agreement=0.001, discrepancy=0.007))
+    group = hook._optim_wrappers["discrepancy"].param_groups[0]
+    assert (group["momentum"], group["weight_decay"]) == (0, 0)
 
 
 def test_resume_between_epochs_is_exact(digits, tmp_path):
@@ -172,7 +186,15 @@ def test_nan_loss_stops_with_one_sentence(digits, tmp_path):
         (dict(positive_filter="yes"), "positive_filter is 'yes'"),
         (dict(weighting="x"), "weighting is 'x'"),
         (dict(tau=None), "tau is None"),
+        (dict(images_per_epoch=0), "images_per_epoch is 0"),
+        (dict(images_per_epoch=-1.5), "images_per_epoch is -1.5"),
         (dict(agreement=dict(lr=1)), "agreement has no 'lr'"),
+        (dict(agreement=dict(lr_mult=1, optimizer=dict(type="SGD"))), "both lr_mult and optimizer"),
+        (dict(normalize=1), "normalize is 1"),
+        (dict(base=1), "base is 1"),
+        (dict(n_power=3), "n_power is 3"),
+        (dict(equal_steps="yes"), "equal_steps is 'yes'"),
+        (dict(freeze_statistics=0), "freeze_statistics is 0"),
     ],
 )
 def test_arguments_without_meaning(argument, message):

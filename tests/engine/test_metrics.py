@@ -4,17 +4,16 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.functional import eval_map
 
-from ads_det.engine.metrics import PerClassifierMetric
+from ads_det.engine.metrics import AccuracyMetric, PerClassifierMetric
 
 CLASSES = ("a", "b", "c")
 
 
 def instances(boxes, labels, scores=None):
-    import torch
-
     result = dict(bboxes=torch.tensor(boxes).float(), labels=torch.tensor(labels).long())
     return result if scores is None else result | dict(scores=torch.tensor(scores).float())
 
@@ -121,3 +120,26 @@ def test_map_agrees_with_pycocotools(samples, tmp_path):
     ours = evaluate(samples, type="mmdet.VOCMetric", eval_mode="area")["mean/pascal_voc/mAP"]
     assert ours == pytest.approx(theirs, abs=0.01)
     assert 0.4 < ours < 0.95
+
+
+def test_accuracy_by_hand():
+    """Four images of three classes; f1 is right twice, f2 once, their mean twice."""
+    truth = [0, 1, 2, 0]
+    f1 = [[0.9, 0.1, 0], [0, 0.5, 0.6], [0, 0.3, 0.4], [0.2, 0.3, 0]]
+    f2 = [[0.2, 0.3, 0], [0, 0.9, 0.1], [0.1, 0.5, 0.2], [0.1, 0.7, 0]]
+    metric = AccuracyMetric()
+    for start in (0, 2):
+        metric.process(
+            None,
+            [
+                dict(
+                    gt_label=torch.tensor(truth[i]),
+                    pred_f1=torch.tensor(f1[i]),
+                    pred_f2=torch.tensor(f2[i]),
+                    pred_mean=(torch.tensor(f1[i]) + torch.tensor(f2[i])) / 2,
+                )
+                for i in (start, start + 1)
+            ],
+        )
+    expected = {"mean": 0.5, "f1": 0.5, "f2": 0.25, "classifiers": 0.375}
+    assert metric.evaluate(4) == {f"{k}/accuracy": v for k, v in expected.items()}

@@ -55,6 +55,15 @@ def test_discrepancy_moves_classifiers_only(model):
     assert names == {n for n in before if is_classifier(n)}  # both, and nothing else
 
 
+def test_frozen_classifiers_keep_batchnorm_statistics_of_their_own():
+    """SSDLite's classifiers have BatchNorm."""
+    model = build_detector(use_depthwise=True, norm_cfg=dict(type="BN"))
+    assert any("running_mean" in n for n in model.state_dict() if is_classifier(n))
+    before = state_of(model)
+    agree(model, [detection_batch(seed=1)])
+    assert not any(is_classifier(n) for n in moved(before, model))
+
+
 def test_momentum_of_one_phase_leaves_the_frozen_part_alone(model):
     """Also with one optimiser that has momentum of both parts from a training step."""
     optim = wrapper(model)

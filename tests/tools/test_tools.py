@@ -128,11 +128,26 @@ def test_select_ranks_a_folder_without_annotations(run, config, digits, finished
     assert all(pick.startswith("nested/") for pick in picks)
 
 
+def test_select_never_overwrites_and_knows_its_images(run, config, finished, tmp_path):
+    folder = finished / "cycle_01"
+    common = ("select.py", config, folder / "model.pth")
+    status, _, err = run(*common, "--out", folder)
+    assert status == 2 and "already holds a selection" in err
+    status, _, err = run(*common, "--out", tmp_path / "out", "--number", -3)
+    assert status == 2 and "--number is -3" in err
+    (tmp_path / "odd.txt").write_text("nobody\n")
+    arguments = ("--exclude", tmp_path / "odd.txt", "--out", tmp_path / "out")
+    status, _, err = run(*common, *arguments)
+    assert status == 2 and "'nobody'" in err
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda state: {k: v for k, v in state.items() if "neck" in k}, "another architecture"),
-        (lambda state: state | {"neck.x": torch.tensor([float("nan")])}, "NaN or infinity"),
+        (lambda state: {k: v for k, v in state.items() if "cls_convs2" not in k}, "cls_convs2"),
+        (lambda state: {k: v[:1] for k, v in state.items() if v.dim()}, "another shape"),
+        (lambda state: {k: v * float("nan") for k, v in state.items()}, "NaN or infinity"),
     ],
 )
 def test_a_checkpoint_that_cannot_serve(run, config, finished, tmp_path, make, message):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from torch import Tensor
 
 from ads_det.active.strategies.base import Candidates, Strategy
-from ads_det.core.entropy import ENTROPY_OF, mean_entropy
+from ads_det.core.entropy import ENTROPY_OF, check_entropy, mean_entropy
 from ads_det.core.ranking import REDUCTIONS, check_topk, topk_reduce
 from ads_det.registry import STRATEGIES
 
@@ -17,10 +19,12 @@ def entropy_score(
     topk: int | float = 1000,
     reduction: str = "mean",
     entropy_of: str = "mean",
+    normalize: bool = False,
+    base: float = math.e,
 ) -> Tensor:
     """Score (N,) of images from probabilities (N, A, C) or (N, C): Eq. 3 for each anchor, then
     the largest ``topk`` of them reduced to one number."""
-    return topk_reduce(mean_entropy(y1, y2, entropy_of), topk, reduction)
+    return topk_reduce(mean_entropy(y1, y2, entropy_of, normalize, base), topk, reduction)
 
 
 @STRATEGIES.register_module()
@@ -35,15 +39,24 @@ class Entropy(Strategy):
             models without anchors.
         reduction: ``'mean'``, ``'sum'`` or ``'kth'`` of the ``topk`` largest.
         entropy_of: ``'mean'`` (Eq. 3), ``'max'`` or ``'min'`` of the classifiers' entropies.
+        normalize: divide the probabilities by their sum first, as the authors' published code
+            does; this changes the order of sigmoid outputs.
+        base: of the logarithm; changes the scores but not their order.
 
     Raises:
         ValueError: if an argument has no meaning.
     """
 
     def __init__(
-        self, topk: int | float = 1000, reduction: str = "mean", entropy_of: str = "mean"
+        self,
+        topk: int | float = 1000,
+        reduction: str = "mean",
+        entropy_of: str = "mean",
+        normalize: bool = False,
+        base: float = math.e,
     ) -> None:
         check_topk(topk)
+        check_entropy(normalize, base)
         for name, value, allowed in (
             ("reduction", reduction, REDUCTIONS),
             ("entropy_of", entropy_of, ENTROPY_OF),
@@ -51,9 +64,12 @@ class Entropy(Strategy):
             if value not in allowed:
                 raise ValueError(f"{name} is {value!r}; use one of {', '.join(allowed)}")
         self.topk, self.reduction, self.entropy_of = topk, reduction, entropy_of
+        self.normalize, self.base = normalize, base
 
     def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
-        return entropy_score(y1, y2, self.topk, self.reduction, self.entropy_of)
+        return entropy_score(
+            y1, y2, self.topk, self.reduction, self.entropy_of, self.normalize, self.base
+        )
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
         assert candidates.values is not None

@@ -1,0 +1,6 @@
+# Baseline: plain training with one classifier, images chosen at random; all else as with ADS.
+_base_ = "./resnet18_cifar100_ads.py"
+
+model = dict(num_classifiers=1)
+ads = None
+active_learning = dict(strategy=dict(type="ads_det.Random"))

@@ -1,0 +1,30 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from ads_det.report.gallery import plot_picks
+
+
+def draw(open_image, picks=("a", "b", "c")):
+    file = io.BytesIO()
+    plot_picks(picks, open_image, dict.fromkeys(picks, 0.5), file)
+    file.seek(0)
+    return np.asarray(Image.open(file).convert("RGB")).astype(int)
+
+
+def test_picks_are_drawn_and_an_unreadable_one_is_black():
+    red = Image.new("RGB", (40, 30), (255, 0, 0))
+
+    def one_is_broken(name):
+        if name == "b":
+            raise OSError("image file is truncated")
+        return red.copy()
+
+    whole, broken = draw(lambda name: red.copy()), draw(one_is_broken)
+
+    def count(image, colour):
+        return int((np.abs(image - colour).sum(axis=-1) < 30).sum())
+
+    assert count(broken, (255, 0, 0)) < count(whole, (255, 0, 0))
+    assert count(broken, (0, 0, 0)) > count(whole, (0, 0, 0)) + 1000
