@@ -18,6 +18,7 @@ from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.cli import add_common_options, run_tool, start_processes
 from ads_det.console import say
+from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.training import candidate_dataset, evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
@@ -54,6 +55,11 @@ def main() -> None:
     settings = Settings.from_config(cfg)
     if args.images is None:
         prepare_data(cfg)
+    elif isinstance(candidate_dataset(cfg), ClassificationDataset):
+        raise ADSError(
+            "--images ranks files for a detector; a classifier ranks the pool of its config, so "
+            "name the folder there (train_dataloader.dataset.data_root)."
+        )
     else:
         cfg.candidate_dataloader.dataset.update(
             type="ads_det.ImageFolderDataset", data_root=str(args.images), ann_file=""

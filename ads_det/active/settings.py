@@ -144,11 +144,9 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
 def use_default_scope(cfg: Config) -> None:
     """Let types without prefix resolve as they will inside the Runner."""
-    scope = cfg.get("default_scope", "mmdet")
-    if scope == "mmdet":
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints about optional packages
-            importlib.import_module("mmdet.datasets")
-    init_default_scope(scope)
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints about optional packages
+        importlib.import_module("mmdet.datasets")  # our data sets need it, whatever the scope
+    init_default_scope(cfg.get("default_scope", "mmdet"))
 
 
 def prepare_data(cfg: Config) -> None:
