@@ -31,10 +31,10 @@ class EpochSeedHook(Hook):
 
 @HOOKS.register_module()
 class FitToDataHook(Hook):
-    """Give a classification model what it must know of its data, before the first epoch.
+    """Fit model and data to each other before the first epoch.
 
-    A preprocessor without mean and deviation takes those of the training images; a number of
-    classes that is not the data set's stops the run. Detectors have neither.
+    A classifier's preprocessor without mean and deviation takes those of the training images;
+    a number of classes that is not the data set's stops the run.
     """
 
     def before_train(self, runner: Runner) -> None:

@@ -33,6 +33,10 @@ class ADSDetector(TwoClassifierModel, SingleStageDetector):
                 sample.set_field(instances, f"pred_instances_{name}")
         return self.add_pred_to_datasample(batch_data_samples, predictions["mean"])
 
+    @property
+    def num_classes(self) -> int:
+        return self.bbox_head.num_classes
+
     def probabilities(self, feats: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         return self.bbox_head.probabilities(feats)
 
