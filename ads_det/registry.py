@@ -24,6 +24,7 @@ MODELS = _child("model", root.MODELS, "ads_det.models")
 DATASETS = _child("dataset", root.DATASETS, *_DETECTION_DATA, _CLASSIFICATION_DATA)
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
 HOOKS = _child("hook", root.HOOKS, "ads_det.engine.ads_hook", "ads_det.engine.hooks")
+OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "ads_det.engine.autocast")
 METRICS = _child("metric", root.METRICS, "ads_det.engine.metrics")
 FUNCTIONS = _child(
     *("function", root.FUNCTIONS, "ads_det.engine.seeding", "ads_det.data.prepare"),

@@ -144,4 +144,5 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
         return y1.new_ones(len(y1))
 
     def _logits(self, feats: Tensor) -> list[Tensor]:
-        return [head(feats) for head in self.heads]
+        # probabilities and losses in full precision, whatever the features were computed in
+        return [head(feats).float() for head in self.heads]

@@ -1,0 +1,1 @@
+"""Fair comparisons: many runs of the loop, and what their differences are worth."""

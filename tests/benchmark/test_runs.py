@@ -1,0 +1,134 @@
+"""Methods, and real runs of the loop in processes of their own."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import CONFIGS, tiny_classification_config, tiny_config
+
+from ads_det.active.settings import load_config
+from ads_det.benchmark.methods import Method, method_config, parse_methods, parse_training
+from ads_det.benchmark.runs import Benchmark
+from ads_det.benchmark.tables import read_curves
+from ads_det.errors import ADSError
+
+LOOP = Path(__file__).parents[2] / "tools" / "al_loop.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [("resnet8_digits_ads.py", "model"), ("ssd_digits_ads.py", "model.bbox_head")],
+)
+def test_what_a_method_changes(name, head):
+    cfg = load_config(CONFIGS / name)
+    before = cfg.to_dict()
+
+    def of(text, **trainings):
+        config = method_config(cfg, Method.parse(text), trainings)
+        model = config.model if head == "model" else config.model.bbox_head
+        return config.ads, model.get("num_classifiers", 2), config.active_learning.strategy
+
+    assert of("ads+entropy") == (cfg.ads, 2, cfg.active_learning.strategy)
+    assert of("plain+random") == (None, 1, dict(type="ads_det.Random"))
+    ads, classifiers, _ = of("equal+entropy")
+    assert (ads.equal_steps, classifiers) == (True, 1)
+    ads, classifiers, strategy = of("none+random", none={"ads.weighting": "none"})
+    assert (ads.weighting, classifiers, strategy["type"]) == ("none", 2, "ads_det.Random")
+    assert cfg.to_dict() == before
+
+
+def test_a_strategy_of_the_config_keeps_its_arguments():
+    cfg = tiny_classification_config(
+        **{"active_learning.strategy": dict(type="ads_det.Entropy", normalize=True)}
+    )
+    kept = method_config(cfg, Method("ads", "entropy"), {}).active_learning.strategy
+    assert kept["normalize"] is True
+    other = method_config(cfg, Method("ads", "random"), {}).active_learning.strategy
+    assert other == dict(type="ads_det.Random")
+
+
+def test_options_of_a_training_are_read_like_cfg_options():
+    assert parse_training("weak: ads.agreement.loss_weight=0.5 ads.weighting=none a.b=[1,2]") == (
+        "weak",
+        {"ads.agreement.loss_weight": 0.5, "ads.weighting": "none", "a.b": [1, 2]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda cfg: parse_methods(["ads"]), "not of the form TRAINING\\+STRATEGY"),
+        (lambda cfg: parse_training("ads.weighting=none"), "not of the form 'NAME: key=value"),
+        (lambda cfg: parse_training("a: b"), "not of the form"),
+        (lambda cfg: method_config(cfg, Method("adz", "random"), {}), "training 'adz' is unknown"),
+        (lambda cfg: method_config(cfg, Method("ads", "luck"), {}), "strategy 'luck' is unknown"),
+    ],
+)
+def test_mistakes(call, message):
+    with pytest.raises(ADSError, match=message):
+        call(tiny_classification_config())
+
+
+def test_a_plain_config_cannot_be_compared():
+    with pytest.raises(ADSError, match="has no `ads` block"):
+        method_config(tiny_classification_config(ads=None), Method("plain", "random"), {})
+
+
+def benchmark(cfg, folder, methods, seeds=(0,), loop=LOOP):
+    configs = {m: method_config(cfg, m, {}) for m in parse_methods(methods)}
+    return Benchmark(folder, configs, seeds, loop)
+
+
+def files(folder, pattern="*/seed_*/cycle_*/*.txt"):
+    return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.glob(pattern))}
+
+
+def test_runs_share_their_beginning_and_go_on(tmp_path):
+    cfg = tiny_classification_config(**{"active_learning.cycles": 2})
+    folder = tmp_path / "bench"
+    methods = ["plain+random", "ads+random", "ads+entropy"]
+    first = benchmark(cfg, folder, methods)
+    assert first.run(jobs=2, threads=1) == []
+    name, curves = read_curves(folder)
+    assert name == "mean/accuracy" and set(curves) == set(methods)
+    assert all(len(runs[0].values) == 2 for runs in curves.values())
+    model = [(folder / method / "seed_0/cycle_00/model.pth").read_bytes() for method in methods]
+    assert model[1] == model[2] != model[0]
+    lists = files(folder, "*/seed_0/cycle_00/labeled.txt")
+    assert len(set(lists.values())) == 1 and len(lists) == 3
+    # the follower trained its second cycle on its own picks
+    second = files(folder, "ads+*/seed_0/cycle_01/labeled.txt")
+    assert len(set(second.values())) == 2
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert set(manifest["methods"]) == set(methods) and "torch" in manifest["versions"]
+
+    # a copied first cycle leads to the run that trains its own
+    alone = benchmark(cfg, tmp_path / "alone", ["ads+entropy"])
+    assert alone.run(jobs=1, threads=1) == []
+    mine = files(folder / "ads+entropy", "seed_0/cycle_*/*.txt")
+    assert mine == files(tmp_path / "alone/ads+entropy", "seed_0/cycle_*/*.txt")
+    assert read_curves(tmp_path / "alone")[1]["ads+entropy"] == curves["ads+entropy"]
+
+    # what is finished is not run again: this loop would fail
+    assert benchmark(cfg, folder, methods, loop=tmp_path / "nowhere.py").run(1, 1) == []
+    failed = benchmark(cfg, folder, methods, (1,), tmp_path / "nowhere.py").run(1, 1)
+    assert {run.seed for run in failed} == {1}
+
+    cfg.train_cfg.max_epochs += 1
+    with pytest.raises(ADSError, match="with another config"):
+        benchmark(cfg, folder, methods)
+
+
+def test_the_tool_on_a_detector(digits, tmp_path):
+    import subprocess
+
+    tiny_config(digits, **{"active_learning.cycles": 1}).dump(tmp_path / "tiny.py")
+    tool = LOOP.with_name("benchmark.py")
+    command = [sys.executable, tool, "tiny.py", "--work-dir", "bench", "--seeds", "0"]
+    command += ["--methods", "ads+random", "weak+random"]
+    command += ["--training", "weak: ads.agreement.loss_weight=0.1"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "| weak+random | 1 |" in (tmp_path / "bench/comparison.md").read_text()
+    assert "Traceback" not in result.stderr

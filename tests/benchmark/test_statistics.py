@@ -1,0 +1,102 @@
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+
+from ads_det.benchmark.statistics import (
+    Curve,
+    area_under_curve,
+    bootstrap_interval,
+    compare,
+    labels_to_reach,
+    mean_and_deviation,
+)
+from ads_det.benchmark.tables import markdown, pairs_table, reach_table
+
+
+def curve(*values, objects=None):
+    images = tuple(100 * (i + 1) for i in range(len(values)))
+    return Curve(images, objects or images, values)
+
+
+def test_area_by_hand():
+    # (0.2 + 0.4) / 2 * 100 + (0.4 + 0.5) / 2 * 200 = 30 + 90, over 300
+    assert area_under_curve([100, 200, 400], [0.2, 0.4, 0.5]) == pytest.approx(0.4)
+    assert area_under_curve([100, 200], [0.3, 0.3]) == pytest.approx(0.3)
+    assert area_under_curve([100], [0.3]) == pytest.approx(0.3)
+
+
+def test_labels_to_reach_by_hand():
+    costs, values = [100, 200, 400], [0.2, 0.4, 0.3]
+    assert labels_to_reach(costs, values, 0.3) == pytest.approx(150)
+    assert labels_to_reach(costs, values, 0.2) == 100
+    assert labels_to_reach(costs, values, 0.1) == 100
+    assert labels_to_reach(costs, values, 0.41) is None
+
+
+def test_sample_deviation():
+    assert mean_and_deviation([1, 2, 3]) == (2, 1)
+    assert math.isnan(mean_and_deviation([1])[1])
+
+
+def test_bootstrap_interval_of_three_is_that_of_all_27_resamples():
+    values = (0.01, 0.04, 0.10)
+    every = np.array([np.mean(chosen) for chosen in product(values, repeat=3)])
+    expected = np.quantile(every, [0.025, 0.975], method="inverted_cdf")
+    assert bootstrap_interval(values) == pytest.approx(tuple(expected))
+    assert bootstrap_interval([0.1, 0.1, 0.1]) == (0.1, 0.1)
+    assert all(math.isnan(v) for v in bootstrap_interval([0.1]))
+
+
+def test_comparison_is_paired_by_seed():
+    a = {0: curve(0.2, 0.4), 1: curve(0.5, 0.7), 7: curve(0.0, 0.0)}
+    b = {0: curve(0.1, 0.3), 1: curve(0.45, 0.7005), 2: curve(0.9, 0.9)}
+    result = compare(a, b)
+    assert result.each == pytest.approx({0: 0.1, 1: 0.02475})
+    assert result.difference == pytest.approx((0.1 + 0.02475) / 2)
+    assert (result.wins, result.ties, result.losses) == (3, 1, 0)  # 0.0005 is a tie
+
+
+def test_an_unfinished_run_is_compared_as_far_as_it_goes():
+    result = compare({0: curve(0.2, 0.4, 0.6)}, {0: curve(0.1, 0.3)})
+    assert result.each == pytest.approx({0: 0.1})
+    assert result.wins == 2
+
+
+def test_objects_on_the_axis():
+    a = {0: curve(0.2, 0.4, 0.4, objects=(10, 30, 110))}
+    b = {0: curve(0.2, 0.4, 0.4, objects=(10, 100, 110))}
+    # a: (0.3 * 20 + 0.4 * 80) / 100; b: (0.3 * 90 + 0.4 * 10) / 100
+    assert compare(a, b, by_objects=True).difference == pytest.approx(0.38 - 0.31)
+    assert compare(a, b).difference == 0
+
+
+@pytest.mark.parametrize(
+    ("gains", "certain"),
+    [
+        ((0.1, 0.2, 0.3), True),
+        ((-0.1, -0.2, -0.3), True),
+        ((0.1, 0.2, -0.3), False),
+        ((0.1, 0.2), False),  # two seeds prove nothing
+        ((0.1,), False),
+    ],
+)
+def test_bold_only_what_the_interval_carries(gains, certain):
+    a = {i: curve(0.5 + g, 0.5 + g) for i, g in enumerate(gains)}
+    b = {i: curve(0.5, 0.5) for i in range(len(gains))}
+    assert compare(a, b).is_certain == certain
+    table = pairs_table({"ads+entropy": a, "plain+random": b})
+    assert ("**" in table) == certain
+    assert "ads+entropy − plain+random" in table
+
+
+def test_the_tables_name_every_run_and_count_incomplete_budgets():
+    curves = {"a+x": {0: curve(0.25, 0.75), 1: curve(0.35)}, "b+x": {0: curve(0.5, 0.5)}}
+    text = markdown(curves, "mean/accuracy", ceiling=0.8)
+    assert "| a+x | 2 | 0.3000 ± 0.0707 | 0.7500 (n=1) |" in text
+    assert "| a+x | 0 | 0.2500 | 0.7500 |" in text
+    assert "| a+x | 1 | 0.3500 |  |" in text
+    assert "Images needed to reach a share of the ceiling 0.8000" in text
+    # 0.64 on the way from 0.25 at 100 to 0.75 at 200 images; the other run never
+    assert "| a+x | 178 (1 of 2 runs) |" in reach_table(curves, 0.8)
