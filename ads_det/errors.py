@@ -12,6 +12,10 @@ class ADSError(Exception):
     print it without a traceback and exit with status 2.
     """
 
+    def __init__(self, message: str) -> None:
+        # a data loader's worker hands it over inside the text of a traceback
+        super().__init__(message.rpartition(f"{__name__}.ADSError: ")[2].strip())
+
 
 def exit_without_stack() -> None:
     """End a script with status 2 and one sentence if mmengine, mmcv and mmdet are not installed."""

@@ -7,7 +7,8 @@ import io
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,25 +25,39 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         ADSError: if the disk is full or the folder not writable; ``path`` is then as before.
     """
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        write(file)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary sibling to write to, which takes the place of ``path`` when the block ends.
+
+    Raises:
+        ADSError: if the disk is full or the folder not writable; ``path`` is then as before.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        _sync(path.parent)  # makes the rename durable
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ADSError(
-            f"{path} cannot be written ({error.strerror}); free space or make the folder "
-            "writable, then run the command again."
-        ) from error
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ADSError(cannot_write(path, error)) from error
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def cannot_write(path: str | os.PathLike[str] | None, error: OSError) -> str:
+    """The sentence for a disk that refuses to take something."""
+    return (
+        f"{path or 'A file'} cannot be written ({error.strerror}); free space or make the folder "
+        "writable, then run the command again with --resume: what was finished is kept."
+    )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

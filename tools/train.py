@@ -17,7 +17,7 @@ from mmengine.dist import barrier, is_main_process
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
 from ads_det.console import say
-from ads_det.engine.runner import check_pretrained
+from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.training import candidate_dataset, train_model, training_config
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids

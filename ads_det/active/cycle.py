@@ -19,7 +19,8 @@ from ads_det.active.pool import Pool
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
 from ads_det.console import say
-from ads_det.engine.runner import CycleRunner, read_model
+from ads_det.engine.checkpoints import read_model
+from ads_det.engine.runner import CycleRunner
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import train_model, training_config
 from ads_det.errors import ADSError

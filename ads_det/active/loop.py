@@ -16,7 +16,7 @@ from ads_det.active.cycle import Cycle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data
 from ads_det.console import say
-from ads_det.engine.runner import check_pretrained
+from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import candidate_dataset
 from ads_det.errors import ADSError

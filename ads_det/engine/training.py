@@ -14,7 +14,8 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from ads_det.data.pool_dataset import PoolDataset
-from ads_det.engine.runner import CycleRunner, read_model, write_model
+from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
+from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic
 
@@ -48,9 +49,10 @@ def training_config(
     # Runners of one process that share a name would share MessageHub and visualiser
     cfg.experiment_name = f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
     cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
-    cfg.resume = _can_resume(work_dir)
-    if cfg.resume:
-        cfg.load_from = None  # it has a checkpoint of its own
+    checkpoint = newest_checkpoint(work_dir)
+    cfg.resume = checkpoint is not None
+    if checkpoint is not None:
+        cfg.load_from = str(checkpoint)
     elif start_from is not None:
         cfg.load_from = str(start_from)
     cfg.train_dataloader.dataset.ids = str(labeled)
@@ -65,12 +67,6 @@ def training_config(
     ]
     _allow_frozen_parts(cfg)
     return cfg
-
-
-def _can_resume(work_dir: Path) -> bool:
-    """Whether the checkpoint that a training named last is still there."""
-    named = work_dir / "last_checkpoint"
-    return named.exists() and Path(named.read_text().strip()).exists()
 
 
 def train_model(cfg: Config, path: Path) -> Runner:
@@ -91,7 +87,7 @@ def train_model(cfg: Config, path: Path) -> Runner:
     barrier()
     read_model(runner.model, path)
     if is_main_process():
-        for name in ("last_checkpoint", "epoch_*.pth"):
+        for name in ("last_checkpoint", "epoch_*.pth", ".epoch_*.tmp"):
             for file in Path(cfg.work_dir).glob(name):
                 file.unlink()
     return runner
