@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -16,6 +17,10 @@ from mmengine.logging import MMLogger
 
 from ads_det.console import say
 from ads_det.errors import ADSError
+from ads_det.files import cannot_write
+
+# a disk that is full, over quota, read-only, or takes no larger file
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +70,16 @@ def run_tool(main: Callable[[], None]) -> None:
         main()
     except ADSError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        print(f"error: {cannot_write(error.filename, error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyError as error:
+        if "is not in the" not in str(error):  # mmengine's message for an unknown `type`
+            raise
+        print(f"error: {str(error.args[0]).split('. ')[0]}; correct its `type`.", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)

@@ -1,6 +1,9 @@
 """Import ads_det first: it supplies the ops that mmdet looks for while it is imported."""
 
 import logging
+import runpy
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,8 @@ from helpers import tiny_config
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.data.synthetic import make_digits
+
+TOOLS = Path(__file__).parents[1] / "tools"
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +34,22 @@ def finished(digits, tmp_path_factory):
 def quiet_logs():
     """mmengine logs each weight it initialises."""
     logging.getLogger("mmengine").setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run a tool; returns its exit status, output and errors."""
+
+    def run(tool, *arguments):
+        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        status = 0
+        try:
+            runpy.run_path(str(TOOLS / tool), run_name="__main__")
+        except SystemExit as stop:
+            status = stop.code or 0
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    monkeypatch.chdir(tmp_path)
+    return run

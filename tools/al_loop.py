@@ -47,7 +47,7 @@ def main() -> None:
     if args.seed is not None:
         cfg.randomness = dict(cfg.get("randomness", {}), seed=args.seed)
         name += f"_seed{args.seed}"
-    if args.cycles is not None and "active_learning" in cfg:
+    if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or Path("work_dirs", name))
     ActiveLearningLoop(cfg, work_dir, resume=args.resume).run()

@@ -78,6 +78,12 @@ class Cycle:
         return read_ids(self.folder / "picks.txt")
 
     @property
+    def unreadable(self) -> list[str]:
+        """Ids of candidates that the finished selection could not read."""
+        path = self.folder / "unreadable.txt"
+        return read_ids(path) if path.exists() else []
+
+    @property
     def scores(self) -> dict[str, float]:
         """Score of every candidate, best first."""
         return {row["id"]: float(row["score"]) for row in read_csv(self.folder / "scores.csv")}
@@ -143,6 +149,7 @@ class Cycle:
                 labeled_images=len(labeled),
                 labeled_objects=objects,
                 filter_read_labels=(self.folder / "positive.txt").exists(),
+                unreadable_images=self.pool.left_out(),
                 metrics={k: float(v) for k, v in metrics.items()},
             )
             write_json(self.folder / "metrics.json", content)

@@ -10,17 +10,20 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
 from ads_det.active.cycle import Cycle
+from ads_det.active.oracle import SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data
 from ads_det.console import say
+from ads_det.data.pool_dataset import MAX_NAMED, and_more
 from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.seeding import derive_seed
-from ads_det.engine.training import candidate_dataset
+from ads_det.engine.training import candidate_dataset, check_training, test_dataset
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_atomic
+from ads_det.files import read_ids, write_atomic, write_text
+from ads_det.lock import lock_folder
 from ads_det.report.gallery import plot_picks
 from ads_det.report.history import History
 
@@ -45,6 +48,7 @@ class ActiveLearningLoop:
     def __init__(self, cfg: Config, work_dir: str | Path, resume: bool = False) -> None:
         self.cfg = cfg
         self.settings = Settings.from_config(cfg)
+        check_training(cfg)
         self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
         self.work_dir = Path(work_dir)
         self.state = self.work_dir / "pool.json"
@@ -70,6 +74,7 @@ class ActiveLearningLoop:
             result = cycle.run(select=not is_last)
             if not is_last and not self._is_committed(number):
                 self.pool.label(cycle.picks, number + 1)
+                self.pool.leave_out(cycle.unreadable)
                 self._save_pool()
             self.history.add(result, cycle.seconds)
             if is_main_process():
@@ -105,22 +110,72 @@ class ActiveLearningLoop:
         existed = self.state.exists()
         barrier()
         if existed:
+            if is_main_process():
+                self._lock = lock_folder(self.work_dir)
             return self._reopen(ids, facts)
         pool = Pool(ids)
+        pool.leave_out(self._unreadable())
         initial = self._initial_ids(pool)
-        self.settings.check_pool(len(pool), len(initial))
+        self.settings.check_pool(len(pool) - len(pool.left_out()), len(initial))
         pool.label(initial, 0)
+        self._check_objects(initial)
         if is_main_process():
-            try:
-                self.work_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ADSError(
-                    f"The work directory {self.work_dir} cannot be made ({error.strerror})."
-                ) from error
-            self.cfg.dump(self.work_dir / "config.py")
-            pool.save(self.state, facts)
+            self._begin(pool, facts)
         barrier()
         return pool
+
+    def _check_objects(self, initial: list[str]) -> None:
+        """Refuse to begin with nothing to learn from.
+
+        Raises:
+            ADSError: if no initial image has an object of the configured classes.
+        """
+        oracle = SimulatedOracle(self.cfg.train_dataloader.dataset)
+        if not any(oracle.count_objects(initial).values()):
+            raise ADSError(
+                f"None of the {len(initial)} initial images has an object of one of the configured "
+                "classes; correct `metainfo.classes`, or raise active_learning.initial."
+            )
+
+    def _begin(self, pool: Pool, facts: dict[str, Any]) -> None:
+        """Make the work directory and write the first state."""
+        try:
+            self.work_dir.mkdir(parents=True, exist_ok=True)
+            self._lock = lock_folder(self.work_dir)
+            if self.state.exists():
+                raise ADSError(f"{self.work_dir} was taken by another run; choose another.")
+            write_text(self.work_dir / "config.py", self.cfg.pretty_text)
+        except OSError as error:
+            raise ADSError(
+                f"The work directory {self.work_dir} cannot be made ({error.strerror}); make it "
+                "writable or choose another --work-dir."
+            ) from error
+        pool.save(self.state, facts)
+
+    def _unreadable(self) -> list[str]:
+        """Images of the pool to leave out, looked for by the main process.
+
+        Raises:
+            ADSError: if a test image cannot be read: every cycle needs it.
+        """
+        found: list[Any] = [{}]
+        if is_main_process():
+            test = test_dataset(self.cfg)
+            for name, why in test.unreadable_images().items() if test else ():
+                raise ADSError(
+                    f"The test image {name!r} cannot be read ({why}); replace it or take it off "
+                    "the test set."
+                )
+            found = [self.images.unreadable_images()]
+        broadcast_object_list(found, src=0)
+        reasons = [f"{name} ({why})" for name, why in found[0].items()]
+        if reasons:
+            say(
+                f"Left out {len(reasons)} image(s) of the pool that cannot be read: "
+                + "; ".join(reasons[:MAX_NAMED])
+                + and_more(len(reasons) - MAX_NAMED)
+            )
+        return list(found[0])
 
     def _reopen(self, ids: list[str], facts: dict[str, Any]) -> Pool:
         pool, stored = Pool.load(self.state)
@@ -141,7 +196,7 @@ class ActiveLearningLoop:
                 f"and {len(odd) - 1} more images came or went); restore it or use another "
                 "--work-dir."
             )
-        self.settings.check_pool(len(pool), len(pool.labeled(0)))
+        self.settings.check_pool(len(pool) - len(pool.left_out()), len(pool.labeled(0)))
         return pool
 
     def _save_pool(self) -> None:
@@ -153,9 +208,10 @@ class ActiveLearningLoop:
         initial = self.settings.initial
         if isinstance(initial, str):
             return read_ids(initial)
-        self.settings.check_pool(len(pool), initial)
+        self.settings.check_pool(len(pool.unlabeled()), initial)
         generator = np.random.default_rng(derive_seed(self.seed, "initial"))
-        return [pool.ids[i] for i in generator.choice(len(pool), initial, replace=False)]
+        readable = pool.unlabeled()
+        return [readable[i] for i in generator.choice(len(readable), initial, replace=False)]
 
 
 def _check_num_classes(node: Any, classes: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from ads_det.files import read_json, write_json
 
 FORMAT = 1
 UNLABELED = -1
+LEFT_OUT = -2  # cannot be read
 
 
 class Pool:
@@ -21,7 +22,8 @@ class Pool:
     Args:
         ids: unique names of the images, in a fixed order.
         labeled_in: for each image the cycle whose training first saw its label (0 is the
-            initial set) or -1; all -1 unless given.
+            initial set), -1 without a label, -2 if it is left out because it cannot be read;
+            all -1 unless given.
 
     Raises:
         ADSError: if an id occurs twice.
@@ -45,10 +47,15 @@ class Pool:
 
     def unlabeled(self, cycle: int | None = None) -> list[str]:
         """Ids without label when ``cycle`` trains (now, unless given), in pool order."""
-        return [self.ids[i] for i in np.flatnonzero(~self._is_labeled(cycle))]
+        readable = self.labeled_in != LEFT_OUT
+        return [self.ids[i] for i in np.flatnonzero(readable & ~self._is_labeled(cycle))]
+
+    def left_out(self) -> list[str]:
+        """Ids of the images that cannot be read, in pool order."""
+        return [self.ids[i] for i in np.flatnonzero(self.labeled_in == LEFT_OUT)]
 
     def _is_labeled(self, cycle: int | None) -> np.ndarray:
-        labeled = self.labeled_in != UNLABELED
+        labeled = self.labeled_in >= 0
         return labeled if cycle is None else labeled & (self.labeled_in <= cycle)
 
     def label(self, ids: Iterable[str], cycle: int) -> None:
@@ -62,6 +69,8 @@ class Pool:
             position = self._position.get(name)
             if position is None:
                 raise ADSError(f"The pool has no image {name!r}; check the id list.")
+            if self.labeled_in[position] == LEFT_OUT:
+                raise ADSError(f"Image {name!r} cannot be read; take it off the id list.")
             if self.labeled_in[position] != UNLABELED:
                 raise ADSError(
                     f"Image {name!r} is labelled since cycle {self.labeled_in[position]}; it "
@@ -69,6 +78,12 @@ class Pool:
                 )
             positions.append(position)
         self.labeled_in[positions] = cycle
+
+    def leave_out(self, ids: Iterable[str]) -> None:
+        """Never choose these images nor train on them; those with a label keep it."""
+        positions = [self._position[name] for name in ids]
+        unlabeled = [p for p in positions if self.labeled_in[p] == UNLABELED]
+        self.labeled_in[unlabeled] = LEFT_OUT
 
     def save(self, path: Path, run: dict[str, Any]) -> None:
         """Write the pool and facts about its run (JSON types) atomically."""
@@ -93,10 +108,10 @@ class Pool:
         if (
             not isinstance(run, dict)
             or not isinstance(images, dict)
-            or not all(type(c) is int and c >= UNLABELED for c in images.values())
+            or not all(type(c) is int and c >= LEFT_OUT for c in images.values())
         ):
             raise ADSError(
-                f"{path} was changed by hand: `images` must give a cycle of -1 or more to each id "
+                f"{path} was changed by hand: `images` must give a cycle of -2 or more to each id "
                 "and `run` be a table; restore it or use another --work-dir."
             )
         return cls(list(images), list(images.values())), run

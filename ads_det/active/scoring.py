@@ -21,7 +21,7 @@ from ads_det.engine.phases import unwrap
 @torch.inference_mode()
 def measure_candidates(
     model: nn.Module, dataloader: dict, measure: Callable[[Tensor, Tensor], Tensor]
-) -> tuple[list[str], np.ndarray]:
+) -> tuple[list[str], np.ndarray, list[str]]:
     """Apply ``measure`` to the probabilities of every image of a data set.
 
     The model runs in eval mode without NMS. Batches are dealt out whole to the processes, so
@@ -34,7 +34,8 @@ def measure_candidates(
         measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,).
 
     Returns:
-        Ids in the order of the data set and their values, float64, on every process.
+        Ids in the order of the data set, their values, float64, and the ids of images that could
+        not be read, which are not among the others; the same on every process.
     """
     inner: Any = unwrap(model)
     cfg = copy.deepcopy(dataloader)
@@ -50,15 +51,21 @@ def measure_candidates(
     was_training = inner.training
     inner.eval()
     try:
-        local = []
+        local, unreadable = [], []
         for batch in progress_bar(loader, "score"):
+            samples = batch["data_samples"]
+            if isinstance(samples, list):  # images in memory were read before
+                unreadable += [s.img_id for s in samples if s.get("unreadable", False)]
             data = inner.data_preprocessor(batch, training=False)
             local.append(measure(*inner._run_forward(data, mode="probabilities")).double().cpu())
     finally:
         inner.train(was_training)
     values = np.empty(len(ids))
     indices = np.concatenate([np.array(b) for b in sampler.batches]) if sampler.batches else []
-    shard: tuple[Any, Any] = (indices, torch.cat(local).numpy() if local else [])
-    for positions, measured in all_gather_object(shard):
+    shard: tuple[Any, ...] = (indices, torch.cat(local).numpy() if local else [], unreadable)
+    refused: set[str] = set()
+    for positions, measured, names in all_gather_object(shard):
         values[np.asarray(positions, dtype=int)] = measured
-    return ids, values
+        refused.update(names)
+    kept = [i for i, name in enumerate(ids) if name not in refused]
+    return [ids[i] for i in kept], values[kept], sorted(refused)

@@ -61,6 +61,12 @@ class Settings:
                     f"active_learning.{name} is {value!r}; use a whole number of 1 or more."
                 )
 
+        if self.subset is not None and self.cycles > 1 and self.subset < self.budget:
+            raise ADSError(
+                f"active_learning.subset is {self.subset}, but each cycle picks {self.budget} of "
+                "its images; raise subset or lower budget."
+            )
+
     @classmethod
     def from_config(cls, cfg: Config) -> Settings:
         """Read and check ``cfg.active_learning``.

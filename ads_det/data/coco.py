@@ -6,7 +6,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
@@ -55,6 +55,11 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
                 raise ADSError(f"{self.ann_file} has an image without `file_name`; add it.")
             if name in paths:
                 raise ADSError(f"{self.ann_file} names {name!r} twice in `images`; keep one.")
+            if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+                raise ADSError(
+                    f"{self.ann_file} names {name!r}, which leads out of the image folder; "
+                    "use paths below `data_prefix`."
+                )
             paths[name] = os.path.join(self.data_prefix["img"], name)
         self._check_files(paths)
         return paths

@@ -6,11 +6,13 @@ import os
 from abc import abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import Any
 
 from PIL import Image, ImageOps
 
 from ads_det.console import say_once
+from ads_det.data.readable import find_unreadable, loader_refuses
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, read_ids
 
@@ -20,7 +22,7 @@ MAX_NAMED = 20  # skipped boxes of a file that a message names one by one
 
 def and_more(count: int) -> str:
     """' (and 3 more)', or nothing."""
-    return f" (and {count} more)" if count else ""
+    return f" (and {count} more)" if count > 0 else ""
 
 
 class PoolDataset:
@@ -46,6 +48,11 @@ class PoolDataset:
     @abstractmethod
     def count_objects(self) -> dict[str, int]:
         """Number of annotated objects in each image that is loaded."""
+
+    def unreadable_images(self) -> dict[str, str]:
+        """Ids of the images that cannot be read, with the reason. Data sets that read all their
+        images at once have none: they stop at the first that they cannot read."""
+        return {}
 
     @abstractmethod
     def where(self) -> str:
@@ -117,6 +124,42 @@ class PoolDatasetMixin(PoolDataset):
             self._paths = self.image_paths()
         with Image.open(self._paths[name]) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
+
+    def unreadable_images(self) -> dict[str, str]:
+        return find_unreadable(self.image_paths())
+
+    def prepare_data(self, idx: int) -> Any:
+        """As in mmengine, but an image that cannot be read is no crash.
+
+        Without annotations the next image that can be read stands in, with the id of the one
+        that cannot and ``unreadable=True`` in its meta information: a phase loses nothing, and
+        the selection leaves it out.
+
+        Raises:
+            ADSError: if a labelled or a test image cannot be read, or none can.
+        """
+        try:
+            return super().prepare_data(idx)  # type: ignore[misc]
+        except ADSError:
+            raise
+        except Exception as error:
+            item = self.get_data_info(idx)
+            if not loader_refuses(item["img_path"]):
+                raise
+            if self.load_annotations:
+                raise ADSError(
+                    f"The image {item['img_path']} cannot be read; restore it and run again with "
+                    "--resume."
+                ) from error
+            return self._stand_in(idx, item["img_id"])
+
+    def _stand_in(self, idx: int, image_id: str) -> Any:
+        for step in range(1, len(self)):
+            with suppress(Exception):
+                data = super().prepare_data((idx + step) % len(self))  # type: ignore[misc]
+                data["data_samples"].set_metainfo(dict(img_id=image_id, unreadable=True))
+                return data
+        raise ADSError(f"No image of {self.where()} can be read; check the folder.")
 
     def count_objects(self) -> dict[str, int]:
         self.full_init()
@@ -190,7 +233,7 @@ class PoolDatasetMixin(PoolDataset):
     def _report(self, num_boxes: int) -> None:
         """Say, once for each file, what was left out of the annotations."""
         for file, boxes in self._skipped.items():
-            named = "; ".join(boxes[:MAX_NAMED]) + and_more(max(len(boxes) - MAX_NAMED, 0))
+            named = "; ".join(boxes[:MAX_NAMED]) + and_more(len(boxes) - MAX_NAMED)
             say_once(
                 f"Skipped {len(boxes)} box(es) without area or outside the image in {file}: {named}"
             )

@@ -64,6 +64,11 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
             folder = root / prefix / self.img_subdir
             files = _list_images(folder)
             for name in read_ids(root / image_set):
+                if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
+                    raise ADSError(
+                        f"{root / image_set} names {name!r}, which leads out of the image folder; "
+                        "use names of images in it."
+                    )
                 found = files.get(name, ())
                 if not found:
                     raise ADSError(
@@ -86,6 +91,11 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
         prefix, name = os.path.split(image_id)
         xml = self._current = Path(self.data_root or "", prefix, self.ann_subdir, f"{name}.xml")
         try:
+            if b"<!ENTITY" in xml.read_bytes():  # a few lines of them expand to gigabytes
+                raise ADSError(
+                    f"The annotation {xml} defines XML entities, which VOC's format does not use; "
+                    "remove them."
+                )
             return self.parse_data_info(dict(img_id=image_id, file_name=path, xml_path=str(xml)))
         except FileNotFoundError as error:
             raise ADSError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import time
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, is_distributed, is_main_process
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, OPTIMIZERS
 from mmengine.runner import Runner
 
 from ads_det.data.pool_dataset import PoolDataset
+from ads_det.engine.ads_hook import ADSHook
 from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
@@ -113,6 +115,29 @@ def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRun
     return runner
 
 
+def check_training(cfg: Config) -> None:
+    """Refuse an ``ads`` block or an optimiser that the Runner would refuse, before any work.
+
+    Raises:
+        ADSError: names the key.
+    """
+    optimizer = cfg.optim_wrapper.get("optimizer", {}).get("type")
+    if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
+        raise ADSError(
+            f"optim_wrapper.optimizer.type is {optimizer!r}, which is no optimiser of torch; use "
+            "one such as SGD or AdamW."
+        )
+    if cfg.get("ads") is None:
+        return
+    if not isinstance(cfg.ads, dict):
+        raise ADSError(f"`ads` is {cfg.ads!r}; use a dict of ADSHook's arguments, or None.")
+    known = inspect.signature(ADSHook).parameters.keys() - {"unlabeled_dataloader"}
+    unknown = sorted(cfg.ads.keys() - known)
+    if unknown:
+        raise ADSError(f"`ads` has no {unknown[0]!r}; its keys are {', '.join(sorted(known))}.")
+    ADSHook(**cfg.ads)
+
+
 def _ads_hook(cfg: Config, unlabeled: Path | None) -> list[dict]:
     if cfg.get("ads") is None or unlabeled is None or not read_ids(unlabeled):
         return []
@@ -176,13 +201,25 @@ def candidate_dataset(cfg: Config) -> PoolDataset:
     Raises:
         ADSError: if it is none of this project's data sets.
     """
-    loader = candidate_loader(cfg, None)
-    name = loader.dataset["type"]
-    built = DATASETS.get(name) if isinstance(name, str) else name
-    if built is None or not issubclass(built, PoolDataset):
+    dataset = candidate_loader(cfg, None).dataset
+    built = _pool_dataset(dataset)
+    if built is None:
         raise ADSError(
-            f"The data set of the pool is a {name!r}; use one of this project, such as "
+            f"The data set of the pool is a {dataset['type']!r}; use one of this project, such as "
             "ads_det.VOCDataset or ads_det.CocoDataset, for train_dataloader.dataset."
         )
-    dataset: PoolDataset = DATASETS.build(bare_dataset(loader.dataset, lazy_init=True))
-    return dataset
+    return built
+
+
+def test_dataset(cfg: Config) -> PoolDataset | None:
+    """The test data set with nothing read yet; None if it is none of this project's."""
+    return _pool_dataset(cfg.test_dataloader.dataset)
+
+
+def _pool_dataset(dataset: dict) -> PoolDataset | None:
+    name = dataset["type"]
+    kind = DATASETS.get(name) if isinstance(name, str) else name
+    if kind is None or not issubclass(kind, PoolDataset):
+        return None
+    built: PoolDataset = DATASETS.build(bare_dataset(dataset, lazy_init=True))
+    return built

@@ -235,13 +235,13 @@ def test_scores_do_not_depend_on_batch_or_mode(digits, tmp_path):
     model.train()
     before = model.backbone.bn1.running_mean.clone()
     loader = candidate_loader(cfg, None)
-    ids, scores = measure_candidates(model, loader, Entropy(topk=20).measure)
+    ids, scores, _ = measure_candidates(model, loader, Entropy(topk=20).measure)
     assert model.training and (model.backbone.bn1.running_mean == before).all()
     assert len(ids) == len(scores) == 40
     loader["batch_size"] = 3
-    again, other = measure_candidates(model, loader, Entropy(topk=20).measure)
+    again, other, _ = measure_candidates(model, loader, Entropy(topk=20).measure)
     assert again == ids and np.allclose(scores, other, atol=1e-6)
-    _, all_anchors = measure_candidates(
+    _, all_anchors, _ = measure_candidates(
         model, loader, lambda y1, y2: mean_entropy(y1, y2).mean(dim=1)
     )
     assert (all_anchors < other).all()

@@ -50,7 +50,7 @@ def test_twice_the_same_id():
         ("[]", "format None"),
         (json.dumps(dict(format=99, run={}, images={})), "format 99"),
         (json.dumps(dict(format=1, run={}, images={"a": "x"})), "changed by hand"),
-        (json.dumps(dict(format=1, run={}, images={"a": -2})), "changed by hand"),
+        (json.dumps(dict(format=1, run={}, images={"a": -3})), "changed by hand"),
         (json.dumps(dict(format=1, run=[], images={"a": 0})), "changed by hand"),
     ],
 )

@@ -1,10 +1,7 @@
 """The commands as a user types them, in this process."""
 
 import json
-import runpy
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,33 +9,12 @@ from helpers import tiny_config
 
 from ads_det.engine.seeding import derive_seed
 
-TOOLS = Path(__file__).parents[2] / "tools"
-
 
 @pytest.fixture
 def config(digits, tmp_path):
     path = tmp_path / "tiny.py"
     tiny_config(digits).dump(path)
     return path
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path, capsys):
-    """Run a tool; returns its exit status, output and errors."""
-
-    def run(tool, *arguments):
-        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        status = 0
-        try:
-            runpy.run_path(str(TOOLS / tool), run_name="__main__")
-        except SystemExit as stop:
-            status = stop.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    monkeypatch.chdir(tmp_path)
-    return run
 
 
 @pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select.py"])

@@ -1,0 +1,580 @@
+"""What users bring along: each case as a command, its exit status and its one sentence."""
+
+import json
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from helpers import tiny_config
+from PIL import Image
+
+from ads_det.lock import lock_folder
+
+
+class Project:
+    """A copy of the digits with a config; a case changes either."""
+
+    def __init__(self, root, folder):
+        self.root, self.folder = root, folder
+        self.options, self.arguments = {}, []
+        self.work_dir = folder / "run"
+
+    @property
+    def pool(self):
+        return (self.root / "ImageSets/Main/trainval.txt").read_text().split()
+
+    def image(self, number=0):
+        return self.root / "JPEGImages" / f"{self.pool[number]}.jpg"
+
+    def xml(self, number=0):
+        return self.root / "Annotations" / f"{self.pool[number]}.xml"
+
+    def label_first(self):
+        """Let the initial set be the first four images."""
+        ids = self.folder / "initial.txt"
+        ids.write_text("\n".join(self.pool[:4]))
+        self.options["active_learning.initial"] = str(ids)
+
+    def edit_xml(self, pattern, text, number=0):
+        self.label_first()
+        content = self.xml(number).read_text()
+        changed = re.sub(pattern, text, content, count=1)
+        assert changed != content
+        self.xml(number).write_text(changed)
+
+    def set(self, **options):
+        self.options.update({k.replace("__", "."): v for k, v in options.items()})
+
+    def arguments_of_loop(self):
+        config = self.folder / "config.py"
+        if not config.exists():
+            tiny_config(self.root, **self.options).dump(config)
+        return [config, "--work-dir", self.work_dir, "--cycles", 2, *self.arguments]
+
+
+@pytest.fixture
+def project(digits, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(digits, root)
+    return Project(root, tmp_path)
+
+
+@pytest.fixture
+def begun(project, finished):
+    """A project whose run has finished three cycles elsewhere and is copied here."""
+    shutil.copytree(finished, project.work_dir)
+    # the config of that run, which names its own data
+    shutil.copyfile(finished / "config.py", project.folder / "config.py")
+    project.arguments = ["--resume", "--cycles", 3]
+    return project
+
+
+def fails(run, project, message):
+    status, _, err = run("al_loop.py", *project.arguments_of_loop())
+    assert status == 2, err
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    assert re.search(message, err), err
+    assert "Traceback" not in err
+
+
+# -- configs ------------------------------------------------------------------------------------
+
+CONFIGS = {
+    "no block": (dict(active_learning=None), "no `active_learning` block"),
+    "block is no dict": (dict(active_learning=3), "no `active_learning` block"),
+    "unknown key": (dict(active_learning__budgte=3), "has no 'budgte'"),
+    "budget beyond the pool": (dict(active_learning__budget=37), "need 41 images.*pool has 40"),
+    "no initial images": (dict(active_learning__initial=0), "initial is 0"),
+    "initial list is missing": (dict(active_learning__initial="gone.txt"), "gone.txt cannot be"),
+    "budget in words": (dict(active_learning__budget="four"), "budget is 'four'"),
+    "subset below budget": (dict(active_learning__subset=3), "subset is 3.*picks 4"),
+    "unknown strategy": (dict(active_learning__strategy="ads_det.Luck"), "'ads_det.Luck'; use one"),
+    "topk 0": (dict(active_learning__strategy__topk=0), "topk is 0"),
+    "unknown argument of the strategy": (dict(active_learning__strategy__k=1), "argument 'k'"),
+    "tau in words": (dict(ads__tau="warm"), "tau is 'warm'"),
+    "unknown weighting": (dict(ads__weighting="heavy"), "weighting is 'heavy'"),
+    "interval 0": (dict(ads__interval=0), "interval is 0"),
+    "unknown key of ads": (dict(ads__taus=1), "`ads` has no 'taus'"),
+    "unknown key of a phase": (dict(ads__agreement=dict(weight=1)), "agreement has no 'weight'"),
+    "ads is no dict": (dict(ads=True), "`ads` is True"),
+    "one class too few": (dict(model__bbox_head__num_classes=9), "num_classes=9.*names 10"),
+    "no classes": (
+        dict(train_dataloader__dataset__metainfo=dict(classes=())), "name at least one class"
+    ),
+    "classes of another data set": (
+        dict(
+            train_dataloader__dataset__metainfo=dict(classes=("cat",)),
+            model__bbox_head__num_classes=1,
+        ),
+        "one of the configured classes",
+    ),
+    "data set of another package": (
+        dict(train_dataloader__dataset__type="CocoDataset"), "use one of this project"
+    ),
+    "unknown optimiser": (
+        dict(optim_wrapper__optimizer__type="SDG"), "optimizer.type is 'SDG'"
+    ),
+    "pretrained weights are missing": (
+        dict(model__backbone__init_cfg=dict(type="Pretrained", checkpoint="gone.pth")),
+        "gone.pth.*init_cfg=None",
+    ),
+    "unknown metric": (dict(active_learning__metric="AP"), "metric is 'AP'.*pascal_voc/mAP"),
+    "learning rate too high": (dict(optim_wrapper__optimizer__lr=1e9), "not finite|became nan"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONFIGS)
+def test_config(run, project, case):
+    options, message = CONFIGS[case]
+    project.set(**options)
+    fails(run, project, message)
+
+
+def test_cycles_0(run, project):
+    project.arguments = ["--cycles", 0]
+    fails(run, project, "cycles is 0")
+
+
+def test_missing_key(run, project):
+    cfg = tiny_config(project.root)
+    del cfg.active_learning["budget"]
+    cfg.dump(project.folder / "config.py")
+    fails(run, project, "active_learning.budget is missing")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("model = dict(", "cannot be read: .*never closed"),
+        ("x = 1 / 0", "cannot be read: division"),
+    ],
+)
+def test_config_that_is_no_python(run, project, text, message):
+    (project.folder / "config.py").write_text(text)
+    fails(run, project, message)
+
+
+def test_options_that_do_not_fit(run, project):
+    project.arguments = ["--cfg-options", "param_scheduler.9.gamma=1"]
+    fails(run, project, "--cfg-options do not fit")
+
+
+# -- data ---------------------------------------------------------------------------------------
+
+
+def missing_image(p):
+    p.image().unlink()
+
+
+def missing_xml(p):
+    p.label_first()
+    p.xml().unlink()
+
+
+def broken_xml(p):
+    p.label_first()
+    p.xml().write_text("<annotation><object>")
+
+
+def entities(p):
+    p.label_first()
+    bomb = '<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;&b;">]><annotation>&c;'
+    p.xml().write_text(bomb + "</annotation>")
+
+
+def nan_box(p):
+    p.edit_xml(r"<xmin>[^<]*", "<xmin>nan")
+
+
+def box_without_corner(p):
+    p.edit_xml(r"<xmax>[^<]*</xmax>", "")
+
+
+def duplicate_ids(p):
+    path = p.root / "ImageSets/Main/trainval.txt"
+    path.write_text(path.read_text() + p.pool[0] + "\n")
+
+
+def way_out(p):
+    path = p.root / "ImageSets/Main/trainval.txt"
+    path.write_text(path.read_text() + "../../secret\n")
+
+
+def empty_list(p):
+    (p.root / "ImageSets/Main/trainval.txt").write_text("\n")
+
+
+def unknown_initial(p):
+    p.label_first()
+    (p.folder / "initial.txt").write_text("nobody\n")
+
+
+def initial_twice(p):
+    p.label_first()
+    (p.folder / "initial.txt").write_text("\n".join([*p.pool[:3], p.pool[0]]))
+
+
+def unreadable_initial(p):
+    p.label_first()
+    p.image().write_bytes(b"")
+
+
+def broken_test_image(p):
+    name = (p.root / "ImageSets/Main/test.txt").read_text().split()[0]
+    (p.root / "JPEGImages" / f"{name}.jpg").write_bytes(b"")
+
+
+def no_folder(p):
+    shutil.rmtree(p.root)
+
+
+def list_is_no_text(p):
+    (p.root / "ImageSets/Main/trainval.txt").write_bytes(b"\xff\xfe\x00\xd8")
+
+
+DATA = {
+    missing_image: "names '.*' but .* has no image of that name",
+    missing_xml: "annotation .* is missing",
+    broken_xml: "no valid VOC XML",
+    entities: "defines XML entities",
+    nan_box: "no valid VOC XML",
+    box_without_corner: "lacks something",
+    duplicate_ids: "twice",
+    way_out: "leads out of the image folder",
+    empty_list: "pool has 0",
+    unknown_initial: "no image 'nobody'",
+    initial_twice: "twice",
+    unreadable_initial: "cannot be read; take it off",
+    broken_test_image: "test image .* cannot be read",
+    no_folder: "does not exist",
+    list_is_no_text: "not UTF-8",
+}
+
+
+@pytest.mark.parametrize("change", DATA, ids=lambda f: f.__name__)
+def test_data(run, project, change):
+    change(project)
+    fails(run, project, DATA[change])
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def zero_bytes(path):
+    path.write_bytes(b"")
+
+
+def text(path):
+    path.write_text("no image")
+
+
+@pytest.mark.parametrize("spoil", [truncated, zero_bytes, text])
+def test_unreadable_images_of_the_pool_are_left_out(run, project, spoil):
+    """The initial four are others; the rest of the pool is bought whole, but for this one."""
+    project.label_first()
+    project.set(active_learning__budget=35)
+    spoil(project.image(7))
+    bad = project.pool[7]
+    status, out, err = run("al_loop.py", *project.arguments_of_loop())
+    assert status == 0, err
+    assert f"Left out 1 image(s) of the pool that cannot be read: {bad} (" in out
+    rows = json.loads((project.work_dir / "history.json").read_text())["cycles"]
+    assert [row["unreadable_images"] for row in rows] == [[bad], [bad]]
+    assert rows[1]["labeled_images"] == 39
+    assert json.loads((project.work_dir / "pool.json").read_text())["images"][bad] == -2
+    for name in ("labeled.txt", "unlabeled.txt"):
+        assert bad not in (project.work_dir / "cycle_00" / name).read_text().split()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_breaks_during_the_run_does_not_end_it(run, project, workers):
+    project.label_first()
+    project.set(**{f"{k}_dataloader__num_workers": workers for k in ("unlabeled", "candidate")})
+    arguments = project.arguments_of_loop()
+    assert run("al_loop.py", *arguments, "--cycles", 1)[0] == 0
+    bad = project.pool[9]
+    zero_bytes(project.image(9))
+    status, out, err = run("al_loop.py", *arguments, "--cycles", 3, "--resume")
+    assert status == 0, err
+    assert f"Left out 1 image(s) that cannot be read: {bad}" in out
+    assert (project.work_dir / "cycle_00/unreadable.txt").read_text().split() == [bad]
+    assert bad not in (project.work_dir / "cycle_00/scores.csv").read_text()
+    rows = json.loads((project.work_dir / "history.json").read_text())["cycles"]
+    assert [row["unreadable_images"] for row in rows] == [[], [bad], [bad]]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_labelled_image_that_breaks_is_named(run, project, workers):
+    project.label_first()
+    project.set(train_dataloader__num_workers=workers)
+    arguments = project.arguments_of_loop()
+    assert run("al_loop.py", *arguments, "--cycles", 1)[0] == 0
+    good = project.image().read_bytes()
+    shutil.rmtree(project.work_dir / "cycle_00/train")
+    for name in ("model.pth", "metrics.json"):
+        (project.work_dir / "cycle_00" / name).unlink()
+    text(project.image())
+    project.arguments = ["--cycles", 1, "--resume"]
+    fails(run, project, f"{project.image().name} cannot be read; restore it")
+    project.image().write_bytes(good)
+    assert run("al_loop.py", *arguments, "--cycles", 1, "--resume")[0] == 0
+
+
+def grey(image):
+    return image.convert("L"), {}
+
+
+def cmyk(image):
+    return image.convert("CMYK"), {}
+
+
+def rotated(image):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return image.rotate(90, expand=True), dict(exif=exif)
+
+
+@pytest.mark.parametrize("convert", [grey, cmyk, rotated])
+def test_unusual_jpegs_are_used(run, project, convert):
+    project.label_first()
+    for number in (0, 9):
+        image, arguments = convert(Image.open(project.image(number)).convert("RGB"))
+        image.save(project.image(number), **arguments)
+    status, out, err = run("al_loop.py", *project.arguments_of_loop())
+    assert status == 0 and "Left out" not in out, err
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "I;16", "P"])
+def test_unusual_pngs_are_used(run, project, mode):
+    project.label_first()
+    for number in (0, 9):
+        image = Image.open(project.image(number)).convert("RGB")
+        if mode == "I;16":
+            image = Image.fromarray(np.asarray(image.convert("L"), np.uint16) * 257)
+        else:
+            image = image.convert(mode)
+        image.save(project.image(number).with_suffix(".png"))
+        project.image(number).unlink()
+    status, out, err = run("al_loop.py", *project.arguments_of_loop())
+    assert status == 0 and "Left out" not in out, err
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "Überländer_猫_кот", "a'b & <c>"], ids=["spaces", "letters", "signs"]
+)
+def test_unusual_names_are_used(run, project, name):
+    old = project.pool[0]
+    project.image().rename(project.image().with_stem(name))
+    project.xml().rename(project.xml().with_stem(name))
+    path = project.root / "ImageSets/Main/trainval.txt"
+    path.write_text(path.read_text().replace(old, name, 1), encoding="utf-8")
+    (project.folder / "initial.txt").write_text(name + "\n", encoding="utf-8")
+    project.set(active_learning__initial=str(project.folder / "initial.txt"))
+    status, _, err = run("al_loop.py", *project.arguments_of_loop())
+    assert status == 0, err
+    labeled = (project.work_dir / "cycle_01/labeled.txt").read_text(encoding="utf-8")
+    assert name in labeled.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("corner", "value"), [("xmin", "9999"), ("xmax", "-5")], ids=["inverted", "outside"]
+)
+def test_boxes_without_area_are_skipped_and_named(run, project, corner, value):
+    project.edit_xml(rf"<{corner}>[^<]*", f"<{corner}>{value}")
+    status, out, err = run("al_loop.py", *project.arguments_of_loop(), "--cycles", 1)
+    assert status == 0, err
+    assert re.search(r"Skipped 1 box\(es\) .* in .*\.xml", out)
+
+
+def test_objects_that_are_all_difficult_train_as_background(run, project):
+    project.label_first()
+    for path in (project.root / "Annotations").glob("*.xml"):
+        path.write_text(path.read_text().replace("<difficult>0", "<difficult>1"))
+    status, _, err = run("al_loop.py", *project.arguments_of_loop(), "--cycles", 1)
+    assert status == 0, err
+
+
+def test_the_pool_may_be_empty_in_the_last_cycle(run, project):
+    project.set(active_learning__initial=30, active_learning__budget=10)
+    status, _, err = run("al_loop.py", *project.arguments_of_loop())
+    assert status == 0, err
+    assert (project.work_dir / "cycle_01/unlabeled.txt").read_text() == ""
+
+
+# -- state --------------------------------------------------------------------------------------
+
+
+def edit_state(p, **changes):
+    path = p.work_dir / "pool.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def newer_format(p):
+    edit_state(p, format=2)
+
+
+def no_json(p):
+    (p.work_dir / "pool.json").write_text("{")
+
+
+def strange_cycle(p):
+    edit_state(p, images={"a": "yes"})
+
+
+def other_images(p):
+    edit_state(p, images={"a": 0, "b": -1})
+
+
+def no_resume(p):
+    p.arguments = ["--cycles", 3]
+
+
+def other_seed(p):
+    p.arguments += ["--seed", 8]
+
+
+def other_config(p):
+    p.arguments += ["--cfg-options", "ads.tau=0.3"]
+
+
+def broken_metrics(p):
+    (p.work_dir / "cycle_00/metrics.json").write_text("{")
+
+
+def broken_scores(p):
+    (p.work_dir / "cycle_01/picks.txt").write_text("nobody\n")
+    content = json.loads((p.work_dir / "pool.json").read_text())
+    images = {k: min(v, 1) if v >= 0 else v for k, v in content["images"].items()}
+    edit_state(p, images={k: -1 if content["images"][k] == 2 else v for k, v in images.items()})
+
+
+def model_of(p, state):
+    path = p.work_dir / "cycle_02/model.pth"
+    content = torch.load(path, weights_only=True)
+    content["state_dict"] = {k: state(v) for k, v in content["state_dict"].items()}
+    torch.save(content, path)
+    (p.work_dir / "cycle_02/metrics.json").unlink()
+
+
+def truncated_model(p):
+    path = p.work_dir / "cycle_02/model.pth"
+    path.write_bytes(path.read_bytes()[:-1000])
+    (p.work_dir / "cycle_02/metrics.json").unlink()
+
+
+def nan_model(p):
+    model_of(p, lambda v: torch.full_like(v, float("nan")) if v.is_floating_point() else v)
+
+
+def other_architecture(p):
+    model_of(p, lambda v: v.reshape(-1)[:1])
+
+
+class Command:
+    """What a malicious checkpoint holds."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('the checkpoint ran code')",))
+
+
+def malicious_model(p):
+    (p.work_dir / "cycle_02/model.pth").write_bytes(pickle.dumps(Command()))
+    (p.work_dir / "cycle_02/metrics.json").unlink()
+
+
+STATE = {
+    newer_format: "format 2, this version reads 1",
+    no_json: "pool.json cannot be read",
+    strange_cycle: "changed by hand",
+    other_images: "no longer the one of the run",
+    no_resume: "already holds a run; add --resume",
+    other_seed: "differ in the seed",
+    other_config: "differ in ads",
+    broken_metrics: "metrics.json cannot be read",
+    broken_scores: "no image 'nobody'",
+    truncated_model: "model.pth cannot be read.*delete it",
+    nan_model: "holds NaN",
+    other_architecture: "of another architecture",
+    malicious_model: "model.pth cannot be read",
+}
+
+
+@pytest.mark.parametrize("change", STATE, ids=lambda f: f.__name__)
+def test_state(run, begun, change):
+    change(begun)
+    before = (begun.work_dir / "pool.json").read_bytes()
+    fails(run, begun, STATE[change])
+    assert (begun.work_dir / "pool.json").read_bytes() == before
+
+
+def test_two_runs_in_one_work_directory(run, begun):
+    holder = (
+        "import sys; from pathlib import Path; from ads_det.lock import lock_folder\n"
+        "lock = lock_folder(Path(sys.argv[1])); print('locked', flush=True); input()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", holder, str(begun.work_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert other.stdout.readline() == "locked\n"
+        fails(run, begun, f"in use by process {other.pid} on ")
+        other.kill()  # a dead process keeps no lock
+        other.wait()
+        assert run("al_loop.py", *begun.arguments_of_loop())[0] == 0
+    finally:
+        other.kill()
+        other.communicate()
+
+
+def test_children_of_a_dead_process_keep_no_lock(tmp_path):
+    """Loader workers live on for some seconds."""
+    script = (
+        "import os, sys, time; from pathlib import Path; from ads_det.lock import lock_folder\n"
+        "lock = lock_folder(Path(sys.argv[1]))\n"
+        "if os.fork() == 0: time.sleep(5)\n"
+        "else: os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)])
+    assert done.returncode == -9
+    lock_folder(tmp_path).close()
+
+
+def test_a_work_directory_that_is_a_file(run, project):
+    project.work_dir.write_text("")
+    fails(run, project, "cannot be made|cannot be written")
+
+
+def test_a_disk_that_takes_no_more(project, tmp_path):
+    """The kernel refuses files above 40 kB, as a full disk does; afterwards the run goes on."""
+    project.label_first()
+    config, *arguments = map(str, project.arguments_of_loop())
+    command = [sys.executable, str(tmp_path / "limited.py"), config, *arguments, "--cycles", "1"]
+    (tmp_path / "limited.py").write_text(
+        "import resource, runpy, sys\n"
+        "limit = int(sys.argv.pop())\n"
+        "if limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+        f"runpy.run_path({str(_tool('al_loop.py'))!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run([*command, "40000"], capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.match(r"error: .*epoch_1.pth cannot be written .*--resume", last), done.stderr
+    assert "Traceback" not in done.stderr
+    assert (project.work_dir / "pool.json").exists()
+    done = subprocess.run([*command, "--resume", "0"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def _tool(name):
+    from conftest import TOOLS
+
+    return TOOLS / name
