@@ -6,6 +6,7 @@ import argparse
 import errno
 import logging
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Callable
@@ -42,18 +43,49 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 
 
+# where each launcher tells a process its rank, the number of all, and its rank on its machine
+_ENVIRONMENT = {
+    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+    "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+}
+_STARTERS = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}
+
+
 def start_processes(launcher: str, local_rank: int = 0) -> None:
-    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs."""
-    os.environ.setdefault("LOCAL_RANK", str(local_rank))
+    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs.
+
+    Raises:
+        ADSError: if the command was not started by that launcher.
+    """
     if launcher == "none" or is_distributed():
         return
+    if launcher == "pytorch":
+        os.environ.setdefault("LOCAL_RANK", str(local_rank))
+    missing = [name for name in _ENVIRONMENT[launcher] if name not in os.environ]
+    if missing:
+        raise ADSError(
+            f"--launcher {launcher}, but {missing[0]} is not set; start the command with "
+            f"{_STARTERS[launcher]}, or leave --launcher out."
+        )
     if torch.cuda.is_available():
         init_dist(launcher)
-    elif launcher == "pytorch":
-        # mmengine's own function wants a CUDA device
-        torch.distributed.init_process_group("gloo")
-    else:
-        raise ADSError(f"--launcher {launcher} needs GPUs; on CPUs use torchrun and pytorch.")
+        return
+    # mmengine's own function wants a CUDA device
+    for name, source in zip(_ENVIRONMENT["pytorch"], _ENVIRONMENT[launcher], strict=True):
+        os.environ[name] = os.environ[source]
+    os.environ.setdefault("MASTER_ADDR", _first_host())
+    os.environ.setdefault("MASTER_PORT", "29500")
+    torch.distributed.init_process_group("gloo")
+
+
+def _first_host() -> str:
+    """The machine of rank 0 as Slurm names it, else this one."""
+    nodes = os.environ.get("SLURM_NODELIST")
+    if nodes is None:
+        return "127.0.0.1"
+    command = ["scontrol", "show", "hostname", nodes]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def print_metrics(metrics: dict[str, float]) -> None:

@@ -1,36 +1,43 @@
-"""Two and three gloo processes on the CPU, started by torchrun as a user would."""
+"""Two and three gloo processes on the CPU, started as a user would."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from helpers import tiny_config
+from helpers import tiny_classification_config, tiny_config
 
 from ads_det.active.pool import Pool
 
 TOOLS = Path(__file__).parents[2] / "tools"
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
 
 
 @pytest.fixture
 def torchrun(tmp_path):
-    def run(processes, tool, *arguments):
+    def run(processes, tool, *arguments, launcher=("--launcher", "pytorch")):
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         command += [f"--nproc_per_node={processes}", str(TOOLS / tool), *map(str, arguments)]
-        result = subprocess.run(
-            [*command, "--launcher", "pytorch"],
-            cwd=tmp_path,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
-        assert result.returncode == 0, result.stderr[-3000:]
-        return result.stdout
+        return output([*command, *launcher], tmp_path)
 
     return run
+
+
+def output(command, folder, **environment):
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
 
 
 @pytest.fixture
@@ -84,3 +91,138 @@ def test_picks_do_not_depend_on_the_number_of_processes(torchrun, config, finish
         files.append([(out / name).read_text() for name in ("scores.csv", "picks.txt")])
     assert len(files[0][0].splitlines()) == 38
     assert files[0] == files[1] == files[2]
+
+
+def test_the_classification_loop_on_two_processes(tmp_path):
+    """By the script; its picks from a given model are those of one process."""
+    tiny_classification_config().dump(tmp_path / "tiny.py")
+    command = [TOOLS / "dist_al_loop.sh", "tiny.py", 2, "--work-dir", "run", "--cycles", 2]
+    out = output(command, tmp_path)
+    assert out.count("Cycle 2 of 2: 30 of 1297 images labelled") == 1
+    folder = tmp_path / "run/cycle_00"
+    chosen = tmp_path / "excluded.txt"
+    candidates = set((folder / "unlabeled.txt").read_text().split())
+    pool, _ = Pool.load(tmp_path / "run/pool.json")
+    chosen.write_text("".join(f"{name}\n" for name in pool.ids if name not in candidates))
+    command = [sys.executable, TOOLS / "select.py", "tiny.py", folder / "model.pth"]
+    output([*command, "--exclude", chosen, "--out", "alone"], tmp_path)
+    for name in ("scores.csv", "picks.txt"):
+        assert (folder / name).read_text() == (tmp_path / "alone" / name).read_text()
+
+
+def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tmp_path):
+    """Detector and classifier; the labelled images do not divide evenly."""
+    tiny_config(digits, **{"ads.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
+    tiny_classification_config().dump(tmp_path / "classifier.py")
+    script = tmp_path / "ranks.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from mmengine.dist import all_gather_object\n"
+        "from ads_det.active.settings import load_config\n"
+        "from ads_det.cli import start_processes\n"
+        "from ads_det.engine import ads_hook\n"
+        "from ads_det.engine.phases import unwrap\n"
+        "from ads_det.engine.runner import CycleRunner\n"
+        "from ads_det.engine.training import candidate_dataset, training_config\n"
+        "from ads_det.files import write_ids\n"
+        "start_processes('pytorch')\n"
+        "def same(model, what):\n"
+        "    weights = [p.detach().double().sum().item() for p in unwrap(model).parameters()]\n"
+        "    everywhere = all_gather_object(weights)\n"
+        "    assert len(everywhere) == 2 and everywhere[0] == everywhere[1], what\n"
+        "    print('same after', what, flush=True)\n"
+        "def check(name):\n"
+        "    original = getattr(ads_hook, name)\n"
+        "    def checked(model, *args, **kwargs):\n"
+        "        stats = original(model, *args, **kwargs)\n"
+        "        assert stats.images or 'detector' in str(path)\n"
+        "        same(model, name)\n"
+        "        return stats\n"
+        "    setattr(ads_hook, name, checked)\n"
+        "check('run_agreement'); check('run_discrepancy')\n"
+        "for path in map(Path, sys.argv[1:3]):\n"
+        "    cfg = load_config(path)\n"
+        "    cfg.launcher = 'pytorch'\n"
+        "    ids = candidate_dataset(cfg).image_ids()[:40]\n"
+        "    write_ids(path.with_suffix('.labeled'), ids[:9])\n"
+        "    write_ids(path.with_suffix('.unlabeled'), ids[9:36])\n"
+        "    lists = (path.with_suffix('.labeled'), path.with_suffix('.unlabeled'))\n"
+        "    cfg = training_config(cfg, path.with_suffix('.work'), *lists, seed=0)\n"
+        "    runner = CycleRunner.from_cfg(cfg)\n"
+        "    runner.train()\n"
+        "    same(runner.model, 'training')\n"
+    )
+    paths = (tmp_path / "detector.py", tmp_path / "classifier.py")
+    out = torchrun(2, script, *paths, launcher=())
+    for what in ("run_agreement", "run_discrepancy"):
+        assert out.count(f"same after {what}") == 2 * 2 * 2  # tasks, ADS epochs, ranks
+    assert out.count("same after training") == 2 * 2
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_rank_that_dies_ends_the_run_which_then_goes_on(config, tmp_path, processes):
+    command = [TOOLS / "dist_al_loop.sh", config, 2, "--work-dir", tmp_path / "run"]
+    command = [str(part) for part in [*command, "--cycles", 2]]
+    started = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        begun = tmp_path / "run/cycle_00/unlabeled.txt"
+        deadline = time.monotonic() + 120
+        while not begun.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(last_rank(started.pid), signal.SIGKILL)
+        assert started.wait(timeout=90) != 0
+    finally:
+        if started.poll() is None:
+            os.killpg(started.pid, signal.SIGKILL)
+    assert not (tmp_path / "run/history.json").exists()
+    goes_on = [TOOLS / "dist_al_loop.sh", config, processes, "--work-dir", tmp_path / "run"]
+    output([*goes_on, "--cycles", 2, "--resume"], tmp_path)
+    pool, _ = Pool.load(tmp_path / "run/pool.json")
+    assert [len(pool.labeled(c)) for c in (0, 1)] == [4, 8]
+
+
+def last_rank(pid):
+    """The youngest child of torchrun whose command is the loop."""
+    out = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    rows = [line.split(None, 2) for line in out.splitlines()]
+    ranks = [int(p) for p, parent, args in rows if int(parent) == pid and "al_loop.py" in args]
+    assert len(ranks) == 2, out
+    return max(ranks)
+
+
+def test_slurm_gives_ranks_and_the_script_asks_for_them(tmp_path, config):
+    """A stand-in for srun starts the processes with Slurm's variables; all else is real."""
+    srun = tmp_path / "bin/srun"
+    srun.parent.mkdir()
+    srun.write_text(
+        "#!/usr/bin/env bash\n"
+        'echo "$@" > srun.txt\n'
+        'while [ "$1" != --kill-on-bad-exit=1 ]; do shift; done; shift\n'
+        "for rank in 0 1; do\n"
+        '  SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_NTASKS=2 "$@" & pids+=($!)\n'
+        "done\n"
+        'for pid in "${pids[@]}"; do wait "$pid" || exit 1; done\n'
+    )
+    srun.chmod(0o755)
+    command = [TOOLS / "slurm_al_loop.sh", "cpu", "job", config, "--work-dir", "run"]
+    path = f"{srun.parent}:{os.environ['PATH']}"
+    slurm = dict(GPUS="2", GPUS_PER_NODE="0", TASKS_PER_NODE="2", CPUS_PER_TASK="1")
+    out = output([*command, "--cycles", 1], tmp_path, PATH=path, MASTER_PORT="29731", **slurm)
+    assert out.count("Cycle 1 of 1") == 1
+    asked = (tmp_path / "srun.txt").read_text()
+    assert "--partition cpu --job-name job --ntasks 2 --ntasks-per-node 2" in asked
+    assert "--gres" not in asked
+
+
+@pytest.mark.parametrize("launcher", ["pytorch", "slurm", "mpi"])
+def test_a_launcher_that_did_not_start_the_command(run, config, launcher):
+    status, _, err = run("al_loop.py", config, "--launcher", launcher)
+    assert status == 2 and "is not set; start the command with" in err

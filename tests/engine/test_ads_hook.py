@@ -208,3 +208,14 @@ def test_checkpoint_holds_the_phases_state(digits, tmp_path):
     checkpoint = torch.load(tmp_path / "train" / "epoch_3.pth", weights_only=False)
     assert set(checkpoint["ads_hook"]) == {"agreement", "discrepancy"}
     assert checkpoint["ads_hook"]["agreement"]["state"]
+
+
+def test_auto_scale_lr_reaches_the_phases(digits, tmp_path):
+    """Batches of 4 where the rate was meant for 16."""
+    scale = dict(enable=True, base_batch_size=16)
+    runner = build_runner(digits, tmp_path, **{"auto_scale_lr": scale})
+    runner.train()
+    assert runner.optim_wrapper.param_groups[0]["initial_lr"] == pytest.approx(0.01 / 4)
+    hook = next(h for h in runner.hooks if isinstance(h, ADSHook))
+    phase = hook._optim_wrappers["agreement"].param_groups[0]["lr"]
+    assert phase == pytest.approx(0.01 / 4 * 0.1)  # after the milestone
