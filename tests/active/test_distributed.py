@@ -118,7 +118,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from mmengine.dist import all_gather_object\n"
+        "from mmengine.dist import all_gather_object, is_main_process\n"
         "from ads_det.active.settings import load_config\n"
         "from ads_det.cli import start_processes\n"
         "from ads_det.engine import ads_hook\n"
@@ -131,7 +131,8 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "    weights = [p.detach().double().sum().item() for p in unwrap(model).parameters()]\n"
         "    everywhere = all_gather_object(weights)\n"
         "    assert len(everywhere) == 2 and everywhere[0] == everywhere[1], what\n"
-        "    print('same after', what, flush=True)\n"
+        "    if is_main_process():\n"
+        "        print('same after', what)\n"
         "def check(name):\n"
         "    original = getattr(ads_hook, name)\n"
         "    def checked(model, *args, **kwargs):\n"
@@ -156,8 +157,8 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
     paths = (tmp_path / "detector.py", tmp_path / "classifier.py")
     out = torchrun(2, script, *paths, launcher=())
     for what in ("run_agreement", "run_discrepancy"):
-        assert out.count(f"same after {what}") == 2 * 2 * 2  # tasks, ADS epochs, ranks
-    assert out.count("same after training") == 2 * 2
+        assert out.count(f"same after {what}") == 2 * 2  # tasks, ADS epochs
+    assert out.count("same after training") == 2
 
 
 @pytest.mark.parametrize("processes", [1, 2])
