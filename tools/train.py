@@ -18,9 +18,15 @@ from ads_det.active.settings import load_config, prepare_data
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
 from ads_det.console import say
 from ads_det.engine.checkpoints import check_pretrained
-from ads_det.engine.training import candidate_dataset, train_model, training_config
+from ads_det.engine.training import (
+    candidate_dataset,
+    check_training,
+    train_model,
+    training_config,
+)
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
+from ads_det.lock import lock_folder
 
 
 def parse_args() -> argparse.Namespace:
@@ -62,6 +68,7 @@ def main() -> None:
             "ads.positive_filter='oracle' is the loop's: pass --unlabeled "
             "<work-dir>/cycle_NN/positive.txt and set ads.positive_filter=none."
         )
+    check_training(cfg)
     check_pretrained(cfg)
     if is_main_process():
         prepare_data(cfg)
@@ -74,12 +81,15 @@ def main() -> None:
             args.work_dir.mkdir(parents=True, exist_ok=True)
             write_ids(args.unlabeled, (i for i in ids if i not in labeled))
     args.work_dir.mkdir(parents=True, exist_ok=True)
+    lock = lock_folder(args.work_dir) if is_main_process() else None
     barrier()
     runner = train_model(
         training_config(cfg, args.work_dir / "train", args.labeled, args.unlabeled, args.seed),
         model,
     )
     print_metrics(runner.test())
+    if lock is not None:
+        lock.close()
     say(f"Done: weights in {model}")
 
 

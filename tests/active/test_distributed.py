@@ -227,3 +227,22 @@ def test_slurm_gives_ranks_and_the_script_asks_for_them(tmp_path, config):
 def test_a_launcher_that_did_not_start_the_command(run, config, launcher):
     status, _, err = run("al_loop.py", config, "--launcher", launcher)
     assert status == 2 and "is not set; start the command with" in err
+
+
+def test_mpi_gives_ranks(tmp_path):
+    script = (
+        "from ads_det.cli import start_processes; start_processes('mpi')\n"
+        "from mmengine.dist import all_gather_object, get_rank\n"
+        "assert all_gather_object(get_rank()) == [0, 1]"
+    )
+    names = ("RANK", "SIZE", "LOCAL_RANK")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            env=ENVIRONMENT
+            | {f"OMPI_COMM_WORLD_{n}": str(v) for n, v in zip(names, (rank, 2, rank))}
+            | {"MASTER_PORT": "29733"},
+        )
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
