@@ -82,6 +82,7 @@ def main() -> None:
     selection = select_images(
         cfg,
         candidates,
+        args.exclude,
         settings.build_strategy(),
         args.number or min(settings.budget, len(ids)),
         args.seed,

@@ -19,10 +19,8 @@ from ads_det.active.pool import Pool
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
 from ads_det.console import say
-from ads_det.engine.checkpoints import read_model
-from ads_det.engine.runner import CycleRunner
 from ads_det.engine.seeding import derive_seed
-from ads_det.engine.training import train_model, training_config
+from ads_det.engine.training import evaluation_runner, train_model, training_config
 from ads_det.errors import ADSError
 from ads_det.files import read_csv, read_ids, read_json, write_ids, write_json
 
@@ -158,6 +156,7 @@ class Cycle:
         selection = select_images(
             self.cfg,
             self.folder / "unlabeled.txt",
+            self.folder / "labeled.txt",
             self.settings.build_strategy(),
             self.settings.budget,
             derive_seed(self.seed, self.number, "select"),
@@ -171,8 +170,8 @@ class Cycle:
     def _trained_runner(self) -> Runner:
         """The Runner that trained or, after a restart, a new one with the weights it wrote."""
         if self._runner is None:
-            self._runner = CycleRunner.from_cfg(self._training_config())
-            read_model(self._runner.model, self.folder / "model.pth")
+            model, work_dir = self.folder / "model.pth", self.folder / "train"
+            self._runner = evaluation_runner(self.cfg, model, work_dir)
         return self._runner
 
     def _training_config(self) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,30 @@ from ads_det.data.samplers import ShardedBatchSampler
 from ads_det.engine.phases import unwrap
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """What a forward pass said of the images of a data set, the same on every process.
+
+    Args:
+        ids: in the order of the data set, without those of unreadable images.
+        values: of a strategy's ``measure``, shape (N,), float64; None if none was asked for.
+        features: pooled, shape (N, D), float32; None if none were asked for.
+        unreadable: ids of images that could not be read.
+    """
+
+    ids: list[str]
+    values: np.ndarray | None
+    features: np.ndarray | None
+    unreadable: list[str]
+
+
 @torch.inference_mode()
-def measure_candidates(
-    model: nn.Module, dataloader: dict, measure: Callable[[Tensor, Tensor], Tensor]
-) -> tuple[list[str], np.ndarray, list[str]]:
+def measure_images(
+    model: nn.Module,
+    dataloader: dict,
+    measure: Callable[[Tensor, Tensor], Tensor] | None,
+    features: bool = False,
+) -> Measurement:
     """Apply ``measure`` to the probabilities of every image of a data set.
 
     The model runs in eval mode without NMS. Batches are dealt out whole to the processes, so
@@ -29,13 +50,9 @@ def measure_candidates(
 
     Args:
         model: a TwoClassifierModel, distributed or not; its mode is restored.
-        dataloader: config of the candidate loader (``dataset``, ``batch_size``,
-            ``num_workers``).
-        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,).
-
-    Returns:
-        Ids in the order of the data set, their values, float64, and the ids of images that could
-        not be read, which are not among the others; the same on every process.
+        dataloader: config of the loader (``dataset``, ``batch_size``, ``num_workers``).
+        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,), or None.
+        features: whether to keep the pooled features.
     """
     inner: Any = unwrap(model)
     cfg = copy.deepcopy(dataloader)
@@ -50,22 +67,38 @@ def measure_candidates(
     )
     was_training = inner.training
     inner.eval()
+    parts: dict[str, list[Tensor]] = dict(values=[], features=[])
+    unreadable: list[str] = []
     try:
-        local, unreadable = [], []
         for batch in progress_bar(loader, "score"):
             samples = batch["data_samples"]
             if isinstance(samples, list):  # images in memory were read before
                 unreadable += [s.img_id for s in samples if s.get("unreadable", False)]
             data = inner.data_preprocessor(batch, training=False)
-            local.append(measure(*inner._run_forward(data, mode="probabilities")).double().cpu())
+            mode = "features" if features else "probabilities"
+            y1, y2, *pooled = inner._run_forward(data, mode=mode)
+            if measure is not None:
+                parts["values"].append(measure(y1, y2).double().cpu())
+            if pooled:
+                parts["features"].append(pooled[0].cpu())
     finally:
         inner.train(was_training)
-    values = np.empty(len(ids))
-    indices = np.concatenate([np.array(b) for b in sampler.batches]) if sampler.batches else []
-    shard: tuple[Any, ...] = (indices, torch.cat(local).numpy() if local else [], unreadable)
-    refused: set[str] = set()
-    for positions, measured, names in all_gather_object(shard):
-        values[np.asarray(positions, dtype=int)] = measured
-        refused.update(names)
+    own = {name: torch.cat(part).numpy() for name, part in parts.items() if part}
+    positions = [i for batch in sampler.batches for i in batch]
+    shards: list[Any] = all_gather_object((positions, own, unreadable))
+    refused = {name for _, _, names in shards for name in names}
     kept = [i for i, name in enumerate(ids) if name not in refused]
-    return [ids[i] for i in kept], values[kept], sorted(refused)
+    whole = {name: _assemble(shards, name, len(ids))[kept] for name in shards[0][1]}
+    return Measurement(
+        [ids[i] for i in kept], whole.get("values"), whole.get("features"), sorted(refused)
+    )
+
+
+def _assemble(shards: list[Any], name: str, length: int) -> np.ndarray:
+    """One array in the order of the data set from the parts of all processes."""
+    first = shards[0][1][name]  # the first process always has a batch
+    whole = np.empty((length, *first.shape[1:]), first.dtype)
+    for positions, own, _ in shards:
+        if positions:
+            whole[positions] = own[name]
+    return whole

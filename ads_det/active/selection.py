@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list
 from torch import nn
 
-from ads_det.active.scoring import measure_candidates
+from ads_det.active.scoring import Measurement, measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.ranking import rank
@@ -46,6 +46,7 @@ class Selection:
 def select_images(
     cfg: Config,
     candidates: Path,
+    labeled: Path | None,
     strategy: Strategy,
     budget: int,
     seed: int,
@@ -56,6 +57,7 @@ def select_images(
     Args:
         cfg: the run's config.
         candidates: list of the ids that may be chosen.
+        labeled: list of the labelled ids, from which a strategy may want to keep away.
         strategy: decides.
         budget: how many to choose.
         seed: of the strategy's random generator.
@@ -67,27 +69,41 @@ def select_images(
     Raises:
         ADSError: if there are fewer candidates than ``budget``, or a score is not finite.
     """
-    ids, values, unreadable = read_ids(candidates), None, list[str]()
+    ids = read_ids(candidates)
     if len(ids) < budget:
         raise ADSError(
             f"{candidates} lists {len(ids)} candidates, fewer than the {budget} images asked for; "
             "ask for fewer, or raise active_learning.subset if it is set."
         )
+    measured = Measurement(ids, None, None, [])
+    labeled_features = None
     if strategy.needs_model:
-        loader = candidate_loader(cfg, candidates)
-        ids, values, unreadable = measure_candidates(load_model(), loader, strategy.measure)
-        if unreadable:
-            named = ", ".join(unreadable[:MAX_NAMED]) + and_more(len(unreadable) - MAX_NAMED)
-            say(f"Left out {len(unreadable)} image(s) that cannot be read: {named}")
-    try:
-        picks, scores = strategy.query(
-            Candidates(ids, values, np.random.default_rng(seed)), min(budget, len(ids))
+        model = load_model()
+        measured = measure_images(
+            model, candidate_loader(cfg, candidates), strategy.measure, strategy.needs_features
         )
+        if strategy.needs_features:
+            assert measured.features is not None
+            labeled_features = np.empty((0, measured.features.shape[1]), np.float32)
+            if labeled is not None and read_ids(labeled):
+                loader = candidate_loader(cfg, labeled)
+                labeled_features = measure_images(model, loader, None, features=True).features
+    if measured.unreadable:
+        named = ", ".join(measured.unreadable[:MAX_NAMED])
+        named += and_more(len(measured.unreadable) - MAX_NAMED)
+        say(f"Left out {len(measured.unreadable)} image(s) that cannot be read: {named}")
+    choice = Candidates(
+        measured.ids,
+        measured.values,
+        np.random.default_rng(seed),
+        measured.features,
+        labeled_features,
+    )
+    try:
+        picks, scores = strategy.query(choice, min(budget, len(measured.ids)))
     except ValueError as error:
         raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
-    shared: list[Any] = [
-        picks,
-        scores,
-    ]  # all processes computed the same; the main one's word counts
+    # all processes computed the same; the main one's word counts
+    shared: list[Any] = [picks, scores]
     broadcast_object_list(shared, src=0)
-    return Selection(ids, shared[1], shared[0], unreadable)
+    return Selection(measured.ids, shared[1], shared[0], measured.unreadable)

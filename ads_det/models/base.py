@@ -12,11 +12,13 @@ from torch import Tensor, nn
 class TwoClassifierModel:
     """Mixin for an mmengine model whose ``extract_feat`` feeds two classifiers f1 and f2.
 
-    It adds two modes to ``forward``, because under DistributedDataParallel only what passes
+    It adds three modes to ``forward``, because under DistributedDataParallel only what passes
     through ``forward`` is seen by the gradient reducer:
 
     - ``'probabilities'``: ``(y1, y2)`` of a batch, differentiable through features and
       classifiers: the agreement phase, and, in inference mode, scoring.
+    - ``'features'``: ``(y1, y2, pooled)``: beside them the features of each image, shape (N, D),
+      for strategies that want images unlike each other.
     - ``'discrepancy'``: ``(y1, y2, losses)`` from features computed without gradient. The
       losses are Eq. 1 on a labelled batch passed beside the unlabelled one, so that both terms
       of Eq. 8 come from one forward pass and make one update.
@@ -37,13 +39,16 @@ class TwoClassifierModel:
         Args:
             inputs: preprocessed images, shape (N, 3, H, W).
             data_samples: their data samples (labels, meta information).
-            mode: ``'loss'``, ``'predict'`` or ``'tensor'`` as in mmengine, or one of the two
+            mode: ``'loss'``, ``'predict'`` or ``'tensor'`` as in mmengine, or one of those
                 above.
             labeled: for ``'discrepancy'``, the preprocessed labelled batch: a dict of
                 ``inputs`` and ``data_samples``.
         """
         if mode == "probabilities":
             return self.probabilities(self.extract_feat(inputs))
+        if mode == "features":
+            feats = self.extract_feat(inputs)
+            return *self.probabilities(feats), pooled_features(feats)
         if mode == "discrepancy":
             assert labeled is not None
             with torch.no_grad():
@@ -68,3 +73,11 @@ class TwoClassifierModel:
     @abstractmethod
     def object_confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
         """Largest mean probability of any object class in each image, shape (N,)."""
+
+
+def pooled_features(feats: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """One vector an image, float32: features (N, D) as they are, or the spatial means of all
+    levels (N, D_l, H_l, W_l) side by side."""
+    levels = [feats] if isinstance(feats, Tensor) else feats
+    means = [x.mean(dim=(2, 3)) if x.dim() == 4 else x for x in levels]
+    return torch.cat(means, dim=1).float()

@@ -13,7 +13,12 @@ class Crash(BaseException):
 
 
 def options():
-    return {"active_learning.cycles": 2, "default_hooks.checkpoint.interval": 2}
+    # a warm start: evaluation must not load the weights that a training begins with
+    return {
+        "active_learning.cycles": 2,
+        "active_learning.warm_start": True,
+        "default_hooks.checkpoint.interval": 2,
+    }
 
 
 def content(work_dir):

@@ -10,7 +10,7 @@ from helpers import build_detector, tiny_config
 from ads_det.active.cycle import Cycle
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
-from ads_det.active.scoring import measure_candidates
+from ads_det.active.scoring import measure_images
 from ads_det.active.settings import load_config
 from ads_det.active.strategies import Entropy
 from ads_det.core.entropy import mean_entropy
@@ -235,13 +235,14 @@ def test_scores_do_not_depend_on_batch_or_mode(digits, tmp_path):
     model.train()
     before = model.backbone.bn1.running_mean.clone()
     loader = candidate_loader(cfg, None)
-    ids, scores, _ = measure_candidates(model, loader, Entropy(topk=20).measure)
+    first = measure_images(model, loader, Entropy(topk=20).measure)
+    ids, scores = first.ids, first.values
+    assert first.features is None and first.unreadable == []
     assert model.training and (model.backbone.bn1.running_mean == before).all()
     assert len(ids) == len(scores) == 40
     loader["batch_size"] = 3
-    again, other, _ = measure_candidates(model, loader, Entropy(topk=20).measure)
-    assert again == ids and np.allclose(scores, other, atol=1e-6)
-    _, all_anchors, _ = measure_candidates(
-        model, loader, lambda y1, y2: mean_entropy(y1, y2).mean(dim=1)
-    )
-    assert (all_anchors < other).all()
+    other = measure_images(model, loader, Entropy(topk=20).measure, features=True)
+    assert other.ids == ids and np.allclose(scores, other.values, atol=1e-6)
+    assert other.features.shape == (40, 16 + 32 + 32) and other.features.dtype == np.float32
+    every = measure_images(model, loader, lambda y1, y2: mean_entropy(y1, y2).mean(dim=1))
+    assert (every.values < other.values).all()

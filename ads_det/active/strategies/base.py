@@ -20,22 +20,28 @@ class Candidates:
         values: what :meth:`Strategy.measure` gave for each, shape (N,); None for a strategy
             that needs no model.
         generator: the only source of randomness.
+        features: pooled features of the candidates, shape (N, D), for a strategy that needs
+            them.
+        labeled_features: those of the labelled images, shape (M, D), likewise.
     """
 
     ids: list[str]
     values: np.ndarray | None
     generator: np.random.Generator
+    features: np.ndarray | None = None
+    labeled_features: np.ndarray | None = None
 
 
 class Strategy(ABC):
     """Decides which images to label next; holds arguments but no state."""
 
     needs_model: bool = True
+    needs_features: bool = False  # of the candidates and of the labelled images
 
     def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
         """One value an image, shape (N,), from the two classifiers' probabilities of a batch,
         shape (N, A, C) or (N, C)."""
-        raise TypeError(f"{type(self).__name__} needs no model")
+        raise TypeError(f"{type(self).__name__} measures nothing")
 
     @abstractmethod
     def utilities(self, candidates: Candidates) -> np.ndarray:
@@ -59,4 +65,22 @@ class Strategy(ABC):
             raise ValueError(f"{budget} images asked of {len(candidates.ids)} candidates")
         utilities = self.utilities(candidates)
         order = rank(candidates.ids, utilities.tolist())
-        return [candidates.ids[i] for i in order[:budget]], utilities
+        return [candidates.ids[i] for i in self.choose(candidates, order, budget)], utilities
+
+    def choose(self, candidates: Candidates, order: list[int], budget: int) -> list[int]:
+        """Positions of the images to label.
+
+        Args:
+            candidates: all.
+            order: their positions from the largest utility to the smallest.
+            budget: how many to choose.
+        """
+        return order[:budget]
+
+
+class MeasuredStrategy(Strategy):
+    """A strategy whose utility is what it measured."""
+
+    def utilities(self, candidates: Candidates) -> np.ndarray:
+        assert candidates.values is not None
+        return candidates.values

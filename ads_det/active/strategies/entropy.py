@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from torch import Tensor
 
-from ads_det.active.strategies.base import Candidates, Strategy
+from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.core.entropy import ENTROPY_OF, check_entropy, mean_entropy
 from ads_det.core.ranking import REDUCTIONS, check_topk, topk_reduce
+from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
 
@@ -28,7 +28,7 @@ def entropy_score(
 
 
 @STRATEGIES.register_module()
-class Entropy(Strategy):
+class Entropy(MeasuredStrategy):
     """Images of the largest entropy first.
 
     With a model of two classifiers trained by ADS this is the paper's strategy; with one
@@ -71,6 +71,15 @@ class Entropy(Strategy):
             y1, y2, self.topk, self.reduction, self.entropy_of, self.normalize, self.base
         )
 
-    def utilities(self, candidates: Candidates) -> np.ndarray:
-        assert candidates.values is not None
-        return candidates.values
+
+@STRATEGIES.register_module()
+class ADSEntropy(Entropy):
+    """:class:`Entropy` that insists on two classifiers: the paper's selection, and no other."""
+
+    def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
+        if y1 is y2:
+            raise ADSError(
+                "ADSEntropy needs two classifiers, but the model has one; use ads_det.Entropy, or "
+                "num_classifiers=2."
+            )
+        return super().measure(y1, y2)

@@ -1,0 +1,52 @@
+"""Images whose best class is least probable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from ads_det.active.strategies.base import MeasuredStrategy
+from ads_det.core.ranking import REDUCTIONS, check_topk, topk_reduce
+from ads_det.core.uncertainty import class_distribution, least_confidence
+from ads_det.registry import STRATEGIES
+
+
+class AnchorUncertainty(MeasuredStrategy):
+    """An uncertainty of the mean prediction of both classifiers, over the anchors of an image.
+
+    Args:
+        topk: number of the most uncertain anchors or, as a float, their fraction; ignored by
+            models without anchors.
+        reduction: ``'mean'``, ``'sum'`` or ``'kth'`` of them.
+        background: whether the classes leave out the background, see
+            :func:`~ads_det.core.uncertainty.class_distribution`: True for a detector's sigmoid
+            classes, False for its softmax; a classifier has none.
+
+    Raises:
+        ValueError: if an argument has no meaning.
+    """
+
+    uncertainty: Callable[[Tensor], Tensor]
+
+    def __init__(
+        self, topk: int | float = 20, reduction: str = "mean", background: bool = True
+    ) -> None:
+        check_topk(topk)
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"reduction is {reduction!r}; use one of {', '.join(REDUCTIONS)}")
+        if not isinstance(background, bool):
+            raise ValueError(f"background is {background!r}; use True or False")
+        self.topk, self.reduction, self.background = topk, reduction, background
+
+    def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
+        has_anchors = y1.dim() == 3
+        distribution = class_distribution((y1 + y2) / 2, self.background and has_anchors)
+        return topk_reduce(type(self).uncertainty(distribution), self.topk, self.reduction)
+
+
+@STRATEGIES.register_module()
+class LeastConfident(AnchorUncertainty):
+    """Images with the largest ``1 - max_c p_c``, see :class:`AnchorUncertainty`."""
+
+    uncertainty = staticmethod(least_confidence)
