@@ -77,10 +77,13 @@ def select_images(
         )
     measured = Measurement(ids, None, None, [])
     labeled_features = None
-    if strategy.needs_model:
+    if strategy.needs_values or strategy.needs_features:
         model = load_model()
         measured = measure_images(
-            model, candidate_loader(cfg, candidates), strategy.measure, strategy.needs_features
+            model,
+            candidate_loader(cfg, candidates),
+            strategy.measure if strategy.needs_values else None,
+            strategy.needs_features,
         )
         if strategy.needs_features:
             assert measured.features is not None

@@ -171,3 +171,19 @@ def test_the_control_is_a_function_of_its_seed(monkeypatch, tmp_path):
         _, _, runner = updates(monkeypatch, tmp_path / name, **{"ads.equal_steps": True})
         states.append(state_of(runner.model))
     assert not moved(states[0], runner.model)
+
+
+@pytest.mark.parametrize(
+    "kind", ["Margin", "LeastConfident", "ADSEntropy", "CoreSet", "DiverseADS"]
+)
+def test_every_strategy_runs_and_chooses_from_its_candidates(tmp_path, kind):
+    options = {"active_learning.cycles": 2, "train_cfg.max_epochs": 1}
+    cfg = tiny_classification_config(**options, **{"active_learning.strategy": f"ads_det.{kind}"})
+    ActiveLearningLoop(cfg, tmp_path / "run").run()
+    folder = tmp_path / "run/cycle_00"
+    picks = (folder / "picks.txt").read_text().split()
+    assert len(set(picks)) == 10
+    assert set(picks) <= set((folder / "unlabeled.txt").read_text().split())
+    lines = (folder / "scores.csv").read_text().splitlines()[1:]
+    best = [line.split(",")[0] for line in lines[:10]]
+    assert (picks == best) == (kind not in ("CoreSet", "DiverseADS"))

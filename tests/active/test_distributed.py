@@ -84,10 +84,11 @@ def test_picks_do_not_depend_on_the_number_of_processes(torchrun, config, finish
     excluded = tmp_path / "excluded.txt"
     excluded.write_text("".join((folder / "labeled.txt").read_text().splitlines(True)[:3]))
     files = []
+    strategy = ("--cfg-options", "active_learning.strategy.type=ads_det.DiverseADS")
     for processes in (1, 2, 3):
         out = tmp_path / f"out{processes}"
         arguments = (config, folder / "model.pth", "--exclude", excluded, "--out", out)
-        torchrun(processes, "select.py", *arguments)
+        torchrun(processes, "select.py", *arguments, *strategy)
         files.append([(out / name).read_text() for name in ("scores.csv", "picks.txt")])
     assert len(files[0][0].splitlines()) == 38
     assert files[0] == files[1] == files[2]

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from ads_det.active.strategies import Candidates, Entropy, Random
+from ads_det.active.strategies import (
+    ADSEntropy,
+    Candidates,
+    CoreSet,
+    DiverseADS,
+    Entropy,
+    LeastConfident,
+    Margin,
+    Random,
+)
 from ads_det.active.strategies.entropy import entropy_score
+from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
 
@@ -61,8 +71,67 @@ def test_a_score_that_is_not_finite_names_the_image():
 
 
 @pytest.mark.parametrize(
-    "argument", [dict(topk=0), dict(reduction="median"), dict(entropy_of="both")]
+    ("kind", "argument"),
+    [
+        ("Entropy", dict(topk=0)),
+        ("Entropy", dict(reduction="median")),
+        ("Entropy", dict(entropy_of="both")),
+        ("Margin", dict(topk=0)),
+        ("LeastConfident", dict(reduction="median")),
+        ("Margin", dict(background="yes")),
+        ("DiverseADS", dict(factor=0.5)),
+        ("DiverseADS", dict(topk=0)),
+    ],
 )
-def test_arguments_without_meaning(argument):
+def test_arguments_without_meaning(kind, argument):
     with pytest.raises(ValueError, match=next(iter(argument))):
-        STRATEGIES.build(dict(type="Entropy", **argument))
+        STRATEGIES.build(dict(type=kind, **argument))
+
+
+def test_margin_and_least_confidence_of_anchors_by_hand():
+    y1 = torch.tensor([[[0.9, 0.3], [0.0, 0.0]]])
+    y2 = torch.tensor([[[0.7, 0.1], [0.0, 0.0]]])
+    # mean (.8, .2) and background .2, sum 1.2; the other anchor is surely empty
+    assert LeastConfident(topk=1).measure(y1, y2).tolist() == pytest.approx([1 - 0.8 / 1.2])
+    assert Margin(topk=1).measure(y1, y2).tolist() == pytest.approx([1 - 0.6 / 1.2])
+    assert Margin(topk=2).measure(y1, y2).tolist() == pytest.approx([(1 - 0.6 / 1.2) / 2])
+    assert Margin(topk=1, background=False).measure(y1[:, :1], y2[:, :1]).tolist() == pytest.approx(
+        [1 - 0.6]
+    )
+
+
+def test_a_classifier_has_no_background():
+    y = torch.tensor([[0.6, 0.2]])
+    assert Margin().measure(y, y).tolist() == pytest.approx([0.5])
+    assert LeastConfident().measure(y, y).tolist() == pytest.approx([0.25])
+
+
+def test_ads_entropy_insists_on_two_classifiers():
+    y = torch.tensor([[0.6, 0.2]])
+    assert ADSEntropy().measure(y, y.clone()).tolist() == Entropy().measure(y, y).tolist()
+    with pytest.raises(ADSError, match="needs two classifiers"):
+        ADSEntropy().measure(y, y)
+
+
+def features(points, labeled, values=None):
+    points, labeled = np.array(points, np.float32), np.array(labeled, np.float32)
+    ids = [f"i{k}" for k in range(len(points))]
+    generator = np.random.default_rng(0)
+    return Candidates(ids, values, generator, points[:, None], labeled.reshape(-1, 1))
+
+
+def test_core_set_covers_and_scores_by_distance():
+    ids, utilities = CoreSet().query(features([0, 1, 4, 9, 10], [0]), 3)
+    assert ids == ["i4", "i2", "i1"]
+    assert utilities.tolist() == pytest.approx([0, 1, 4, 9, 10])
+    ids, utilities = CoreSet().query(features([0, 1, 10], []), 1)
+    assert ids == ["i2"] and utilities.tolist() == [0, 0, 0]
+
+
+def test_diverse_ads_takes_one_of_each_copy():
+    # the four most uncertain are copies of two images; a fifth is sure, and far away
+    values = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    choice = features([5, 5, 8, 8, 99], [0], values)
+    assert DiverseADS(factor=2).query(choice, 2)[0] == ["i0", "i2"]
+    assert DiverseADS(factor=1).query(choice, 2)[0] == Entropy().query(choice, 2)[0] == ["i0", "i1"]
+    assert DiverseADS(factor=9).query(choice, 2)[0] == ["i2", "i4"]

@@ -18,7 +18,7 @@ class Candidates:
     Args:
         ids: names of the candidate images.
         values: what :meth:`Strategy.measure` gave for each, shape (N,); None for a strategy
-            that needs no model.
+            that needs no values.
         generator: the only source of randomness.
         features: pooled features of the candidates, shape (N, D), for a strategy that needs
             them.
@@ -35,7 +35,7 @@ class Candidates:
 class Strategy(ABC):
     """Decides which images to label next; holds arguments but no state."""
 
-    needs_model: bool = True
+    needs_values: bool = True  # of :meth:`measure`
     needs_features: bool = False  # of the candidates and of the labelled images
 
     def measure(self, y1: Tensor, y2: Tensor) -> Tensor:

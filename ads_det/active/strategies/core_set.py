@@ -17,7 +17,7 @@ class CoreSet(Strategy):
     the images chosen before as well, so it is not simply the order of utilities.
     """
 
-    needs_features = True
+    needs_values, needs_features = False, True
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
         assert candidates.features is not None and candidates.labeled_features is not None
