@@ -17,8 +17,9 @@ from mmengine.config import DictAction
 
 from ads_det.active.settings import Settings, load_config
 from ads_det.benchmark.methods import method_config, parse_methods, parse_training
+from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
-from ads_det.benchmark.tables import markdown, read_curves
+from ads_det.benchmark.tables import comparison_tables, read_curves
 from ads_det.cli import run_tool
 from ads_det.console import say
 from ads_det.files import write_text
@@ -74,8 +75,9 @@ def main() -> None:
     loop = Path(__file__).resolve().with_name("al_loop.py")
     benchmark = Benchmark(folder, configs, args.seeds, loop)
     failed = benchmark.run(args.jobs, threads=max((os.cpu_count() or 1) // args.jobs, 1))
-    metric, curves = read_curves(folder, args.metric)
-    text = markdown(curves, metric, args.ceiling)
+    metric, curves = read_curves(find_runs([folder]), args.metric)
+    tables = [table.markdown() for table in comparison_tables(curves, args.ceiling)]
+    text = "\n\n".join([f"Metric: {metric}.", *tables]) + "\n"
     write_text(folder / "comparison.md", text)
     say(text)
     say(f"Done: tables in {folder / 'comparison.md'}")

@@ -1,11 +1,12 @@
-"""The tables of a comparison, as Markdown, which is readable as it is."""
+"""The tables of a comparison."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
+from ads_det.benchmark.run_folder import RunFolder
 from ads_det.benchmark.statistics import (
     Comparison,
     Curve,
@@ -15,16 +16,17 @@ from ads_det.benchmark.statistics import (
     mean_and_deviation,
 )
 from ads_det.errors import ADSError
-from ads_det.files import read_json
 
 Curves = dict[str, dict[int, Curve]]  # by method and seed
 
 
-def read_curves(folder: Path, metric: str | None = None) -> tuple[str, Curves]:
-    """Learning curves of every run in a comparison's folder, finished or not.
+def read_curves(
+    runs: Mapping[str, Mapping[int, RunFolder]], metric: str | None = None
+) -> tuple[str, Curves]:
+    """Learning curves of runs, finished or not.
 
     Args:
-        folder: with ``METHOD/seed_N/history.json``.
+        runs: by method and seed.
         metric: key of ``metrics.json`` such as ``'classifiers/accuracy'``; the mean prediction's
             metric of the config unless given.
 
@@ -32,42 +34,55 @@ def read_curves(folder: Path, metric: str | None = None) -> tuple[str, Curves]:
         Name of the metric and the curves.
 
     Raises:
-        ADSError: if there is no run.
+        ADSError: if a run has no such metric.
     """
     curves: Curves = {}
     name = metric or ""
-    for path in sorted(folder.glob("*/seed_*/history.json")):
-        content = read_json(path)
-        name = metric or f"mean/{content['metric']}"
-        rows = content["cycles"]
-        if any(name not in row["metrics"] for row in rows):
-            raise ADSError(f"{path} has no metric {name!r}; use one of {list(rows[0]['metrics'])}.")
-        curve = Curve(
-            tuple(row["labeled_images"] for row in rows),
-            tuple(row["labeled_objects"] for row in rows),
-            tuple(row["metrics"][name] for row in rows),
-        )
-        curves.setdefault(path.parts[-3], {})[int(path.parts[-2].removeprefix("seed_"))] = curve
-    if not curves:
-        raise ADSError(f"{folder} holds no METHOD/seed_N/history.json; run tools/benchmark.py.")
+    for method, by_seed in runs.items():
+        for seed, run in by_seed.items():
+            name = metric or run.metric
+            if any(name not in row["metrics"] for row in run.rows):
+                known = ", ".join(run.rows[0]["metrics"])
+                raise ADSError(f"{run.path} has no metric {name!r}; use one of {known}.")
+            curves.setdefault(method, {})[seed] = Curve(
+                tuple(row["labeled_images"] for row in run.rows),
+                tuple(row["labeled_objects"] for row in run.rows),
+                tuple(row["metrics"][name] for row in run.rows),
+            )
     return name, curves
 
 
-def markdown(curves: Curves, metric: str, ceiling: float | None = None) -> str:
+@dataclass(frozen=True)
+class Table:
+    """A caption, and text in cells; ``**`` around a text makes it bold."""
+
+    name: str
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def markdown(self) -> str:
+        """Readable as it is."""
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        return f"{self.caption}\n\n" + "\n".join("| " + " | ".join(x) + " |" for x in lines)
+
+
+def comparison_tables(curves: Curves, ceiling: float | None = None) -> list[Table]:
     """All tables of a comparison.
 
     Args:
         curves: of :func:`read_curves`.
-        metric: its name.
         ceiling: result of training on all labels, for the labels needed to reach a share of it.
     """
-    parts = [f"Metric: {metric}.", means_table(curves), pairs_table(curves), runs_table(curves)]
+    tables = [means_table(curves)]
+    if len(curves) > 1:
+        tables.append(pairs_table(curves))
     if ceiling is not None:
-        parts.insert(2, reach_table(curves, ceiling))
-    return "\n\n".join(parts) + "\n"
+        tables.append(reach_table(curves, ceiling))
+    return [*tables, runs_table(curves)]
 
 
-def means_table(curves: Curves) -> str:
+def means_table(curves: Curves) -> Table:
     """Mean and standard deviation over seeds at each budget, and of the area."""
     budgets = sorted({n for runs in curves.values() for c in runs.values() for n in c.images})
     rows = []
@@ -78,12 +93,11 @@ def means_table(curves: Curves) -> str:
             cells.append(_mean_cell(values, len(runs)))
         areas = [area_under_curve(c.images, c.values) for c in runs.values()]
         rows.append([method, str(len(runs)), *cells, _mean_cell(areas, len(runs))])
-    return "Mean ± standard deviation over seeds.\n\n" + _table(
-        ["method", "seeds", *(f"{b} images" for b in budgets), "area"], rows
-    )
+    header = ["method", "seeds", *(f"{b} images" for b in budgets), "area"]
+    return Table("means", "Mean ± standard deviation over seeds.", header, rows)
 
 
-def pairs_table(curves: Curves) -> str:
+def pairs_table(curves: Curves) -> Table:
     """Every pair of methods; a difference is bold only if its interval excludes 0."""
     rows = []
     for a, b in combinations(curves, 2):
@@ -100,16 +114,18 @@ def pairs_table(curves: Curves) -> str:
                 f"{by_images.wins}/{by_images.ties}/{by_images.losses}",
             ]
         )
-    if not rows:
-        return "There is only one method: nothing to compare."
-    return (
+    caption = (
         "Paired differences of the normalised area under the learning curve, with bootstrap 95 % "
-        "interval over seeds; bold: at least three seeds and an interval without 0.\n\n"
-        + _table(["pair", "seeds", "by images", "by objects", "win/tie/loss"], rows)
+        "interval over seeds; bold: at least three seeds and an interval without 0."
+    )
+    return Table(
+        "pairs", caption, ["pair", "seeds", "by images", "by objects", "win/tie/loss"], rows
     )
 
 
-def reach_table(curves: Curves, ceiling: float, shares: Sequence[float] = (0.8, 0.9, 0.95)) -> str:
+def reach_table(
+    curves: Curves, ceiling: float, shares: Sequence[float] = (0.8, 0.9, 0.95)
+) -> Table:
     """Labelled images needed to reach shares of the ceiling, from the mean curve's runs."""
     rows = []
     for method, runs in curves.items():
@@ -120,12 +136,11 @@ def reach_table(curves: Curves, ceiling: float, shares: Sequence[float] = (0.8, 
             mean = f"{sum(reached) / len(reached):.0f} " if reached else ""
             cells.append(f"{mean}({len(reached)} of {len(needed)} runs)")
         rows.append([method, *cells])
-    return f"Images needed to reach a share of the ceiling {ceiling:.4f}.\n\n" + _table(
-        ["method", *(f"{share:.0%}" for share in shares)], rows
-    )
+    caption = f"Images needed to reach a share of the ceiling {ceiling:.4f}."
+    return Table("reach", caption, ["method", *(f"{share:.0%}" for share in shares)], rows)
 
 
-def runs_table(curves: Curves) -> str:
+def runs_table(curves: Curves) -> Table:
     """Every single run."""
     rows = [
         [method, str(seed), *(f"{v:.4f}" for v in curve.values)]
@@ -134,7 +149,8 @@ def runs_table(curves: Curves) -> str:
     ]
     width = max(len(row) for row in rows)
     header = ["method", "seed", *(f"cycle {i}" for i in range(width - 2))]
-    return "Every run.\n\n" + _table(header, [row + [""] * (width - len(row)) for row in rows])
+    padded = [row + [""] * (width - len(row)) for row in rows]
+    return Table("runs", "Every run.", header, padded)
 
 
 def _mean_cell(values: Sequence[float], of: int) -> str:
@@ -150,8 +166,3 @@ def _difference_cell(comparison: Comparison) -> str:
     text = f"{comparison.difference:+.4f}"
     text = f"**{text}**" if comparison.is_certain else text
     return text if len(comparison.each) == 1 else f"{text} [{low:+.4f}, {high:+.4f}]"
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -145,6 +145,11 @@ class ClassificationDataset(PoolDataset, Dataset):
         assert self._names is not None
         return dict.fromkeys(self._names, 1)
 
+    def class_counts(self) -> dict[str, int]:
+        self.full_init()
+        counts = np.bincount(self._labels.numpy(), minlength=len(self.metainfo["classes"]))
+        return dict(zip(self.metainfo["classes"], counts.tolist(), strict=True))
+
     def where(self) -> str:
         return f"the data set {self.data_root or type(self).__name__}"
 

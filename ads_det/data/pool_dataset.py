@@ -49,6 +49,10 @@ class PoolDataset:
     def count_objects(self) -> dict[str, int]:
         """Number of annotated objects in each image that is loaded."""
 
+    @abstractmethod
+    def class_counts(self) -> dict[str, int]:
+        """Number of annotated objects of each class in the images that are loaded."""
+
     def unreadable_images(self) -> dict[str, str]:
         """Ids of the images that cannot be read, with the reason. Data sets that read all their
         images at once have none: they stop at the first that they cannot read."""
@@ -165,6 +169,12 @@ class PoolDatasetMixin(PoolDataset):
         self.full_init()
         items = map(self.get_data_info, range(len(self)))
         return {item["img_id"]: len(item["instances"]) for item in items}
+
+    def class_counts(self) -> dict[str, int]:
+        self.full_init()
+        items = map(self.get_data_info, range(len(self)))
+        labels = Counter(box["bbox_label"] for item in items for box in item["instances"])
+        return {name: labels[i] for i, name in enumerate(self.metainfo["classes"])}
 
     def load_labeled(self, paths: dict[str, str]) -> list[dict]:
         """Data items with annotations of the images in ``paths``, in that order."""

@@ -96,6 +96,21 @@ class ADSSSDHead(SSDHead):
             for convs in self.classifiers()
         ]
 
+    def heat_maps(self, x: tuple[Tensor, ...]) -> list[Tensor]:
+        """Where each classifier sees objects: the largest probability of any object class over
+        the anchors of a cell and over all levels, (N, H, W) of the finest level."""
+        maps = []
+        for levels in self._scores(x):
+            size, merged = levels[0].shape[-2:], None
+            for scores in levels:
+                n, _, h, w = scores.shape
+                y = self._activate(self._flatten([scores]).float())[..., : self.num_classes]
+                cells = y.amax(dim=-1).view(n, 1, h, w, -1).amax(dim=-1)
+                cells = F.interpolate(cells, size, mode="bilinear")[:, 0]
+                merged = cells if merged is None else torch.maximum(merged, cells)
+            maps.append(merged)
+        return maps
+
     def _flatten(self, levels: list[Tensor]) -> Tensor:
         """List over levels of (N, anchors * C', H, W) to (N, A, C')."""
         n = len(levels[0])

@@ -9,6 +9,7 @@ from helpers import CONFIGS, tiny_classification_config, tiny_config
 
 from ads_det.active.settings import load_config
 from ads_det.benchmark.methods import Method, method_config, parse_methods, parse_training
+from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
 from ads_det.benchmark.tables import read_curves
 from ads_det.errors import ADSError
@@ -90,7 +91,7 @@ def test_runs_share_their_beginning_and_go_on(tmp_path):
     methods = ["plain+random", "ads+random", "ads+entropy"]
     first = benchmark(cfg, folder, methods)
     assert first.run(jobs=2, threads=1) == []
-    name, curves = read_curves(folder)
+    name, curves = read_curves(find_runs([folder]))
     assert name == "mean/accuracy" and set(curves) == set(methods)
     assert all(len(runs[0].values) == 2 for runs in curves.values())
     model = [(folder / method / "seed_0/cycle_00/model.pth").read_bytes() for method in methods]
@@ -108,7 +109,7 @@ def test_runs_share_their_beginning_and_go_on(tmp_path):
     assert alone.run(jobs=1, threads=1) == []
     mine = files(folder / "ads+entropy", "seed_0/cycle_*/*.txt")
     assert mine == files(tmp_path / "alone/ads+entropy", "seed_0/cycle_*/*.txt")
-    assert read_curves(tmp_path / "alone")[1]["ads+entropy"] == curves["ads+entropy"]
+    assert read_curves(find_runs([tmp_path / "alone"]))[1]["ads+entropy"] == curves["ads+entropy"]
 
     # what is finished is not run again: this loop would fail
     assert benchmark(cfg, folder, methods, loop=tmp_path / "nowhere.py").run(1, 1) == []

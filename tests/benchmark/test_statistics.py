@@ -12,7 +12,7 @@ from ads_det.benchmark.statistics import (
     labels_to_reach,
     mean_and_deviation,
 )
-from ads_det.benchmark.tables import markdown, pairs_table, reach_table
+from ads_det.benchmark.tables import comparison_tables, pairs_table, reach_table
 
 
 def curve(*values, objects=None):
@@ -86,17 +86,17 @@ def test_bold_only_what_the_interval_carries(gains, certain):
     a = {i: curve(0.5 + g, 0.5 + g) for i, g in enumerate(gains)}
     b = {i: curve(0.5, 0.5) for i in range(len(gains))}
     assert compare(a, b).is_certain == certain
-    table = pairs_table({"ads+entropy": a, "plain+random": b})
+    table = pairs_table({"ads+entropy": a, "plain+random": b}).markdown()
     assert ("**" in table) == certain
     assert "ads+entropy − plain+random" in table
 
 
 def test_the_tables_name_every_run_and_count_incomplete_budgets():
     curves = {"a+x": {0: curve(0.25, 0.75), 1: curve(0.35)}, "b+x": {0: curve(0.5, 0.5)}}
-    text = markdown(curves, "mean/accuracy", ceiling=0.8)
+    text = "\n".join(table.markdown() for table in comparison_tables(curves, ceiling=0.8))
     assert "| a+x | 2 | 0.3000 ± 0.0707 | 0.7500 (n=1) |" in text
     assert "| a+x | 0 | 0.2500 | 0.7500 |" in text
     assert "| a+x | 1 | 0.3500 |  |" in text
     assert "Images needed to reach a share of the ceiling 0.8000" in text
     # 0.64 on the way from 0.25 at 100 to 0.75 at 200 images; the other run never
-    assert "| a+x | 178 (1 of 2 runs) |" in reach_table(curves, 0.8)
+    assert "| a+x | 178 (1 of 2 runs) |" in reach_table(curves, 0.8).markdown()

@@ -1,0 +1,68 @@
+"""What happened to the pool: classes bought, scores, seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def plot_class_histogram(counts: Sequence[Mapping[str, int]]) -> Figure:
+    """Labelled objects of each class, one bar a cycle.
+
+    Args:
+        counts: of each cycle, by class.
+    """
+    classes = list(counts[0])
+    figure = Figure(figsize=(max(5, 0.55 * len(classes)), 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    width = 0.8 / len(counts)
+    for i, cycle in enumerate(counts):
+        shade = 0.25 + 0.7 * i / max(len(counts) - 1, 1)
+        x = np.arange(len(classes)) + i * width
+        axes.bar(x, [cycle[c] for c in classes], width, color=(0.1, 0.3, 0.6, shade))
+    axes.set_xticks(np.arange(len(classes)) + 0.4 - width / 2, classes, rotation=45, ha="right")
+    axes.set_ylabel("labelled objects, one bar a cycle")
+    return figure
+
+
+def plot_score_histograms(cycles: Sequence[tuple[int, Mapping[str, float], set[str]]]) -> Figure:
+    """Scores of the candidates of each cycle, the picked ones marked.
+
+    Args:
+        cycles: number, score of each candidate by id, and ids picked.
+    """
+    columns = min(len(cycles), 4)
+    rows = -(-len(cycles) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.3 * rows), layout="constrained")
+    for position, (number, scores, picks) in enumerate(cycles, start=1):
+        axes = figure.add_subplot(rows, columns, position)
+        bins = np.histogram_bin_edges(list(scores.values()), 30)
+        rest = [v for k, v in scores.items() if k not in picks]
+        axes.hist([[scores[k] for k in picks], rest], bins, stacked=True, color=["C3", "0.75"])
+        axes.set_title(f"cycle {number}", fontsize=9)
+        axes.set_xlabel("score", fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.axes[0].set_ylabel("images (picked: red)", fontsize=8)
+    return figure
+
+
+def plot_seconds(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Seconds of each stage, stacked, one bar a cycle.
+
+    Args:
+        rows: of ``history.json``.
+    """
+    figure = Figure(figsize=(5, 2.8), layout="constrained")
+    axes = figure.add_subplot()
+    bottom = np.zeros(len(rows))
+    for stage in ("train", "evaluate", "select"):
+        seconds = np.array([row["seconds"].get(stage, 0.0) for row in rows])
+        axes.bar(np.arange(len(rows)), seconds, bottom=bottom, label=stage)
+        bottom += seconds
+    axes.set(xlabel="cycle", ylabel="seconds")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(fontsize=8)
+    return figure

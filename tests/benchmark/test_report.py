@@ -1,0 +1,103 @@
+"""The report on real runs, and in a real browser where there is one."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from helpers import tiny_classification_config
+
+from ads_det.active.loop import ActiveLearningLoop
+from ads_det.report.page import Page
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+FIGURES = ["classes", "curves_by_images", "curves_by_objects", "features_00", "predictions"]
+FIGURES += ["scores", "seconds"]
+
+
+@pytest.fixture(scope="module")
+def comparison(finished, tmp_path_factory):
+    """A folder as benchmark.py leaves it, with two methods and one seed each."""
+    folder = tmp_path_factory.mktemp("report") / "bench"
+    for method, factor in (("ads+entropy", 1.0), ("plain+random", 0.5)):
+        target = folder / method / "seed_0"
+        shutil.copytree(finished, target)
+        history = json.loads((target / "history.json").read_text())
+        for row in history["cycles"]:
+            row["metrics"] = {k: v * factor for k, v in row["metrics"].items()}
+        (target / "history.json").write_text(json.dumps(history))
+    return folder
+
+
+def test_the_page_of_a_detection_comparison(run, comparison, tmp_path):
+    out = tmp_path / "out"
+    status, printed, err = run("report.py", comparison, "--out", out, "--ceiling", 0.5)
+    assert status == 0, err
+    assert printed.strip().endswith("report.html")
+    page = (out / "report.html").read_text()
+    for name in FIGURES:
+        assert (out / "figures" / f"{name}.png").read_bytes()[1:4] == b"PNG"
+        assert "<svg" in (out / "figures" / f"{name}.svg").read_text()
+    assert page.count('src="data:image/png;base64,') == page.count("<img ") == 9
+    assert not re.search(r'(src|href)="(http|//)', page)  # no network
+    assert "ads+entropy − plain+random" in page
+    pairs = (out / "tables/pairs.csv").read_text()
+    assert pairs.startswith("pair,seeds,by images,by objects,win/tie/loss\n")
+
+
+def test_the_page_of_a_classification_run_without_model_pictures(run, tmp_path):
+    work_dir = tmp_path / "a <b> & 'c'"
+    options = {"active_learning.cycles": 2, "train_cfg.max_epochs": 1}
+    ActiveLearningLoop(tiny_classification_config(**options), work_dir).run()
+    status, _, err = run("report.py", work_dir, "--no-model")
+    assert status == 0, err
+    page = (work_dir / "report/report.html").read_text()
+    assert "a &lt;b&gt; &amp; &#x27;c&#x27;" in page and "<b> &" not in page
+    assert not (work_dir / "report/figures/predictions.png").exists()
+    status, _, err = run("report.py", work_dir, "--out", tmp_path / "whole")
+    assert status == 0, err
+    assert (tmp_path / "whole/figures/features_01.png").exists()
+    assert (tmp_path / "whole/figures/predictions.png").exists()
+
+
+def test_published_curves_in_the_units_of_the_run(run, comparison, tmp_path):
+    arguments = (comparison, "--no-model", "--out", tmp_path / "out", "--published")
+    assert run("report.py", *arguments, "Fig. 5a")[0] == 0
+    svg = (tmp_path / "out/figures/curves_by_images.svg").read_text()
+    assert "published" in svg
+    status, _, err = run("report.py", *arguments, "Fig. 99")
+    assert status == 2 and "does not hold" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["nowhere"], "holds no history.json"), (["{bench}", "--run", "x"], "use one of ads+entropy")],
+)
+def test_mistakes(run, comparison, arguments, message):
+    status, _, err = run("report.py", *(a.format(bench=comparison) for a in arguments))
+    assert status == 2 and message in err and err.count("\n") == 1
+
+
+def test_tables_escape_and_mark(tmp_path):
+    page = Page(tmp_path, "<t>")
+    page.table("t", ["<h>"], [["**+0.1** [<]"]])
+    text = page.write().read_text()
+    assert "<b>+0.1</b> [&lt;]" in text and "&lt;h&gt;" in text and "<h1>&lt;t&gt;</h1>" in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_page_in_a_browser(run, comparison, tmp_path):
+    out = tmp_path / "out"
+    assert run("report.py", comparison, "--no-model", "--out", out)[0] == 0
+    probe = "<script>document.title = [...document.images].filter(i => i.naturalWidth > 0 && "
+    probe += "i.getBoundingClientRect().height > 50).length + ' of ' + document.images.length;"
+    probed = out / "probed.html"
+    text = (out / "report.html").read_text()
+    probed.write_text(text.replace("</body>", f"{probe}</script></body>"))
+    flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+    flags += " --disable-component-update --disable-sync --disable-quic --enable-logging=stderr"
+    command = [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run([*command, probed.as_uri()], capture_output=True, text=True, timeout=120)
+    assert re.search("<title>(.*?)</title>", done.stdout)[1] == "5 of 5"
+    assert "CONSOLE" not in done.stderr, done.stderr
