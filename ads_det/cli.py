@@ -21,7 +21,9 @@ from ads_det.errors import ADSError
 from ads_det.files import cannot_write
 
 # a disk that is full, over quota, read-only, or takes no larger file
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES)
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+# a path of other kind or rights than a command needs
+_PATH = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
@@ -98,15 +100,19 @@ def run_tool(main: Callable[[], None]) -> None:
     # what other packages say while they are imported is nothing a user could act on
     warnings.filterwarnings("ignore", module="(mm|torch).*")
     MMLogger.get_current_instance().setLevel(logging.ERROR)
+    logging.raiseExceptions = False  # a log that a full disk refuses is no reason for a traceback
     try:
         main()
     except ADSError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno in _DISK:
+            print(f"error: {cannot_write(error.filename, error)}", file=sys.stderr)
+        elif error.errno in _PATH:
+            print(f"error: {error.filename}: {error.strerror}; correct it.", file=sys.stderr)
+        else:
             raise
-        print(f"error: {cannot_write(error.filename, error)}", file=sys.stderr)
         sys.exit(2)
     except KeyError as error:
         if "is not in the" not in str(error):  # mmengine's message for an unknown `type`

@@ -135,6 +135,15 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Rows of a CSV by column name."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    """Rows of a CSV by column name.
+
+    Raises:
+        ADSError: if it cannot be read.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise ADSError(
+            f"The file {path} cannot be read ({error}); restore it or start in another --work-dir."
+        ) from error

@@ -96,6 +96,22 @@ CONFIGS = {
     "unknown strategy": (dict(active_learning__strategy="ads_det.Luck"), "'ads_det.Luck'; use one"),
     "topk 0": (dict(active_learning__strategy__topk=0), "topk is 0"),
     "unknown argument of the strategy": (dict(active_learning__strategy__k=1), "argument 'k'"),
+    "strategy is a number": (dict(active_learning__strategy=5), "strategy is 5; use a name"),
+    "phase is a number": (dict(ads__agreement=3), "agreement is 3; use a dict"),
+    "epochs below 1": (dict(ads__epochs=0), "epochs is 0"),
+    "threshold is no probability": (dict(ads__positive_threshold=30), "positive_threshold is 30"),
+    "no candidate loader": (dict(candidate_dataloader=None), "no `candidate_dataloader`"),
+    "workers that stay": (
+        dict(train_dataloader__persistent_workers=True), "persistent_workers is True"
+    ),
+    "ADS entropy of a plain model": (
+        dict(
+            active_learning__strategy="ads_det.ADSEntropy",
+            model__bbox_head__num_classifiers=1,
+            ads=None,
+        ),
+        "ADSEntropy needs two classifiers",
+    ),
     "tau in words": (dict(ads__tau="warm"), "tau is 'warm'"),
     "unknown weighting": (dict(ads__weighting="heavy"), "weighting is 'heavy'"),
     "interval 0": (dict(ads__interval=0), "interval is 0"),
@@ -309,6 +325,37 @@ def test_an_image_that_breaks_during_the_run_does_not_end_it(run, project, worke
     assert [row["unreadable_images"] for row in rows] == [[], [bad], [bad]]
 
 
+def test_random_choice_leaves_out_what_broke_during_the_run(run, project):
+    """No forward pass reads the images for it; all but four are bought."""
+    project.label_first()
+    project.set(active_learning__budget=32, active_learning__strategy="ads_det.Random", ads=None)
+    project.set(model__bbox_head__num_classifiers=1)
+    arguments = project.arguments_of_loop()
+    assert run("al_loop.py", *arguments, "--cycles", 1)[0] == 0
+    bad = [project.pool[i] for i in range(9, 15)]
+    for i in range(9, 15):
+        zero_bytes(project.image(i))
+    status, _, err = run("al_loop.py", *arguments, "--resume")
+    assert status == 0, err
+    assert set((project.work_dir / "cycle_00/unreadable.txt").read_text().split()) <= set(bad)
+    bought = (project.work_dir / "cycle_01/labeled.txt").read_text().split()
+    assert not set(bought) & set(bad) and len(bought) == 4 + 30  # two fewer than the budget
+
+
+def test_a_budget_that_unreadable_images_leave_unpaid(run, project):
+    """40 images, 4 + 3 x 12, of which one breaks after the first cycle."""
+    project.label_first()
+    project.set(active_learning__budget=12)
+    arguments = project.arguments_of_loop()
+    assert run("al_loop.py", *arguments, "--cycles", 1)[0] == 0
+    zero_bytes(project.image(9))
+    status, _, err = run("al_loop.py", *arguments, "--cycles", 4, "--resume")
+    assert status == 0, err
+    rows = json.loads((project.work_dir / "history.json").read_text())["cycles"]
+    assert [row["labeled_images"] for row in rows] == [4, 16, 28, 39]
+    assert run("al_loop.py", *arguments, "--cycles", 4, "--resume")[0] == 0
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_labelled_image_that_breaks_is_named(run, project, workers):
     project.label_first()
@@ -488,7 +535,22 @@ def malicious_model(p):
     (p.work_dir / "cycle_02/metrics.json").unlink()
 
 
+def missing_scores(p):
+    (p.work_dir / "cycle_01/scores.csv").unlink()
+    (p.work_dir / "cycle_01/picks.png").unlink()
+
+
+def no_state(p):
+    (p.work_dir / "pool.json").unlink()
+
+
+def lists_of_another_run(p):
+    path = p.work_dir / "cycle_02/labeled.txt"
+    path.write_text("\n".join(path.read_text().split()[1:]))
+
+
 STATE = {
+    lists_of_another_run: "labeled.txt is not what pool.json says",
     newer_format: "format 2, this version reads 1",
     no_json: "pool.json cannot be read",
     strange_cycle: "changed by hand",
@@ -497,6 +559,7 @@ STATE = {
     other_seed: "differ in the seed",
     other_config: "differ in ads",
     broken_metrics: "metrics.json cannot be read",
+    missing_scores: "scores.csv cannot be read",
     broken_scores: "no image 'nobody'",
     truncated_model: "model.pth cannot be read.*delete it",
     nan_model: "holds NaN",
@@ -511,6 +574,28 @@ def test_state(run, begun, change):
     before = (begun.work_dir / "pool.json").read_bytes()
     fails(run, begun, STATE[change])
     assert (begun.work_dir / "pool.json").read_bytes() == before
+
+
+def test_cycles_without_their_state(run, begun):
+    no_state(begun)
+    fails(run, begun, "holds cycle_.* but no pool.json")
+    assert not (begun.work_dir / "pool.json").exists()
+
+
+@pytest.mark.parametrize("spoil", ["code", "truncated"])
+def test_a_warm_start_from_a_bad_model(run, project, spoil):
+    project.label_first()
+    project.set(active_learning__warm_start=True)
+    arguments = project.arguments_of_loop()
+    assert run("al_loop.py", *arguments)[0] == 0
+    shutil.rmtree(project.work_dir / "cycle_01")
+    model = project.work_dir / "cycle_00/model.pth"
+    if spoil == "code":
+        torch.save(dict(state_dict={}, bomb=Command()), model)
+    else:
+        model.write_bytes(model.read_bytes()[:-1000])
+    project.arguments = ["--resume"]
+    fails(run, project, "cycle_00/model.pth cannot be read.*delete it")
 
 
 def test_two_runs_in_one_work_directory(run, begun):
@@ -572,6 +657,31 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
     assert (project.work_dir / "pool.json").exists()
     done = subprocess.run([*command, "--resume", "0"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        ("benchmark.py", ["--jobs", "0"], "--jobs is 0"),
+        ("benchmark.py", ["--work-dir", "{file}"], "{file}"),
+        ("benchmark.py", ["--cfg-options", "active_learning.strategy=None"], "strategy is None"),
+        ("train.py", ["{ids}", "--work-dir", "{file}"], "{file}"),
+        ("select.py", ["{model}", "--out", "{file}"], "{file}"),
+        ("select.py", ["{model}", "--seed", "-1"], "--seed is -1"),
+        ("test.py", ["gone.pth"], "gone.pth does not exist"),
+    ],
+)
+def test_other_tools(run, project, finished, tool, arguments, message):
+    names = dict(
+        file=project.folder / "file",
+        ids=finished / "cycle_00/labeled.txt",
+        model=finished / "cycle_00/model.pth",
+    )
+    names["file"].write_text("")
+    config = project.arguments_of_loop()[0]
+    status, _, err = run(tool, config, *(a.format(**names) for a in arguments))
+    assert status == 2, err
+    assert message.format(**names) in err and err.count("\n") == 1, err
 
 
 def _tool(name):

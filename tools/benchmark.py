@@ -12,16 +12,19 @@ exit_without_stack()
 
 import argparse
 import os
+import signal
 
 from mmengine.config import DictAction
 
-from ads_det.active.settings import Settings, load_config
+from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.benchmark.methods import method_config, parse_methods, parse_training
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
 from ads_det.benchmark.tables import comparison_tables, read_curves
 from ads_det.cli import run_tool
 from ads_det.console import say
+from ads_det.engine.training import check_training
+from ads_det.errors import ADSError
 from ads_det.files import write_text
 
 TWO_BY_TWO = ("plain+random", "plain+entropy", "ads+random", "ads+entropy")
@@ -66,14 +69,20 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    if args.jobs < 1:
+        raise ADSError(f"--jobs is {args.jobs}; use 1 or more.")
     cfg = load_config(args.config, args.cfg_options)
+    Settings.from_config(cfg)
+    check_training(cfg)
     trainings = dict(map(parse_training, args.training))
     configs = {m: method_config(cfg, m, trainings) for m in parse_methods(args.methods)}
     for config in configs.values():
-        Settings.from_config(config)  # a mistake should not wait for its run
+        check_training(config)  # a mistake should not wait for its run
+    prepare_data(cfg)  # once, not by several loops at the same time
     folder = args.work_dir or Path("work_dirs", f"benchmark_{Path(args.config).stem}")
     loop = Path(__file__).resolve().with_name("al_loop.py")
-    benchmark = Benchmark(folder, configs, args.seeds, loop)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its runs must end with it
+    benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
     failed = benchmark.run(args.jobs, threads=max((os.cpu_count() or 1) // args.jobs, 1))
     metric, curves = read_curves(find_runs([folder]), args.metric)
     tables = [table.markdown() for table in comparison_tables(curves, args.ceiling)]

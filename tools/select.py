@@ -53,8 +53,12 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     settings = Settings.from_config(cfg)
+    if args.seed < 0:
+        raise ADSError(f"--seed is {args.seed}; use 0 or more.")
     if args.images is None:
-        prepare_data(cfg)
+        if is_main_process():
+            prepare_data(cfg)
+        barrier()
     elif isinstance(candidate_dataset(cfg), ClassificationDataset):
         raise ADSError(
             "--images ranks files for a detector; a classifier ranks the pool of its config, so "

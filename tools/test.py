@@ -12,6 +12,8 @@ exit_without_stack()
 
 import argparse
 
+from mmengine.dist import barrier, is_main_process
+
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
 from ads_det.engine.training import evaluation_runner
@@ -39,10 +41,12 @@ def main() -> None:
     start_processes(args.launcher, args.local_rank)
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    prepare_data(cfg)
+    if is_main_process():
+        prepare_data(cfg)
+    barrier()
     metrics = evaluation_runner(cfg, args.checkpoint, args.work_dir).test()
     print_metrics(metrics)
-    if args.out is not None:
+    if args.out is not None and is_main_process():
         write_json(args.out, {name: float(value) for name, value in metrics.items()})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.runner import Runner
 
 from ads_det.active.oracle import SimulatedOracle
@@ -20,7 +20,12 @@ from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
 from ads_det.console import say
 from ads_det.engine.seeding import derive_seed
-from ads_det.engine.training import evaluation_runner, train_model, training_config
+from ads_det.engine.training import (
+    delete_checkpoints,
+    evaluation_runner,
+    train_model,
+    training_config,
+)
 from ads_det.errors import ADSError
 from ads_det.files import read_csv, read_ids, read_json, write_ids, write_json
 
@@ -58,9 +63,13 @@ class Cycle:
         Returns:
             The content of ``metrics.json``.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if is_main_process():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._check_lists()
         self._stage("lists", self.folder / "unlabeled.txt", self._write_lists)
         self._stage("train", self.folder / "model.pth", self._train)
+        if is_main_process():
+            delete_checkpoints(self.folder / "train")
         self._stage("evaluate", self.folder / "metrics.json", self._evaluate)
         if select:
             self._stage("select", self.folder / "picks.txt", self._select)
@@ -94,9 +103,9 @@ class Cycle:
 
     def _stage(self, name: str, result: Path, work: Callable[[], None]) -> None:
         """Do ``work``, which must end by writing ``result``, unless it was done before."""
-        done = result.exists()
-        barrier()  # the main process must not write before all have looked
-        if done:
+        done = [result.exists()]
+        broadcast_object_list(done, src=0)  # one process decides; the others may see less
+        if done[0]:
             return
         start = time.perf_counter()
         work()
@@ -104,6 +113,19 @@ class Cycle:
             seconds = self.seconds | {name: round(time.perf_counter() - start, 2)}
             write_json(self.folder / "seconds.json", seconds)
         barrier()  # nor any process read before it has written
+
+    def _check_lists(self) -> None:
+        """Refuse files of another run: a stage whose file exists would count as done.
+
+        Raises:
+            ADSError: if the labelled images are not those of the pool.
+        """
+        path = self.folder / "labeled.txt"
+        if path.exists() and read_ids(path) != self.pool.labeled(self.number):
+            raise ADSError(
+                f"{path} is not what pool.json says was labelled in this cycle; delete the folder "
+                f"{self.folder} to do the cycle anew, or use another --work-dir."
+            )
 
     # -- stages -----------------------------------------------------------------------------
 
@@ -158,12 +180,18 @@ class Cycle:
             self.folder / "unlabeled.txt",
             self.folder / "labeled.txt",
             self.settings.build_strategy(),
-            self.settings.budget,
+            self._budget(),
             derive_seed(self.seed, self.number, "select"),
             lambda: self._trained_runner().model,
         )
         if is_main_process():
             selection.write(self.folder)
+
+    def _budget(self) -> int:
+        """Images to choose: fewer only if unreadable ones leave fewer."""
+        if not self.pool.left_out():
+            return self.settings.budget
+        return min(self.settings.budget, len(read_ids(self.folder / "unlabeled.txt")))
 
     # -- the Runner -------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from ads_det.active.cycle import Cycle
 from ads_det.active.oracle import SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data
+from ads_det.active.strategies import ADSEntropy, Strategy
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
 from ads_det.engine.checkpoints import check_pretrained
@@ -26,6 +27,8 @@ from ads_det.files import read_ids, write_atomic, write_text
 from ads_det.lock import lock_folder
 from ads_det.report.gallery import plot_picks
 from ads_det.report.history import History
+
+COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
 
 # what may differ when a run goes on: none of it changes what the run computes
 _FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
@@ -49,6 +52,7 @@ class ActiveLearningLoop:
         self.cfg = cfg
         self.settings = Settings.from_config(cfg)
         check_training(cfg)
+        check_strategy(self.settings.build_strategy(), cfg.model)
         self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
         self.work_dir = Path(work_dir)
         self.state = self.work_dir / "pool.json"
@@ -106,7 +110,7 @@ class ActiveLearningLoop:
         ids = self.images.image_ids()
         classes = getattr(self.images, "metainfo", {}).get("classes") or ()
         _check_num_classes(self.cfg.model, classes)
-        facts = dict(seed=self.seed, config=_fingerprint(self.cfg))
+        facts = dict(seed=self.seed, config=fingerprint(self.cfg))
         existed = self.state.exists()
         barrier()
         if existed:
@@ -144,6 +148,12 @@ class ActiveLearningLoop:
             self._lock = lock_folder(self.work_dir)
             if self.state.exists():
                 raise ADSError(f"{self.work_dir} was taken by another run; choose another.")
+            strange = [p for p in self.work_dir.glob("cycle_*") if not (p / COPIED).exists()]
+            if strange:
+                raise ADSError(
+                    f"{self.work_dir} holds {strange[0].name} but no pool.json; restore pool.json, "
+                    "delete the folder, or choose another --work-dir."
+                )
             write_text(self.work_dir / "config.py", self.cfg.pretty_text)
         except OSError as error:
             raise ADSError(
@@ -196,12 +206,13 @@ class ActiveLearningLoop:
                 f"and {len(odd) - 1} more images came or went); restore it or use another "
                 "--work-dir."
             )
-        self.settings.check_pool(len(pool) - len(pool.left_out()), len(pool.labeled(0)))
+        # images that broke since shorten the last purchases, they do not stop the run
+        self.settings.check_pool(len(pool), len(pool.labeled(0)))
         return pool
 
     def _save_pool(self) -> None:
         if is_main_process():
-            self.pool.save(self.state, dict(seed=self.seed, config=_fingerprint(self.cfg)))
+            self.pool.save(self.state, dict(seed=self.seed, config=fingerprint(self.cfg)))
         barrier()
 
     def _initial_ids(self, pool: Pool) -> list[str]:
@@ -210,8 +221,11 @@ class ActiveLearningLoop:
             return read_ids(initial)
         self.settings.check_pool(len(pool.unlabeled()), initial)
         generator = np.random.default_rng(derive_seed(self.seed, "initial"))
-        readable = pool.unlabeled()
-        return [readable[i] for i in generator.choice(len(readable), initial, replace=False)]
+        drawn = [pool.ids[i] for i in generator.choice(len(pool), initial, replace=False)]
+        left_out = set(pool.left_out())
+        if not left_out.isdisjoint(drawn):  # one that cannot be read changes no other
+            drawn += [pool.ids[i] for i in generator.permutation(len(pool))]
+        return [name for name in dict.fromkeys(drawn) if name not in left_out][:initial]
 
 
 def _check_num_classes(node: Any, classes: Sequence[str]) -> None:
@@ -229,7 +243,21 @@ def _check_num_classes(node: Any, classes: Sequence[str]) -> None:
         _check_num_classes(value, classes)
 
 
-def _fingerprint(cfg: Config) -> dict[str, str]:
+def check_strategy(strategy: Strategy, model: dict) -> None:
+    """Refuse a strategy that wants two classifiers where there is one.
+
+    Raises:
+        ADSError: before a whole training shows it.
+    """
+    head = model.get("bbox_head") or model
+    if isinstance(strategy, ADSEntropy) and head.get("num_classifiers", 2) == 1:
+        raise ADSError(
+            "ADSEntropy needs two classifiers, but the model has one; use ads_det.Entropy, or "
+            "num_classifiers=2."
+        )
+
+
+def fingerprint(cfg: Config) -> dict[str, str]:
     """A short hash of each top-level key that matters, so that a difference can be named.
 
     Left out are the number of cycles, since a finished run may be given more; the metric of the

@@ -12,12 +12,12 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list
 from torch import nn
 
-from ads_det.active.scoring import Measurement, measure_images
+from ads_det.active.scoring import measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.ranking import rank
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
-from ads_det.engine.training import candidate_loader
+from ads_det.engine.training import candidate_dataset, candidate_loader
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_csv, write_ids
 
@@ -33,13 +33,12 @@ class Selection:
     unreadable: list[str]
 
     def write(self, folder: Path) -> None:
-        """Write ``scores.csv`` (all candidates, best first), ``unreadable.txt`` if there are
-        such images, and then ``picks.txt``."""
+        """Write ``scores.csv`` (all candidates, best first), ``unreadable.txt`` and then
+        ``picks.txt``."""
         order = rank(self.ids, self.scores.tolist())
         rows = [(self.ids[i], repr(float(self.scores[i]))) for i in order]
         write_csv(folder / "scores.csv", ("id", "score"), rows)
-        if self.unreadable:
-            write_ids(folder / "unreadable.txt", self.unreadable)
+        write_ids(folder / "unreadable.txt", self.unreadable)
         write_ids(folder / "picks.txt", self.picks)
 
 
@@ -75,26 +74,70 @@ def select_images(
             f"{candidates} lists {len(ids)} candidates, fewer than the {budget} images asked for; "
             "ask for fewer, or raise active_learning.subset if it is set."
         )
-    measured = Measurement(ids, None, None, [])
+    choose = _choose_measured
+    if not (strategy.needs_values or strategy.needs_features):
+        choose = _choose_unmeasured
+    try:
+        selection = choose(cfg, candidates, labeled, strategy, budget, seed, load_model)
+    except ValueError as error:
+        raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
+    # all processes computed the same; the main one's word counts
+    shared = [selection]
+    broadcast_object_list(shared, src=0)
+    selection = shared[0]
+    if selection.unreadable:
+        named = ", ".join(selection.unreadable[:MAX_NAMED])
+        named += and_more(len(selection.unreadable) - MAX_NAMED)
+        say(f"Left out {len(selection.unreadable)} image(s) that cannot be read: {named}")
+    return selection
+
+
+def _choose_unmeasured(
+    cfg: Config,
+    candidates: Path,
+    labeled: Path | None,
+    strategy: Strategy,
+    budget: int,
+    seed: int,
+    load_model: Callable[[], nn.Module],
+) -> Selection:
+    """No forward pass reads the images, so those chosen are read here."""
+    ids, unreadable = read_ids(candidates), set[str]()
+    images = candidate_dataset(cfg)
+    while True:
+        readable = [name for name in ids if name not in unreadable]
+        choice = Candidates(readable, None, np.random.default_rng(seed))
+        picks, scores = strategy.query(choice, min(budget, len(readable)))
+        found: list[Any] = [images.unreadable_images(picks)]
+        broadcast_object_list(found, src=0)
+        if not found[0]:
+            return Selection(readable, scores, picks, sorted(unreadable))
+        unreadable.update(found[0])
+
+
+def _choose_measured(
+    cfg: Config,
+    candidates: Path,
+    labeled: Path | None,
+    strategy: Strategy,
+    budget: int,
+    seed: int,
+    load_model: Callable[[], nn.Module],
+) -> Selection:
+    model = load_model()
+    measured = measure_images(
+        model,
+        candidate_loader(cfg, candidates),
+        strategy.measure if strategy.needs_values else None,
+        strategy.needs_features,
+    )
     labeled_features = None
-    if strategy.needs_values or strategy.needs_features:
-        model = load_model()
-        measured = measure_images(
-            model,
-            candidate_loader(cfg, candidates),
-            strategy.measure if strategy.needs_values else None,
-            strategy.needs_features,
-        )
-        if strategy.needs_features:
-            assert measured.features is not None
-            labeled_features = np.empty((0, measured.features.shape[1]), np.float32)
-            if labeled is not None and read_ids(labeled):
-                loader = candidate_loader(cfg, labeled)
-                labeled_features = measure_images(model, loader, None, features=True).features
-    if measured.unreadable:
-        named = ", ".join(measured.unreadable[:MAX_NAMED])
-        named += and_more(len(measured.unreadable) - MAX_NAMED)
-        say(f"Left out {len(measured.unreadable)} image(s) that cannot be read: {named}")
+    if strategy.needs_features:
+        assert measured.features is not None
+        labeled_features = np.empty((0, measured.features.shape[1]), np.float32)
+        if labeled is not None and read_ids(labeled):
+            loader = candidate_loader(cfg, labeled)
+            labeled_features = measure_images(model, loader, None, features=True).features
     choice = Candidates(
         measured.ids,
         measured.values,
@@ -102,11 +145,5 @@ def select_images(
         measured.features,
         labeled_features,
     )
-    try:
-        picks, scores = strategy.query(choice, min(budget, len(measured.ids)))
-    except ValueError as error:
-        raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
-    # all processes computed the same; the main one's word counts
-    shared: list[Any] = [picks, scores]
-    broadcast_object_list(shared, src=0)
-    return Selection(measured.ids, shared[1], shared[0], measured.unreadable)
+    picks, scores = strategy.query(choice, min(budget, len(measured.ids)))
+    return Selection(measured.ids, scores, picks, measured.unreadable)

@@ -100,6 +100,11 @@ class Settings:
             ADSError: if it is unknown or an argument has no meaning.
         """
         given = self.strategy
+        if not isinstance(given, (str, dict)):
+            raise ADSError(
+                f"active_learning.strategy is {given!r}; use a name such as 'ads_det.Entropy' or a "
+                "dict of type and arguments."
+            )
         arguments = dict(type=given) if isinstance(given, str) else dict(given)
         name = arguments.pop("type", None)
         build = STRATEGIES.get(name) if isinstance(name, str) else name

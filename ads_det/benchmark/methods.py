@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from ads_det.active.loop import check_strategy
+from ads_det.active.strategies import Strategy
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
@@ -67,6 +70,9 @@ def parse_training(text: str) -> tuple[str, dict[str, Any]]:
 def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str, Any]]) -> Config:
     """The config of one method.
 
+    Its strategy takes the arguments of the config's strategy that it knows, such as ``topk``, so
+    that methods differ in nothing else.
+
     Args:
         cfg: an ADS config; not changed.
         method: which.
@@ -87,11 +93,13 @@ def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str,
         cfg.merge_from_dict(options)
     except (KeyError, TypeError, IndexError) as error:
         raise ADSError(f"The options of {method.training} do not fit: {error}") from error
-    given = cfg.active_learning.get("strategy")
-    given = dict(type=given) if isinstance(given, str) else given
-    wanted = _strategy_type(method.strategy)
-    if given.get("type") != wanted:
-        cfg.active_learning.strategy = dict(type=wanted)
+    given = cfg.active_learning.strategy
+    given = {} if isinstance(given, str) else given
+    wanted = _strategy_class(method.strategy)
+    accepted = _arguments(wanted)
+    kept = {k: v for k, v in given.items() if k in accepted}
+    cfg.active_learning.strategy = dict(type=f"ads_det.{wanted.__name__}", **kept)
+    check_strategy(STRATEGIES.build(dict(kept, type=wanted)), cfg.model)
     return cfg
 
 
@@ -108,12 +116,18 @@ def _training_options(cfg: Config, training: str) -> dict[str, Any]:
     ]
 
 
-def _strategy_type(name: str) -> str:
+def _strategy_class(name: str) -> type[Strategy]:
     STRATEGIES.import_from_location()
-    known = {key.lower(): key for key in STRATEGIES.module_dict}
+    known = {key.lower(): kind for key, kind in STRATEGIES.module_dict.items()}
     if name.lower() not in known:
         raise ADSError(f"The strategy {name!r} is unknown; use one of {', '.join(sorted(known))}.")
-    return f"ads_det.{known[name.lower()]}"
+    return known[name.lower()]
+
+
+def _arguments(kind: type) -> set[str]:
+    """Names that a class and those it passes ``**kwargs`` on to take."""
+    makers = [vars(base)["__init__"] for base in kind.__mro__[:-1] if "__init__" in vars(base)]
+    return {name for maker in makers for name in inspect.signature(maker).parameters} - {"self"}
 
 
 def parse_methods(names: Iterable[str]) -> list[Method]:

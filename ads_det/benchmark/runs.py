@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -16,13 +17,16 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ads_det.active.loop import COPIED
 from ads_det.benchmark.methods import Method
 from ads_det.console import progress_bar, say
 from ads_det.errors import ADSError
 from ads_det.files import read_json, write_json, write_text
+from ads_det.lock import lock_folder
 
 # everything that a strategy cannot influence
 _CYCLE_0 = ("labeled.txt", "unlabeled.txt", "positive.txt", "model.pth", "seconds.json")
+_CYCLE_0 += ("metrics.json",)
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
 _PACKAGES += ("mmdet", "onedl-mmdetection", "numpy", "scikit-learn")
 _POLL = 0.5  # seconds between two looks at the processes
@@ -30,16 +34,12 @@ _POLL = 0.5  # seconds between two looks at the processes
 
 @dataclass
 class Run:
-    """One method with one seed in its own work directory.
-
-    ``leader`` is the run with the same training and seed whose first model it takes.
-    """
+    """One method with one seed in its own work directory."""
 
     method: Method
     seed: int
     cycles: int
     folder: Path
-    leader: Run | None = None
     process: subprocess.Popen | None = field(default=None, repr=False)
 
     @property
@@ -58,10 +58,13 @@ class Run:
         history = self.folder / "history.json"
         return history.exists() and len(read_json(history)["cycles"]) >= self.cycles
 
-    def is_ready(self) -> bool:
-        """Whether the first model it takes from another run is there."""
-        leader = self.leader
-        return leader is None or self.finished_cycles() > 0 or leader.finished_cycles() > 0
+    def shares_start_with(self, other: Run) -> bool:
+        return (self.method.training, self.seed) == (other.method.training, other.seed)
+
+    def first_models(self) -> list[Path]:
+        """Work directories of the same training and seed whose first cycle is evaluated."""
+        pattern = f"{self.method.training}+*/{self.folder.name}/cycle_00/metrics.json"
+        return [p.parents[1] for p in sorted(self.folder.parents[1].glob(pattern))]
 
 
 class Benchmark:
@@ -72,29 +75,39 @@ class Benchmark:
     short goes on.
 
     Args:
-        folder: of the comparison.
+        folder: of the comparison; locked until the object is gone.
+        config: what all methods begin from.
         configs: config of each method.
         seeds: of the runs.
         loop: path of the ``al_loop.py`` tool.
 
     Raises:
-        ADSError: if the folder holds a comparison with another config of a method.
+        ADSError: if the folder holds a comparison with another config, or another process
+            works in it.
     """
 
     def __init__(
-        self, folder: Path, configs: dict[Method, Config], seeds: Sequence[int], loop: Path
+        self,
+        folder: Path,
+        config: Config,
+        configs: dict[Method, Config],
+        seeds: Sequence[int],
+        loop: Path,
     ) -> None:
         self.folder, self.loop = folder, loop
-        self.runs: list[Run] = []
-        for seed in seeds:
-            leaders: dict[str, Run] = {}
-            for method, cfg in configs.items():
-                work_dir = folder / method.name / f"seed_{seed}"
-                leader = leaders.get(method.training)
-                run = Run(method, seed, cfg.active_learning.cycles, work_dir, leader)
-                leaders.setdefault(method.training, run)
-                self.runs.append(run)
-        self._write_manifest(configs, seeds)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = lock_folder(folder)
+        self.runs = [
+            Run(
+                method,
+                seed,
+                method_config.active_learning.cycles,
+                folder / method.name / f"seed_{seed}",
+            )
+            for seed in dict.fromkeys(seeds)
+            for method, method_config in configs.items()
+        ]
+        self._write_manifest(config, configs, seeds)
 
     def run(self, jobs: int, threads: int) -> list[Run]:
         """Run what is not finished; returns the runs that failed.
@@ -111,31 +124,39 @@ class Benchmark:
         try:
             with progress_bar(None, "cycles", total=total) as bar:
                 while waiting or active:
-                    for run in [r for r in active if r.process.poll() is not None]:
+                    for run in [r for r in active if r.process and r.process.poll() is not None]:
                         active.remove(run)
-                        if run.process.returncode or not run.is_done():
+                        if run.is_done():
+                            say(f"finished: {run.name}")
+                        else:
                             failed.append(run)
                             say(f"FAILED: {run.name}, see {run.log}")
-                            waiting = [r for r in waiting if r.leader is not run or r.is_ready()]
-                        else:
-                            say(f"finished: {run.name}")
-                    ready = [r for r in waiting if r.is_ready()]
-                    for run in ready[: jobs - len(active)]:
-                        waiting.remove(run)
-                        self._start(run, threads)
-                        active.append(run)
+                    for run in list(waiting):
+                        if len(active) < jobs and self._is_ready(run, active):
+                            waiting.remove(run)
+                            self._start(run, threads)
+                            active.append(run)
                     bar.n = sum(r.finished_cycles() for r in self.runs)
                     bar.refresh()
                     time.sleep(_POLL)
         finally:
             for run in active:
-                run.process.terminate()
+                if run.process is not None:
+                    run.process.terminate()
+                    run.process.wait()
         return failed
 
+    @staticmethod
+    def _is_ready(run: Run, active: Sequence[Run]) -> bool:
+        """Whether the first model is there, or no other run is training it."""
+        others = any(run.shares_start_with(other) for other in active)
+        return bool(run.first_models()) or not others
+
     def _start(self, run: Run, threads: int) -> None:
-        if run.leader is not None:
-            copy_first_cycle(run.leader.folder, run.folder)
         run.folder.parent.mkdir(parents=True, exist_ok=True)
+        sources = [path for path in run.first_models() if path != run.folder]
+        if sources and not (run.folder / "pool.json").exists():
+            copy_first_cycle(sources[0], run.folder)
         command = [sys.executable, str(self.loop), str(self._config_path(run.method))]
         command += ["--seed", str(run.seed), "--work-dir", str(run.folder), "--resume"]
         with open(run.log, "ab") as log:
@@ -150,26 +171,36 @@ class Benchmark:
     def _config_path(self, method: Method) -> Path:
         return self.folder / method.name / "config.py"
 
-    def _write_manifest(self, configs: dict[Method, Config], seeds: Sequence[int]) -> None:
-        """Record what is run with what; refuse to mix two configs under one name."""
+    def _write_manifest(
+        self, config: Config, configs: dict[Method, Config], seeds: Sequence[int]
+    ) -> None:
+        """Record what is run with what; refuse to mix configs in one comparison."""
         path = self.folder / "manifest.json"
-        stored = read_json(path) if path.exists() else dict(methods={}, seeds=[])
-        hashes = {}
-        for method, cfg in configs.items():
-            text = cfg.pretty_text
-            hashes[method.name] = hashlib.sha256(text.encode()).hexdigest()[:16]
-            if stored["methods"].get(method.name, hashes[method.name]) != hashes[method.name]:
-                raise ADSError(
-                    f"{self.folder} holds runs of {method.name} with another config; use the same "
-                    "config and options, or another --work-dir."
-                )
+        stored = read_json(path) if path.exists() else {}
+        base = _hash(config)
+        hashes = {method.name: _hash(cfg) for method, cfg in configs.items()}
+        trainings = {m.training: _hash(cfg, "strategy") for m, cfg in configs.items()}
+        known = stored.get("methods", {}), stored.get("trainings", {})
+        changed = [name for name in hashes if known[0].get(name, hashes[name]) != hashes[name]]
+        changed += [n for n in trainings if known[1].get(n, trainings[n]) != trainings[n]]
+        if stored.get("config", base) != base:
+            changed.append("the config")
+        if changed:
+            raise ADSError(
+                f"{self.folder} holds runs of {changed[0]} with other settings; use the same "
+                "config and options, or another --work-dir."
+            )
         for method, cfg in configs.items():
             self._config_path(method).parent.mkdir(parents=True, exist_ok=True)
             write_text(self._config_path(method), cfg.pretty_text)
+        versions = stored.get("versions", [])
         content: dict[str, Any] = dict(
-            methods=stored["methods"] | hashes,
-            seeds=sorted({*stored["seeds"], *seeds}),
-            versions=_versions(),
+            config=base,
+            trainings=known[1] | trainings,
+            methods=known[0] | hashes,
+            seeds=sorted({*stored.get("seeds", []), *seeds}),
+            # of each installation that ran a part of it
+            versions=versions if _versions() in versions else [*versions, _versions()],
         )
         write_json(path, content)
 
@@ -178,17 +209,26 @@ def copy_first_cycle(source: Path, target: Path) -> None:
     """Give a run that has not begun the first model and its evaluation from another.
 
     A stage whose file exists is not run, so the files must be those that the run itself would
-    have written: same images, same training, same seed. ``metrics.json`` comes last, because
-    its presence tells that the copy is whole.
+    have written: same images, same training, same seed. The folder takes its place whole.
     """
-    if (target / "cycle_00" / "metrics.json").exists():
-        return
-    if (target / "cycle_00").exists():  # a copy that was cut short, or a training of its own
-        shutil.rmtree(target / "cycle_00")
-    (target / "cycle_00").mkdir(parents=True)
-    for name in (*_CYCLE_0, "metrics.json"):
+    copy = target / ".cycle_00.copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.rmtree(target / "cycle_00", ignore_errors=True)  # nothing is committed yet
+    copy.mkdir(parents=True)
+    for name in _CYCLE_0:
         if (source / "cycle_00" / name).exists():
-            shutil.copyfile(source / "cycle_00" / name, target / "cycle_00" / name)
+            shutil.copyfile(source / "cycle_00" / name, copy / name)
+    write_text(copy / COPIED, f"{source}\n")
+    copy.rename(target / "cycle_00")
+
+
+def _hash(cfg: Config, *but: str) -> str:
+    """Of a config without the number of cycles, which may grow, and ``but``."""
+    content = cfg.to_dict()
+    block = content.get("active_learning") or {}
+    content["active_learning"] = {k: v for k, v in block.items() if k not in ("cycles", *but)}
+    text = json.dumps(content, sort_keys=True, default=repr)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _versions() -> dict[str, str]:

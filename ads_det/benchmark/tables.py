@@ -8,6 +8,7 @@ from itertools import combinations
 
 from ads_det.benchmark.run_folder import RunFolder
 from ads_det.benchmark.statistics import (
+    MIN_SEEDS,
     Comparison,
     Curve,
     area_under_curve,
@@ -91,15 +92,24 @@ def means_table(curves: Curves) -> Table:
         for budget in budgets:
             values = [c.values[c.images.index(budget)] for c in runs.values() if budget in c.images]
             cells.append(_mean_cell(values, len(runs)))
-        areas = [area_under_curve(c.images, c.values) for c in runs.values()]
+        areas = [area_under_curve(c.images, c.values) for c in whole_runs(curves)[method].values()]
         rows.append([method, str(len(runs)), *cells, _mean_cell(areas, len(runs))])
     header = ["method", "seeds", *(f"{b} images" for b in budgets), "area"]
     return Table("means", "Mean ± standard deviation over seeds.", header, rows)
 
 
+def whole_runs(curves: Curves) -> Curves:
+    """The runs with as many cycles as the longest; others would shift means and pairs."""
+    longest = max(len(c.values) for runs in curves.values() for c in runs.values())
+    return {
+        method: {seed: c for seed, c in runs.items() if len(c.values) == longest}
+        for method, runs in curves.items()
+    }
+
+
 def pairs_table(curves: Curves) -> Table:
-    """Every pair of methods; a difference is bold only if its interval excludes 0."""
-    rows = []
+    """Every pair of methods over their whole runs; bold as :attr:`Comparison.is_certain` says."""
+    rows, curves = [], whole_runs(curves)
     for a, b in combinations(curves, 2):
         if not curves[a].keys() & curves[b].keys():
             continue
@@ -116,7 +126,8 @@ def pairs_table(curves: Curves) -> Table:
         )
     caption = (
         "Paired differences of the normalised area under the learning curve, with bootstrap 95 % "
-        "interval over seeds; bold: at least three seeds and an interval without 0."
+        f"interval over seeds; bold: an interval without 0 over at least {MIN_SEEDS} seeds (with "
+        "three, all three differences have one sign one time in four by chance alone)."
     )
     return Table(
         "pairs", caption, ["pair", "seeds", "by images", "by objects", "win/tie/loss"], rows

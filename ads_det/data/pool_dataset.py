@@ -53,9 +53,10 @@ class PoolDataset:
     def class_counts(self) -> dict[str, int]:
         """Number of annotated objects of each class in the images that are loaded."""
 
-    def unreadable_images(self) -> dict[str, str]:
-        """Ids of the images that cannot be read, with the reason. Data sets that read all their
-        images at once have none: they stop at the first that they cannot read."""
+    def unreadable_images(self, ids: Sequence[str] | None = None) -> dict[str, str]:
+        """Ids of the images that cannot be read, with the reason; of some, or of all. Data sets
+        that read all their images at once have none: they stop at the first that they cannot
+        read."""
         return {}
 
     @abstractmethod
@@ -129,8 +130,9 @@ class PoolDatasetMixin(PoolDataset):
         with Image.open(self._paths[name]) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
 
-    def unreadable_images(self) -> dict[str, str]:
-        return find_unreadable(self.image_paths())
+    def unreadable_images(self, ids: Sequence[str] | None = None) -> dict[str, str]:
+        paths = self.image_paths()
+        return find_unreadable(paths if ids is None else {i: paths[i] for i in ids})
 
     def prepare_data(self, idx: int) -> Any:
         """As in mmengine, but an image that cannot be read is no crash.

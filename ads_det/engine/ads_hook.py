@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import count
 from typing import Any
 
+from mmengine.dist import all_reduce_params
 from mmengine.hooks import DistSamplerSeedHook, Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, build_optim_wrapper
@@ -102,8 +103,9 @@ class ADSHook(Hook):
         freeze_statistics: bool = True,
         equal_steps: bool = False,
     ) -> None:
-        for name, value in (("interval", interval), ("begin", begin)):
-            if not isinstance(value, int) or value < 1:
+        for name, value in (("interval", interval), ("begin", begin), ("epochs", epochs)):
+            is_unlimited = name == "epochs" and value is None
+            if not is_unlimited and (type(value) is not int or value < 1):
                 raise ADSError(f"ADSHook.{name} is {value!r}; use a whole number of 1 or more.")
         if positive_filter not in POSITIVE_FILTERS:
             raise ADSError(
@@ -113,6 +115,10 @@ class ADSHook(Hook):
         for name, flag in (("freeze_statistics", freeze_statistics), ("equal_steps", equal_steps)):
             if not isinstance(flag, bool):
                 raise ADSError(f"ADSHook.{name} is {flag!r}; use True or False.")
+        if type(positive_threshold) not in (int, float) or not 0 <= positive_threshold <= 1:
+            raise ADSError(
+                f"ADSHook.positive_threshold is {positive_threshold!r}; use a probability."
+            )
         try:
             self.criterion = ADSCriterion(weighting, entropy_of, tau, normalize, base, n_power)
         except ValueError as error:
@@ -138,6 +144,8 @@ class ADSHook(Hook):
 
     @staticmethod
     def _phase_settings(phase: str, given: dict) -> dict[str, Any]:
+        if not isinstance(given, dict):
+            raise ADSError(f"ADSHook.{phase} is {given!r}; use a dict of loss_weight and lr_mult.")
         settings = dict(loss_weight=1.0, lr_mult=1.0, optimizer=None) | given
         unknown = settings.keys() - {"loss_weight", "lr_mult", "optimizer"}
         if unknown:
@@ -227,7 +235,10 @@ class ADSHook(Hook):
             threshold=self.threshold,
         )
         if phase == "agreement":
-            return run_agreement(runner.model, optim_wrapper, batches, **common)
+            stats = run_agreement(runner.model, optim_wrapper, batches, **common)
+            # the discrepancy phase normalises by the statistics, which each process has its own of
+            all_reduce_params(unwrap(runner.model).buffers(), op="mean")
+            return stats
         labeled = _endless(runner.train_dataloader, derive_seed(runner.epoch, "labelled"))
         return run_discrepancy(
             runner.model,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner import runner as mmengine_runner
 from mmengine.runner.checkpoint import CheckpointLoader, get_state_dict, load_state_dict
 
 from ads_det.console import say
@@ -78,11 +82,38 @@ def _load(path: str | Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
+@contextmanager
+def safe_loader() -> Iterator[None]:
+    """Let mmengine's Runner read files by :func:`read_checkpoint`.
+
+    Its own loader unpickles what torch refuses, and runs a config found in ``meta`` as Python.
+    """
+
+    def load(filename: str, map_location: Any = None, logger: Any = None) -> Any:
+        checkpoint = read_checkpoint(filename)
+        if isinstance(checkpoint, dict) and isinstance(checkpoint.get("meta"), dict):
+            checkpoint["meta"].pop("config", None)
+        return checkpoint
+
+    original = mmengine_runner._load_checkpoint
+    mmengine_runner._load_checkpoint = load
+    try:
+        yield
+    finally:
+        mmengine_runner._load_checkpoint = original
+
+
 def newest_checkpoint(work_dir: Path) -> Path | None:
-    """The last checkpoint of a training that can be read, or None.
+    """The last checkpoint of a training that can be read, or None; the main process decides.
 
     A damaged one is passed over, and the user told so.
     """
+    found: list[Path | None] = [_newest_readable(work_dir) if is_main_process() else None]
+    broadcast_object_list(found, src=0)
+    return found[0]
+
+
+def _newest_readable(work_dir: Path) -> Path | None:
     numbered = [(int(p.stem.rpartition("_")[2]), p) for p in work_dir.glob("epoch_*.pth")]
     for _, path in sorted(numbered, reverse=True):
         try:

@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
+from ads_det.engine.checkpoints import safe_loader
 from ads_det.files import replacing
 
 
@@ -24,6 +25,17 @@ class CycleRunner(Runner):
     def build_model(self, model: Any) -> torch.nn.Module:
         # measured on a CPU: a training step of a small SSD takes three quarters of the time
         return super().build_model(model).to(memory_format=torch.channels_last)
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> Any:
+        """As in mmengine, but a file is read without executing anything in it.
+
+        Raises:
+            ADSError: if the file is damaged or holds more than weights and plain data.
+        """
+        if not Path(filename).is_file():  # an address that the user gave
+            return super().load_checkpoint(filename, *args, **kwargs)
+        with safe_loader():
+            return super().load_checkpoint(filename, *args, **kwargs)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As in mmengine, but the file is there whole or not at all.

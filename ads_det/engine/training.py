@@ -21,6 +21,9 @@ from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic
 
+_NEEDED = ("model", "train_dataloader", "unlabeled_dataloader", "candidate_dataloader")
+_NEEDED += ("test_dataloader", "test_evaluator", "optim_wrapper", "train_cfg")
+
 
 def training_config(
     cfg: Config,
@@ -64,6 +67,8 @@ def training_config(
         dict(type="ads_det.FitToDataHook"),
         *_ads_hook(cfg, unlabeled),
         dict(type="ads_det.EpochSeedHook"),
+        # a checkpoint holds the buffers of one process: a resumed run would differ without it
+        dict(type="SyncBuffersHook"),
         dict(type="ads_det.FiniteLossHook"),
         dict(type="ads_det.ProgressHook"),
     ]
@@ -76,7 +81,7 @@ def train_model(cfg: Config, path: Path) -> Runner:
 
     Args:
         cfg: of the Runner.
-        path: of the weights; the checkpoints of the training are deleted after that.
+        path: of the weights; after that :func:`delete_checkpoints` may follow.
 
     Returns:
         The Runner, whose model holds the weights as written: with several processes BatchNorm
@@ -88,11 +93,14 @@ def train_model(cfg: Config, path: Path) -> Runner:
         write_atomic(path, lambda file: write_model(runner, file))
     barrier()
     read_model(runner.model, path)
-    if is_main_process():
-        for name in ("last_checkpoint", "epoch_*.pth", ".epoch_*.tmp"):
-            for file in Path(cfg.work_dir).glob(name):
-                file.unlink()
     return runner
+
+
+def delete_checkpoints(work_dir: Path) -> None:
+    """Delete the states of a training whose weights are written."""
+    for name in ("last_checkpoint", "epoch_*.pth", ".epoch_*.tmp"):
+        for file in work_dir.glob(name):
+            file.unlink()
 
 
 def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRunner:
@@ -116,11 +124,23 @@ def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRun
 
 
 def check_training(cfg: Config) -> None:
-    """Refuse an ``ads`` block or an optimiser that the Runner would refuse, before any work.
+    """Refuse what the Runner would refuse only later, before any work.
 
     Raises:
         ADSError: names the key.
     """
+    for key in _NEEDED:
+        if not isinstance(cfg.get(key), dict):
+            raise ADSError(
+                f"The config has no `{key}`, or it is no dict; inherit from a config that has one, "
+                "such as configs/ssd_digits_ads.py."
+            )
+    for key in ("train_dataloader", "unlabeled_dataloader"):
+        if cfg[key].get("persistent_workers"):
+            raise ADSError(
+                f"{key}.persistent_workers is True; a resumed run would augment otherwise than an "
+                "uninterrupted one, so leave it out."
+            )
     optimizer = cfg.optim_wrapper.get("optimizer", {}).get("type")
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
         raise ADSError(

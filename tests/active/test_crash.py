@@ -24,7 +24,7 @@ def options():
 def content(work_dir):
     files = sorted(p for p in work_dir.rglob("*") if p.suffix in (".txt", ".csv", ".png"))
     kept = [p for p in files if p.name != "history.csv" and "train" not in p.parts]
-    kept.append(work_dir / "pool.json")
+    kept += [work_dir / "pool.json", *work_dir.rglob("epoch_*.pth")]  # none of the latter stays
     return {str(p.relative_to(work_dir)): p.read_bytes() for p in kept}
 
 

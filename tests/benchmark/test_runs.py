@@ -47,6 +47,11 @@ def test_a_strategy_of_the_config_keeps_its_arguments():
     assert kept["normalize"] is True
     other = method_config(cfg, Method("ads", "random"), {}).active_learning.strategy
     assert other == dict(type="ads_det.Random")
+    # what two strategies both know must not differ between them
+    other = method_config(cfg, Method("ads", "diverseads"), {}).active_learning.strategy
+    assert other == dict(type="ads_det.DiverseADS", normalize=True)
+    with pytest.raises(ADSError, match="needs two classifiers"):
+        method_config(cfg, Method("plain", "adsentropy"), {})
 
 
 def test_options_of_a_training_are_read_like_cfg_options():
@@ -78,7 +83,7 @@ def test_a_plain_config_cannot_be_compared():
 
 def benchmark(cfg, folder, methods, seeds=(0,), loop=LOOP):
     configs = {m: method_config(cfg, m, {}) for m in parse_methods(methods)}
-    return Benchmark(folder, configs, seeds, loop)
+    return Benchmark(folder, cfg, configs, seeds, loop)
 
 
 def files(folder, pattern="*/seed_*/cycle_*/*.txt"):
@@ -102,7 +107,7 @@ def test_runs_share_their_beginning_and_go_on(tmp_path):
     second = files(folder, "ads+*/seed_0/cycle_01/labeled.txt")
     assert len(set(second.values())) == 2
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert set(manifest["methods"]) == set(methods) and "torch" in manifest["versions"]
+    assert set(manifest["methods"]) == set(methods) and "torch" in manifest["versions"][0]
 
     # a copied first cycle leads to the run that trains its own
     alone = benchmark(cfg, tmp_path / "alone", ["ads+entropy"])
@@ -114,11 +119,18 @@ def test_runs_share_their_beginning_and_go_on(tmp_path):
     # what is finished is not run again: this loop would fail
     assert benchmark(cfg, folder, methods, loop=tmp_path / "nowhere.py").run(1, 1) == []
     failed = benchmark(cfg, folder, methods, (1,), tmp_path / "nowhere.py").run(1, 1)
-    assert {run.seed for run in failed} == {1}
+    assert {run.seed for run in failed} == {1} and len(failed) == 3
+
+    # a method that comes later takes the first model that is there, whatever the order
+    later = benchmark(cfg, folder, ["ads+margin", "ads+random"])
+    assert later.run(jobs=2, threads=1) == []
+    assert (folder / "ads+margin/seed_0/cycle_00/model.pth").read_bytes() == model[1]
+    assert (folder / "ads+margin/seed_0/cycle_00/copied_from.txt").exists()
 
     cfg.train_cfg.max_epochs += 1
-    with pytest.raises(ADSError, match="with another config"):
-        benchmark(cfg, folder, methods)
+    for names in (methods, ["equal+random"]):
+        with pytest.raises(ADSError, match="with other settings"):
+            benchmark(cfg, folder, names)
 
 
 def test_the_tool_on_a_detector(digits, tmp_path):

@@ -25,6 +25,8 @@ def test_area_by_hand():
     assert area_under_curve([100, 200, 400], [0.2, 0.4, 0.5]) == pytest.approx(0.4)
     assert area_under_curve([100, 200], [0.3, 0.3]) == pytest.approx(0.3)
     assert area_under_curve([100], [0.3]) == pytest.approx(0.3)
+    # from 150 (0.3) over 200 (0.4) to 300 (0.45): (17.5 + 42.5) / 150
+    assert area_under_curve([100, 200, 400], [0.2, 0.4, 0.5], (150, 300)) == pytest.approx(0.4)
 
 
 def test_labels_to_reach_by_hand():
@@ -40,12 +42,12 @@ def test_sample_deviation():
     assert math.isnan(mean_and_deviation([1])[1])
 
 
-def test_bootstrap_interval_of_three_is_that_of_all_27_resamples():
-    values = (0.01, 0.04, 0.10)
-    every = np.array([np.mean(chosen) for chosen in product(values, repeat=3)])
-    expected = np.quantile(every, [0.025, 0.975], method="inverted_cdf")
-    assert bootstrap_interval(values) == pytest.approx(tuple(expected))
-    assert bootstrap_interval([0.1, 0.1, 0.1]) == (0.1, 0.1)
+def test_bootstrap_interval_is_that_of_all_resamples():
+    for values in ((0.01, 0.04, 0.10), (0.0, 0.1, 0.2, 0.3, 0.5)):
+        every = [np.mean(chosen) for chosen in product(values, repeat=len(values))]
+        expected = np.quantile(every, [0.025, 0.975], method="inverted_cdf")
+        assert bootstrap_interval(values) == pytest.approx(tuple(expected), abs=0.011)
+    assert bootstrap_interval([0.1, 0.1, 0.1]) == pytest.approx((0.1, 0.1))
     assert all(math.isnan(v) for v in bootstrap_interval([0.1]))
 
 
@@ -58,10 +60,12 @@ def test_comparison_is_paired_by_seed():
     assert (result.wins, result.ties, result.losses) == (3, 1, 0)  # 0.0005 is a tie
 
 
-def test_an_unfinished_run_is_compared_as_far_as_it_goes():
-    result = compare({0: curve(0.2, 0.4, 0.6)}, {0: curve(0.1, 0.3)})
-    assert result.each == pytest.approx({0: 0.1})
-    assert result.wins == 2
+def test_objects_on_the_axis_pay_nobody_twice():
+    """Two methods on one curve f(objects); one buys twice as many objects."""
+    a = {0: curve(0.2, 0.3, 0.4, objects=(10, 60, 110))}
+    b = {0: curve(0.2, 0.4, 0.6, objects=(10, 110, 210))}
+    assert compare(a, b, by_objects=True).difference == pytest.approx(0)
+    assert compare(a, b).difference == pytest.approx(-0.1)
 
 
 def test_objects_on_the_axis():
@@ -75,10 +79,10 @@ def test_objects_on_the_axis():
 @pytest.mark.parametrize(
     ("gains", "certain"),
     [
-        ((0.1, 0.2, 0.3), True),
-        ((-0.1, -0.2, -0.3), True),
-        ((0.1, 0.2, -0.3), False),
-        ((0.1, 0.2), False),  # two seeds prove nothing
+        ((0.1, 0.2, 0.3, 0.2, 0.1), True),
+        ((-0.1, -0.2, -0.3, -0.2, -0.1), True),
+        ((0.1, 0.2, -0.3, 0.2, -0.3), False),
+        ((0.1, 0.2, 0.3, 0.2), False),  # so few prove nothing
         ((0.1,), False),
     ],
 )
@@ -94,7 +98,9 @@ def test_bold_only_what_the_interval_carries(gains, certain):
 def test_the_tables_name_every_run_and_count_incomplete_budgets():
     curves = {"a+x": {0: curve(0.25, 0.75), 1: curve(0.35)}, "b+x": {0: curve(0.5, 0.5)}}
     text = "\n".join(table.markdown() for table in comparison_tables(curves, ceiling=0.8))
-    assert "| a+x | 2 | 0.3000 ± 0.0707 | 0.7500 (n=1) |" in text
+    # the area of the run that is whole
+    assert "| a+x | 2 | 0.3000 ± 0.0707 | 0.7500 (n=1) | 0.5000 (n=1) |" in text
+    assert "| a+x − b+x | 1 | +0.0000 | +0.0000 | 1/0/1 |" in text
     assert "| a+x | 0 | 0.2500 | 0.7500 |" in text
     assert "| a+x | 1 | 0.3500 |  |" in text
     assert "Images needed to reach a share of the ceiling 0.8000" in text

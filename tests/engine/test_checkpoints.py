@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+import torch
 from helpers import moved, state_of, tiny_classification_config
 
 from ads_det.data.classification import DigitsDataset
@@ -102,6 +103,16 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
             read_checkpoint(tmp_path / "epoch_1.pth")
         assert newest_checkpoint(tmp_path) is None
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_config_in_a_checkpoint_is_not_run(cut, weights):
+    """mmengine runs `meta.config` of what it resumes as Python."""
+    path = cut / "train/epoch_3.pth"
+    content = torch.load(path, weights_only=False)
+    content["meta"]["config"] = f"open({str(cut / 'executed')!r}, 'w')"
+    torch.save(content, path)
+    ends_alike(cut, weights, "epoch_3.pth")
+    assert not (cut / "executed").exists()
 
 
 def test_a_missing_one(tmp_path):
