@@ -10,11 +10,11 @@ STAMP := $(VENV)/.installed
 DEMO_DIR := work_dirs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo benchmark-small test lint format clean
 
 help:  ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | \
-	while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
+	while IFS='|' read -r name text; do printf '  make %-15s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMP)  ## Make the environment and install everything at its locked version
 
@@ -42,6 +42,14 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup  ## Run active learning on the embedded digits; again: go on where it stopped
 	$(PY) tools/al_loop.py configs/ssd_digits_ads.py --work-dir $(DEMO_DIR) \
 		$(if $(wildcard $(DEMO_DIR)),--resume)
+
+SMALL := work_dirs/benchmark_small
+
+benchmark-small: setup  ## Compare five methods on 8x8 digits, three seeds each; draw a report
+	$(PY) tools/benchmark.py configs/resnet8_digits_ads.py --seeds 0 1 2 --jobs 2 \
+		--methods plain+random plain+entropy ads+random ads+entropy plain+coreset \
+		--work-dir $(SMALL)
+	$(PY) tools/report.py $(SMALL) --run ads+entropy
 
 # One process a core, each with one thread, is faster than threads that wait for each other.
 test: lint  ## Lint, then run the fast tests

@@ -16,7 +16,7 @@ from ads_det.active.scoring import measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.ranking import rank
-from ads_det.data.pool_dataset import MAX_NAMED, and_more
+from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.engine.training import candidate_dataset, candidate_loader
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_csv, write_ids
@@ -74,11 +74,16 @@ def select_images(
             f"{candidates} lists {len(ids)} candidates, fewer than the {budget} images asked for; "
             "ask for fewer, or raise active_learning.subset if it is set."
         )
-    choose = _choose_measured
-    if not (strategy.needs_values or strategy.needs_features):
-        choose = _choose_unmeasured
+    if not ids:  # unreadable images used the pool up before its time
+        return Selection([], np.empty(0), [], [])
     try:
-        selection = choose(cfg, candidates, labeled, strategy, budget, seed, load_model)
+        if strategy.needs_values or strategy.needs_features:
+            loaders = [candidate_loader(cfg, candidates)]
+            if strategy.needs_features and labeled is not None and read_ids(labeled):
+                loaders.append(candidate_loader(cfg, labeled))
+            selection = _choose_measured(load_model(), loaders, strategy, budget, seed)
+        else:
+            selection = _choose_unmeasured(candidate_dataset(cfg), ids, strategy, budget, seed)
     except ValueError as error:
         raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
     # all processes computed the same; the main one's word counts
@@ -93,17 +98,10 @@ def select_images(
 
 
 def _choose_unmeasured(
-    cfg: Config,
-    candidates: Path,
-    labeled: Path | None,
-    strategy: Strategy,
-    budget: int,
-    seed: int,
-    load_model: Callable[[], nn.Module],
+    images: PoolDataset, ids: list[str], strategy: Strategy, budget: int, seed: int
 ) -> Selection:
     """No forward pass reads the images, so those chosen are read here."""
-    ids, unreadable = read_ids(candidates), set[str]()
-    images = candidate_dataset(cfg)
+    unreadable: set[str] = set()
     while True:
         readable = [name for name in ids if name not in unreadable]
         choice = Candidates(readable, None, np.random.default_rng(seed))
@@ -116,34 +114,20 @@ def _choose_unmeasured(
 
 
 def _choose_measured(
-    cfg: Config,
-    candidates: Path,
-    labeled: Path | None,
-    strategy: Strategy,
-    budget: int,
-    seed: int,
-    load_model: Callable[[], nn.Module],
+    model: nn.Module, loaders: list[dict], strategy: Strategy, budget: int, seed: int
 ) -> Selection:
-    model = load_model()
-    measured = measure_images(
-        model,
-        candidate_loader(cfg, candidates),
-        strategy.measure if strategy.needs_values else None,
-        strategy.needs_features,
-    )
+    """One forward pass over the candidates and, where the strategy wants their features, one over
+    the labelled images (the second loader, if there are any)."""
+    measure = strategy.measure if strategy.needs_values else None
+    measured = measure_images(model, loaders[0], measure, strategy.needs_features)
     labeled_features = None
-    if strategy.needs_features:
-        assert measured.features is not None
-        labeled_features = np.empty((0, measured.features.shape[1]), np.float32)
-        if labeled is not None and read_ids(labeled):
-            loader = candidate_loader(cfg, labeled)
+    if measured.features is not None:
+        labeled_features = measured.features[:0]
+        for loader in loaders[1:]:
             labeled_features = measure_images(model, loader, None, features=True).features
+    generator = np.random.default_rng(seed)
     choice = Candidates(
-        measured.ids,
-        measured.values,
-        np.random.default_rng(seed),
-        measured.features,
-        labeled_features,
+        measured.ids, measured.values, generator, measured.features, labeled_features
     )
     picks, scores = strategy.query(choice, min(budget, len(measured.ids)))
     return Selection(measured.ids, scores, picks, measured.unreadable)
