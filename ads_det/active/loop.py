@@ -111,9 +111,9 @@ class ActiveLearningLoop:
         classes = getattr(self.images, "metainfo", {}).get("classes") or ()
         _check_num_classes(self.cfg.model, classes)
         facts = dict(seed=self.seed, config=fingerprint(self.cfg))
-        existed = self.state.exists()
-        barrier()
-        if existed:
+        existed = [self.state.exists()]
+        broadcast_object_list(existed, src=0)  # one process decides; the others may see less
+        if existed[0]:
             if is_main_process():
                 self._lock = lock_folder(self.work_dir)
             return self._reopen(ids, facts)
