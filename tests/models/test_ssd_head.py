@@ -187,3 +187,19 @@ def test_object_confidence_ignores_background():
 def test_arguments_without_meaning(argument, message):
     with pytest.raises(ValueError, match=message):
         build_detector(**argument)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_heat_maps_are_the_largest_probability_of_any_object_in_a_cell(activation):
+    model = build_detector(activation=activation).eval()
+    data = model.data_preprocessor(detection_batch(n=2), training=False)
+    with torch.no_grad():
+        feats = model.extract_feat(data["inputs"])
+        maps = model.bbox_head.heat_maps(feats)
+        y = model.probabilities(feats)
+    assert [m.shape for m in maps] == [(2, 8, 8)] * 2  # 64 px at stride 8
+    for heat, probabilities in zip(maps, y, strict=True):
+        objects = probabilities[..., : model.num_classes]
+        finest = objects[:, : 8 * 8 * 4].reshape(2, 8, 8, -1).amax(dim=-1)  # four anchors a cell
+        assert (heat >= finest - 1e-6).all()
+        assert torch.allclose(heat.amax(dim=(1, 2)), objects.amax(dim=(1, 2)), atol=0.02)
