@@ -71,7 +71,8 @@ class Process:
                 cwd=ROOT,  # where the embedded data are
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                # unbuffered, so that the log tells at once when the work begins
+                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
             )
 
     def works(self) -> bool:
