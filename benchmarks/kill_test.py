@@ -42,7 +42,7 @@ TASKS = {
     ],
     "classification": [
         "configs/resnet8_digits_ads.py",
-        "train_cfg.max_epochs=8",
+        "train_cfg.max_epochs=24",
         "active_learning.subset=200",
     ],
 }
@@ -75,17 +75,20 @@ class Process:
                 env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
             )
 
+    def has_said(self, text: bytes) -> bool:
+        return text in self.log.read_bytes()[self.begin :]
+
     def works(self) -> bool:
         """Whether it has begun or resumed a cycle."""
-        return b"Cycle " in self.log.read_bytes()[self.begin :]
+        return self.has_said(b"Cycle ")
 
     def wait_until(self, deadline: float) -> bool:
-        """Whether it ended by itself before a moment of time.monotonic()."""
-        try:
-            self.process.wait(max(deadline - time.monotonic(), 0))
-        except subprocess.TimeoutExpired:
-            return False
-        if self.process.returncode:
+        """Whether its work was done before a moment of time.monotonic()."""
+        while self.process.poll() is None and not self.has_said(b"Done:"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        if self.process.wait():
             sys.exit(f"the loop failed, see {self.log}")
         return True
 
