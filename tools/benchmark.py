@@ -12,7 +12,6 @@ exit_without_stack()
 
 import argparse
 import os
-import signal
 
 from mmengine.config import DictAction
 
@@ -81,7 +80,6 @@ def main() -> None:
     prepare_data(cfg)  # once, not by several loops at the same time
     folder = args.work_dir or Path("work_dirs", f"benchmark_{Path(args.config).stem}")
     loop = Path(__file__).resolve().with_name("al_loop.py")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # its runs must end with it
     benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
     failed = benchmark.run(args.jobs, threads=max((os.cpu_count() or 1) // args.jobs, 1))
     metric, curves = read_curves(find_runs([folder]), args.metric)

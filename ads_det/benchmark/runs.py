@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -121,6 +122,8 @@ class Benchmark:
         failed: list[Run] = []
         say(f"{len(self.runs) - len(waiting)} of {len(self.runs)} runs are finished")
         total = sum(run.cycles for run in self.runs)
+        # its runs must end with it; and processes forked later must not inherit the handler
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             with progress_bar(None, "cycles", total=total) as bar:
                 while waiting or active:
@@ -140,6 +143,7 @@ class Benchmark:
                     bar.refresh()
                     time.sleep(_POLL)
         finally:
+            signal.signal(signal.SIGTERM, before)
             for run in active:
                 if run.process is not None:
                     run.process.terminate()
