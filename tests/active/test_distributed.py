@@ -205,7 +205,8 @@ def test_a_rank_that_dies_ends_the_run_which_then_goes_on(config, tmp_path, proc
 
 def last_rank(pid):
     """The youngest child of torchrun whose command is the loop."""
-    out = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True).stdout
+    ps = ["ps", "-ww", "-eo", "pid=,ppid=,args="]  # unlimited width, whatever COLUMNS says
+    out = subprocess.run(ps, capture_output=True, text=True).stdout
     rows = [line.split(None, 2) for line in out.splitlines()]
     ranks = [int(p) for p, parent, args in rows if int(parent) == pid and "al_loop.py" in args]
     assert len(ranks) == 2, out
