@@ -17,7 +17,7 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
     return Registry(name, parent=parent, scope="ads_det", locations=list(locations))
 
 
-_DETECTION_DATA = ("ads_det.data.voc", "ads_det.data.coco", "ads_det.data.unlabeled")
+_DETECTION_DATA = ("ads_det.data.voc", "ads_det.data.coco", "ads_det.data.image_folder")
 _CLASSIFICATION_DATA = "ads_det.data.classification"
 
 MODELS = _child("model", root.MODELS, "ads_det.models")

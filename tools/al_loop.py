@@ -50,8 +50,11 @@ def main() -> None:
     if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or Path("work_dirs", name))
-    ActiveLearningLoop(cfg, work_dir, resume=args.resume).run()
-    say(f"Done: table in {work_dir / 'history.csv'}, curve in {work_dir / 'learning_curve.png'}")
+    loop = ActiveLearningLoop(cfg, work_dir, resume=args.resume)
+    loop.run()
+    if not loop.is_waiting:
+        table, curve = work_dir / "history.csv", work_dir / "learning_curve.png"
+        say(f"Done: table in {table}, curve in {curve}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Rank the images of a config's pool, or of any folder of images, with a checkpoint."""
+"""Rank the images of a config's pool, or of any folder of images, with a checkpoint.
+
+The config may be one of this project or that of any detector of mmdet 3.x.
+"""
 
 import sys
 from pathlib import Path
@@ -11,17 +14,26 @@ from ads_det.errors import exit_without_stack
 exit_without_stack()
 
 import argparse
+import dataclasses
+import functools
 
+from mmengine.config import Config, DictAction
 from mmengine.dist import barrier, is_main_process
+from torch import nn
 
+from ads_det.active.prelabels import predict_labels
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.cli import add_common_options, run_tool, start_processes
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
-from ads_det.engine.training import candidate_dataset, evaluation_runner
+from ads_det.engine.plain import class_names, is_plain, load_detector, plain_config
+from ads_det.engine.training import candidate_dataset, candidate_loader, evaluation_runner
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_ids
+from ads_det.files import read_ids, write_atomic, write_ids
+from ads_det.labels.package import write_package
+from ads_det.registry import STRATEGIES
+from ads_det.report.gallery import plot_picks
 
 
 def parse_args() -> argparse.Namespace:
@@ -29,8 +41,12 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         epilog="Examples: python tools/select.py configs/ssd_digits_ads.py "
         "work_dirs/demo/cycle_04/model.pth --exclude work_dirs/demo/cycle_04/labeled.txt; "
-        "python tools/select.py my_config.py model.pth --images photos/ --number 200. No "
-        "annotation is read. Writes scores.csv (all ids, best first) and picks.txt.",
+        "python tools/select.py my_config.py model.pth --images photos/ --number 200. "
+        "With a plain mmdet config and checkpoint: python tools/select.py "
+        "retinanet_r50_fpn_1x_coco.py epoch_12.pth --images photos/ --number 200 "
+        "--strategy entropy --strategy-options topk=100. No annotation is read. Writes scores.csv "
+        "(all ids, best first), picks.png, picks.txt and, for a detector, to_label/: the picked "
+        "images with proposed boxes in the formats of annotation tools.",
     )
     parser.add_argument("config", help="config the checkpoint was trained with")
     parser.add_argument("checkpoint", type=Path, help="weights, e.g. <work-dir>/cycle_04/model.pth")
@@ -38,6 +54,23 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--exclude", type=Path, help="id list of images to leave out (labelled)")
     parser.add_argument(
         "--number", type=int, help="how many to pick (default: active_learning.budget)"
+    )
+    parser.add_argument(
+        "--strategy",
+        metavar="NAME",
+        help="such as entropy, margin or ads_det.CoreSet (default: active_learning.strategy, or "
+        "entropy where the config has none)",
+    )
+    parser.add_argument(
+        "--strategy-options",
+        nargs="+",
+        action=DictAction,
+        default={},
+        metavar="KEY=VALUE",
+        help="arguments of the strategy, e.g. topk=50",
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=0.3, help="least score of a proposed box (default: 0.3)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of a random strategy (default: 0)")
     parser.add_argument(
@@ -47,14 +80,50 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
-    start_processes(args.launcher, args.local_rank)
-    cfg = load_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
-    settings = Settings.from_config(cfg)
+def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
+    """The config's settings with what the command line says of number and strategy."""
     if args.seed < 0:
         raise ADSError(f"--seed is {args.seed}; use 0 or more.")
+    if not 0 <= args.threshold <= 1:
+        raise ADSError(f"--threshold is {args.threshold}; use a score from 0 to 1.")
+    if args.number is not None and args.number < 1:
+        raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
+    if cfg.get("active_learning") is not None:
+        settings = Settings.from_config(cfg)
+    elif args.number is None:
+        raise ADSError(
+            f"{args.config} has no `active_learning` block, which would say how many images to "
+            "pick; pass --number."
+        )
+    else:  # one selection, and no cycle
+        settings = Settings(
+            initial=1, budget=args.number, cycles=1, strategy="ads_det.Entropy", metric=""
+        )
+    given = find_strategy(args.strategy) if args.strategy else settings.strategy
+    given = dict(type=given) if isinstance(given, str) else dict(given)
+    return dataclasses.replace(settings, strategy=given | args.strategy_options)
+
+
+def find_strategy(name: str) -> str:
+    """The registered name of a strategy written in capital or small letters, with or without the
+    scope."""
+    STRATEGIES.import_from_location()
+    known = {key.lower(): f"ads_det.{key}" for key in sorted(STRATEGIES.module_dict)}
+    found = known.get(name.lower().removeprefix("ads_det."))
+    if found is None:
+        raise ADSError(f"--strategy is {name!r}; use one of {', '.join(known.values())}.")
+    return found
+
+
+def set_pool(cfg: Config, args: argparse.Namespace) -> Config:
+    """The config whose pool holds the images to rank."""
+    if is_plain(cfg):
+        if args.images is None:
+            raise ADSError(
+                f"{args.config} has no `candidate_dataloader`, so it names no images to rank; "
+                "pass a folder of images with --images."
+            )
+        return plain_config(cfg, args.images)
     if args.images is None:
         if is_main_process():
             prepare_data(cfg)
@@ -68,11 +137,25 @@ def main() -> None:
         cfg.candidate_dataloader.dataset.update(
             type="ads_det.ImageFolderDataset", data_root=str(args.images), ann_file=""
         )
+        cfg.candidate_dataloader.dataset.update(labels=None, exclude=None)  # of another pool
+    return cfg
+
+
+def main() -> None:
+    args = parse_args()
+    start_processes(args.launcher, args.local_rank)
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    settings = read_settings(cfg, args)
+    strategy = settings.build_strategy()
+    has_runner = not is_plain(cfg)
+    cfg = set_pool(cfg, args)
     if (args.out / "picks.txt").exists():
         raise ADSError(f"{args.out} already holds a selection; choose another --out.")
-    if args.number is not None and args.number < 1:
-        raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
-    known = candidate_dataset(cfg).image_ids()
+    images = candidate_dataset(cfg)
+    known = images.image_ids()
+    if not known:
+        raise ADSError(f"{images.where()} contains no image; check the folder.")
     excluded = set(read_ids(args.exclude)) if args.exclude else set()
     if not excluded <= set(known):
         stranger = min(excluded - set(known))
@@ -83,20 +166,53 @@ def main() -> None:
         args.out.mkdir(parents=True, exist_ok=True)
         write_ids(candidates, ids)
     barrier()
+
+    @functools.cache
+    def load_model() -> nn.Module:
+        if has_runner:
+            return evaluation_runner(cfg, args.checkpoint, args.out).model
+        return load_detector(cfg, args.checkpoint)
+
     selection = select_images(
         cfg,
         candidates,
         args.exclude,
-        settings.build_strategy(),
+        strategy,
         args.number or min(settings.budget, len(ids)),
         args.seed,
-        lambda: evaluation_runner(cfg, args.checkpoint, args.out).model,
+        load_model,
     )
+    is_detector = not isinstance(images, ClassificationDataset)
+    proposals = []
+    if is_detector:  # every process takes its share
+        proposals = predict_labels(
+            load_model(),
+            candidate_loader(cfg, None),
+            selection.picks,
+            class_names(cfg, args.checkpoint),
+            args.threshold,
+        )
     if is_main_process():
+        scores = dict(zip(selection.ids, selection.scores.tolist(), strict=True))
+        if selection.picks:
+            write_atomic(
+                args.out / "picks.png",
+                lambda file: plot_picks(selection.picks, images.open_image, scores, file),
+            )
+        if is_detector:
+            paths, classes = images.image_paths(), class_names(cfg, args.checkpoint)
+            write_package(
+                args.out / "to_label",
+                {name: paths[name] for name in selection.picks},
+                scores,
+                {image.image: image for image in proposals},
+                classes or sorted({box.name for image in proposals for box in image.boxes}),
+            )
         selection.write(args.out)
     say(
         f"Done: {len(ids)} scores in {args.out / 'scores.csv'}, the best {len(selection.picks)} in "
-        f"{args.out / 'picks.txt'}"
+        f"{args.out / 'picks.txt'} and {args.out / 'picks.png'}"
+        + (f", ready to be labelled in {args.out / 'to_label'}" if is_detector else "")
     )
 
 

@@ -16,8 +16,8 @@ from typing import IO
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
-from ads_det.active.loop import fingerprint
 from ads_det.active.settings import load_config, prepare_data
+from ads_det.active.work_dir import fingerprint
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
 from ads_det.console import say
 from ads_det.engine.checkpoints import check_pretrained

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 from mmengine.runner import Runner
 
-from ads_det.active.oracle import SimulatedOracle
+from ads_det.active.oracle import Batch, Oracle
 from ads_det.active.pool import Pool
+from ads_det.active.prelabels import predict_labels
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
 from ads_det.console import say
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import (
+    candidate_loader,
     delete_checkpoints,
     evaluation_runner,
     train_model,
@@ -28,6 +30,7 @@ from ads_det.engine.training import (
 )
 from ads_det.errors import ADSError
 from ads_det.files import read_csv, read_ids, read_json, write_ids, write_json
+from ads_det.labels.boxes import ImageLabels
 
 
 class Cycle:
@@ -41,17 +44,24 @@ class Cycle:
         cfg: the run's config.
         settings: its active-learning block.
         pool: as it stands when the cycle begins.
+        oracle: knows the labels.
         number: of the cycle, from 0.
         folder: of the cycle.
         seed: of the run.
     """
 
     def __init__(
-        self, cfg: Config, settings: Settings, pool: Pool, number: int, folder: Path, seed: int
+        self,
+        cfg: Config,
+        settings: Settings,
+        pool: Pool,
+        oracle: Oracle,
+        number: int,
+        folder: Path,
+        seed: int,
     ) -> None:
-        self.cfg, self.settings, self.pool = cfg, settings, pool
+        self.cfg, self.settings, self.pool, self.oracle = cfg, settings, pool, oracle
         self.number, self.folder, self.seed = number, folder, seed
-        self.oracle = SimulatedOracle(cfg.train_dataloader.dataset)
         self._runner: Runner | None = None
 
     def run(self, select: bool) -> dict[str, Any]:
@@ -78,6 +88,10 @@ class Cycle:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return read_json(self.folder / "metrics.json")
+
+    def batch(self) -> Batch:
+        """What the finished selection asks to be labelled."""
+        return Batch(self.folder.name, self.folder, self.picks, self.scores, self._propose)
 
     @property
     def picks(self) -> list[str]:
@@ -186,6 +200,18 @@ class Cycle:
         )
         if is_main_process():
             selection.write(self.folder)
+
+    def _propose(self, ids: Sequence[str]) -> list[ImageLabels]:
+        """What the cycle's model sees in some images."""
+        proposals = predict_labels(
+            self._trained_runner().model,
+            candidate_loader(self.cfg, None),
+            ids,
+            self.cfg.train_dataloader.dataset.metainfo.classes,
+            self.settings.proposal_threshold,
+        )
+        self._runner = None
+        return proposals
 
     def _budget(self) -> int:
         """Images to choose: fewer only if unreadable ones leave fewer."""

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
+from ads_det.active.checks import check_num_classes, check_strategy
 from ads_det.active.cycle import Cycle
-from ads_det.active.oracle import SimulatedOracle
+from ads_det.active.initial import choose_initial
+from ads_det.active.oracle import INITIAL, Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data
-from ads_det.active.strategies import ADSEntropy, Strategy
+from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
 from ads_det.engine.checkpoints import check_pretrained
-from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import candidate_dataset, check_training, test_dataset
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_atomic, write_text
-from ads_det.lock import lock_folder
+from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.report.gallery import plot_picks
 from ads_det.report.history import History
 
-COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
-
-# what may differ when a run goes on: none of it changes what the run computes
-_FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
-_FREE_ENTRIES = {"active_learning": {"cycles", "metric"}, "randomness": {"seed"}}
-
 
 class ActiveLearningLoop:
-    """Active learning on a simulated pool: a fully labelled data set whose labels are bought.
+    """Active learning on a pool whose labels are bought, from a data set that knows them all or
+    from people.
 
     Args:
         cfg: a config with an ``active_learning`` block.
@@ -52,40 +44,58 @@ class ActiveLearningLoop:
         self.cfg = cfg
         self.settings = Settings.from_config(cfg)
         check_training(cfg)
-        check_strategy(self.settings.build_strategy(), cfg.model)
+        check_strategy(self.settings, cfg)
         self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
-        self.work_dir = Path(work_dir)
-        self.state = self.work_dir / "pool.json"
-        if self.state.exists() and not resume:
+        self.work_dir = WorkDir(work_dir, cfg, self.seed)
+        if self.work_dir.has_run() and not resume:
             raise ADSError(
-                f"{self.work_dir} already holds a run; add --resume to continue it, or choose "
-                "another --work-dir."
+                f"{work_dir} already holds a run; add --resume to continue it, or choose another "
+                "--work-dir."
             )
-        self.history = History(self.work_dir, self.settings.metric)
+        self.oracle = self._build_oracle()
+        self.is_waiting = False  # for labels
         check_pretrained(self.cfg)  # before anything is written that names them
         self.pool = self._open_pool()
+        settings, most = self.settings, len(self.pool)
+        self.history = History(
+            self.work_dir.path, settings.metric, settings.budget, settings.min_gain, most
+        )
 
     def run(self) -> History:
-        """Run all cycles that are not finished yet; returns the history of all."""
-        for number in range(self.settings.cycles):
+        """Run all cycles that are not finished yet, or up to labels that are still to come.
+
+        Returns:
+            The history of all cycles; ``is_waiting`` says whether labels are awaited.
+        """
+        if not self.pool.labeled():
+            self.is_waiting = not self._label_initial()
+        for number in range(0 if self.is_waiting else self.settings.cycles):
             is_last = number == self.settings.cycles - 1
-            folder = self.work_dir / f"cycle_{number:02d}"
+            folder = self.work_dir.path / f"cycle_{number:02d}"
             say(
                 f"\nCycle {number + 1} of {self.settings.cycles}: "
                 f"{len(self.pool.labeled(number))} of {len(self.pool)} images labelled"
             )
-            cycle = Cycle(self.cfg, self.settings, self.pool, number, folder, self.seed)
+            cycle = Cycle(
+                self.cfg, self.settings, self.pool, self.oracle, number, folder, self.seed
+            )
             result = cycle.run(select=not is_last)
-            if not is_last and not self._is_committed(number):
-                self.pool.label(cycle.picks, number + 1)
-                self.pool.leave_out(cycle.unreadable)
-                self._save_pool()
             self.history.add(result, cycle.seconds)
             if is_main_process():
                 self.history.write()
                 if not is_last:
                     self._draw_picks(cycle)
             say(self.history.table())
+            if advice := self.history.advice_text():
+                say(advice)
+            if not is_last and not self._is_committed(number):
+                labeled = self.oracle.label(cycle.batch())
+                if labeled is None:
+                    self.is_waiting = True
+                    break
+                self.pool.label(labeled, number + 1)
+                self.pool.leave_out(cycle.unreadable)
+                self._save_pool()
         barrier()
         return self.history
 
@@ -109,58 +119,84 @@ class ActiveLearningLoop:
         self.images = candidate_dataset(self.cfg)
         ids = self.images.image_ids()
         classes = getattr(self.images, "metainfo", {}).get("classes") or ()
-        _check_num_classes(self.cfg.model, classes)
-        facts = dict(seed=self.seed, config=fingerprint(self.cfg))
-        existed = [self.state.exists()]
+        check_num_classes(self.cfg.model, classes)
+        existed = [self.work_dir.has_run()]
         broadcast_object_list(existed, src=0)  # one process decides; the others may see less
         if existed[0]:
             if is_main_process():
-                self._lock = lock_folder(self.work_dir)
-            return self._reopen(ids, facts)
+                self.work_dir.lock()
+            pool = self.work_dir.read_pool(ids)
+            # images that broke since shorten the last purchases, they do not stop the run
+            self.settings.check_pool(len(pool), len(pool.labeled(0)))
+            return pool
         pool = Pool(ids)
         pool.leave_out(self._unreadable())
-        initial = self._initial_ids(pool)
-        self.settings.check_pool(len(pool) - len(pool.left_out()), len(initial))
-        pool.label(initial, 0)
-        self._check_objects(initial)
+        initial = self.settings.initial
+        number = len(read_ids(initial)) if isinstance(initial, str) else initial
+        self.settings.check_pool(len(pool) - len(pool.left_out()), number)
+        if isinstance(initial, str) or not self._asks_for_initial():
+            self._take_initial(pool, self._choose_initial(pool)[0])
         if is_main_process():
-            self._begin(pool, facts)
+            self.work_dir.begin(pool)
         barrier()
         return pool
 
-    def _check_objects(self, initial: list[str]) -> None:
-        """Refuse to begin with nothing to learn from.
+    def _asks_for_initial(self) -> bool:
+        """Whether the first images are known, or their labels there, only after some work."""
+        human = isinstance(self.oracle, HumanOracle)
+        return human or self.settings.initial_strategy is not None
+
+    def _choose_initial(self, pool: Pool) -> tuple[list[str], list[str]]:
+        folder = self.work_dir.path / INITIAL
+        return choose_initial(self.cfg, self.settings, pool, self.seed, folder)
+
+    def _take_initial(self, pool: Pool, ids: Sequence[str]) -> None:
+        """Begin with some labelled images.
 
         Raises:
-            ADSError: if no initial image has an object of the configured classes.
+            ADSError: if none of them has an object of the configured classes: there would be
+                nothing to learn from.
         """
-        oracle = SimulatedOracle(self.cfg.train_dataloader.dataset)
-        if not any(oracle.count_objects(initial).values()):
+        pool.label(ids, 0)
+        if not any(self.oracle.count_objects(ids).values()):
             raise ADSError(
-                f"None of the {len(initial)} initial images has an object of one of the configured "
+                f"None of the {len(ids)} initial images has an object of one of the configured "
                 "classes; correct `metainfo.classes`, or raise active_learning.initial."
             )
 
-    def _begin(self, pool: Pool, facts: dict[str, Any]) -> None:
-        """Make the work directory and write the first state."""
-        try:
-            self.work_dir.mkdir(parents=True, exist_ok=True)
-            self._lock = lock_folder(self.work_dir)
-            if self.state.exists():
-                raise ADSError(f"{self.work_dir} was taken by another run; choose another.")
-            strange = [p for p in self.work_dir.glob("cycle_*") if not (p / COPIED).exists()]
-            if strange:
-                raise ADSError(
-                    f"{self.work_dir} holds {strange[0].name} but no pool.json; restore pool.json, "
-                    "delete the folder, or choose another --work-dir."
-                )
-            write_text(self.work_dir / "config.py", self.cfg.pretty_text)
-        except OSError as error:
+    def _label_initial(self) -> bool:
+        """Choose the first images, ask for their labels; whether the labels are there."""
+        folder = self.work_dir.path / INITIAL
+        chosen = [(folder / "picks.txt").exists()]
+        broadcast_object_list(chosen, src=0)
+        if not chosen[0]:
+            ids, unreadable = self._choose_initial(self.pool)
+            self.pool.leave_out(unreadable)
+            self._save_pool()
+            if is_main_process():
+                folder.mkdir(parents=True, exist_ok=True)
+                ids += self.oracle.unlabeled_test_ids(self.cfg)
+                write_ids(folder / "picks.txt", ids)
+            barrier()
+        batch = Batch(INITIAL, folder, read_ids(folder / "picks.txt"))
+        labeled = self.oracle.label(batch)
+        if labeled is None:
+            return False
+        self._take_initial(self.pool, [name for name in labeled if name in self.pool])
+        self._save_pool()
+        return True
+
+    def _build_oracle(self) -> Oracle:
+        dataset = self.cfg.train_dataloader.dataset
+        if self.settings.oracle == "simulated":
+            return SimulatedOracle(dataset)
+        if (self.cfg.get("ads") or {}).get("positive_filter") == "oracle":
             raise ADSError(
-                f"The work directory {self.work_dir} cannot be made ({error.strerror}); make it "
-                "writable or choose another --work-dir."
-            ) from error
-        pool.save(self.state, facts)
+                "ads.positive_filter='oracle' reads labels of the pool, which nobody has given "
+                "(active_learning.oracle='human'); use 'predicted' or 'none'."
+            )
+        words = ["python tools/import_labels.py", str(self.cfg.filename), "EXPORTED_FILE"]
+        return HumanOracle(dataset, " ".join([*words, "--work-dir", str(self.work_dir.path)]))
 
     def _unreadable(self) -> list[str]:
         """Images of the pool to leave out, looked for by the main process.
@@ -171,7 +207,7 @@ class ActiveLearningLoop:
         found: list[Any] = [{}]
         if is_main_process():
             test = test_dataset(self.cfg)
-            for name, why in test.unreadable_images().items() if test else ():
+            for name, why in test.unreadable_images().items() if test is not None else ():
                 raise ADSError(
                     f"The test image {name!r} cannot be read ({why}); replace it or take it off "
                     "the test set."
@@ -187,88 +223,7 @@ class ActiveLearningLoop:
             )
         return list(found[0])
 
-    def _reopen(self, ids: list[str], facts: dict[str, Any]) -> Pool:
-        pool, stored = Pool.load(self.state)
-        theirs, ours = stored.get("config", {}), facts["config"]
-        changed = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
-        if stored.get("seed") != self.seed:
-            changed.append("the seed")
-        if changed:
-            raise ADSError(
-                f"The run in {self.work_dir} was started with other settings (they differ in "
-                f"{', '.join(changed)}); use those of {self.work_dir / 'config.py'} or another "
-                "--work-dir."
-            )
-        if set(pool.ids) != set(ids):
-            odd = sorted(set(pool.ids) ^ set(ids))
-            raise ADSError(
-                f"The data set is no longer the one of the run in {self.work_dir} ({odd[0]!r} "
-                f"and {len(odd) - 1} more images came or went); restore it or use another "
-                "--work-dir."
-            )
-        # images that broke since shorten the last purchases, they do not stop the run
-        self.settings.check_pool(len(pool), len(pool.labeled(0)))
-        return pool
-
     def _save_pool(self) -> None:
         if is_main_process():
-            self.pool.save(self.state, dict(seed=self.seed, config=fingerprint(self.cfg)))
+            self.work_dir.save(self.pool)
         barrier()
-
-    def _initial_ids(self, pool: Pool) -> list[str]:
-        initial = self.settings.initial
-        if isinstance(initial, str):
-            return read_ids(initial)
-        self.settings.check_pool(len(pool.unlabeled()), initial)
-        generator = np.random.default_rng(derive_seed(self.seed, "initial"))
-        drawn = [pool.ids[i] for i in generator.choice(len(pool), initial, replace=False)]
-        left_out = set(pool.left_out())
-        if not left_out.isdisjoint(drawn):  # one that cannot be read changes no other
-            drawn += [pool.ids[i] for i in generator.permutation(len(pool))]
-        return [name for name in dict.fromkeys(drawn) if name not in left_out][:initial]
-
-
-def _check_num_classes(node: Any, classes: Sequence[str]) -> None:
-    """Every ``num_classes`` in a model's config must be that of the data set.
-
-    Raises:
-        ADSError: if one is not; one class too many would silently train as background.
-    """
-    for key, value in node.items() if isinstance(node, dict) else ():
-        if key == "num_classes" and classes and value != len(classes):
-            raise ADSError(
-                f"The model has num_classes={value}, but `metainfo.classes` names {len(classes)} "
-                f"{tuple(classes)[:5]}; make them agree."
-            )
-        _check_num_classes(value, classes)
-
-
-def check_strategy(strategy: Strategy, model: dict) -> None:
-    """Refuse a strategy that wants two classifiers where there is one.
-
-    Raises:
-        ADSError: before a whole training shows it.
-    """
-    head = model.get("bbox_head") or model
-    if isinstance(strategy, ADSEntropy) and head.get("num_classifiers", 2) == 1:
-        raise ADSError(
-            "ADSEntropy needs two classifiers, but the model has one; use ads_det.Entropy, or "
-            "num_classifiers=2."
-        )
-
-
-def fingerprint(cfg: Config) -> dict[str, str]:
-    """A short hash of each top-level key that matters, so that a difference can be named.
-
-    Left out are the number of cycles, since a finished run may be given more; the metric of the
-    table, which changes no result; and the seed, which is compared by itself.
-    """
-    fingerprint = {}
-    for key, value in cfg.to_dict().items():
-        if key in _FREE_KEYS:
-            continue
-        if key in _FREE_ENTRIES:
-            value = {k: v for k, v in (value or {}).items() if k not in _FREE_ENTRIES[key]}
-        text = json.dumps(value, sort_keys=True, default=repr)
-        fingerprint[key] = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return fingerprint

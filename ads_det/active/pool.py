@@ -41,6 +41,9 @@ class Pool:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._position
+
     def labeled(self, cycle: int | None = None) -> list[str]:
         """Ids labelled when ``cycle`` trains (now, unless given), in pool order."""
         return [self.ids[i] for i in np.flatnonzero(self._is_labeled(cycle))]
@@ -78,6 +81,10 @@ class Pool:
                 )
             positions.append(position)
         self.labeled_in[positions] = cycle
+
+    def unlabel(self, cycle: int) -> None:
+        """Forget the labels that ``cycle`` and later ones were the first to train on."""
+        self.labeled_in[self.labeled_in >= cycle] = UNLABELED
 
     def leave_out(self, ids: Iterable[str]) -> None:
         """Never choose these images nor train on them; those with a label keep it."""

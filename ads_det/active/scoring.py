@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from ads_det.console import progress_bar
 from ads_det.data.samplers import ShardedBatchSampler
@@ -36,25 +38,36 @@ class Measurement:
     unreadable: list[str]
 
 
-@torch.inference_mode()
-def measure_images(
-    model: nn.Module,
-    dataloader: dict,
-    measure: Callable[[Tensor, Tensor], Tensor] | None,
-    features: bool = False,
-) -> Measurement:
-    """Apply ``measure`` to the probabilities of every image of a data set.
+def with_probabilities(model: nn.Module) -> Any:
+    """The model inside a distributed wrapper, able to give probabilities: itself, or a detector
+    of mmdet in a :class:`~ads_det.models.plain.PlainDetector`."""
+    # not above: it imports mmdet's models, whose warnings only a running tool keeps quiet
+    from ads_det.models.plain import as_two_classifiers
 
-    The model runs in eval mode without NMS. Batches are dealt out whole to the processes, so
-    the values do not depend on their number.
+    return as_two_classifiers(unwrap(model))
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Eval mode inside the block, the mode of before after it."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def build_shard(dataloader: dict) -> tuple[list[str], list[int], DataLoader]:
+    """The batches of a data set that are this process's, dealt out whole.
 
     Args:
-        model: a TwoClassifierModel, distributed or not; its mode is restored.
         dataloader: config of the loader (``dataset``, ``batch_size``, ``num_workers``).
-        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,), or None.
-        features: whether to keep the pooled features.
+
+    Returns:
+        The ids of all images in the order of the data set, the positions among them of those
+        that this process sees, and the loader of these.
     """
-    inner: Any = unwrap(model)
     cfg = copy.deepcopy(dataloader)
     dataset = DATASETS.build(cfg.pop("dataset"))
     dataset.full_init()
@@ -65,11 +78,33 @@ def measure_images(
     loader = Runner.build_dataloader(
         cfg | dict(dataset=dataset, sampler=None, batch_sampler=sampler)
     )
-    was_training = inner.training
-    inner.eval()
+    return ids, [i for batch in sampler.batches for i in batch], loader
+
+
+@torch.inference_mode()
+def measure_images(
+    model: nn.Module,
+    dataloader: dict,
+    measure: Callable[[Tensor, Tensor], Tensor] | None,
+    features: bool = False,
+) -> Measurement:
+    """Apply ``measure`` to the probabilities of every image of a data set.
+
+    The model runs in eval mode, without NMS if it is a TwoClassifierModel. Batches are dealt out
+    whole to the processes, so the values do not depend on their number.
+
+    Args:
+        model: a TwoClassifierModel or any detector of mmdet, see
+            :class:`~ads_det.models.plain.PlainDetector`; distributed or not; its mode is restored.
+        dataloader: config of the loader (``dataset``, ``batch_size``, ``num_workers``).
+        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,), or None.
+        features: whether to keep the pooled features.
+    """
+    inner = with_probabilities(model)
+    ids, positions, loader = build_shard(dataloader)
     parts: dict[str, list[Tensor]] = dict(values=[], features=[])
     unreadable: list[str] = []
-    try:
+    with evaluating(unwrap(model)):
         for batch in progress_bar(loader, "score"):
             samples = batch["data_samples"]
             if isinstance(samples, list):  # images in memory were read before
@@ -81,10 +116,7 @@ def measure_images(
                 parts["values"].append(measure(y1, y2).double().cpu())
             if pooled:
                 parts["features"].append(pooled[0].cpu())
-    finally:
-        inner.train(was_training)
     own = {name: torch.cat(part).numpy() for name, part in parts.items() if part}
-    positions = [i for batch in sampler.batches for i in batch]
     shards: list[Any] = all_gather_object((positions, own, unreadable))
     refused = {name for _, _, names in shards for name in names}
     kept = [i for i, name in enumerate(ids) if name not in refused]

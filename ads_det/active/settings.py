@@ -16,6 +16,8 @@ from ads_det.active.strategies import Strategy
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
+ORACLES = ("simulated", "human")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -33,6 +35,13 @@ class Settings:
         prepare: config of a function that puts the data in place before the first cycle.
         warm_start: begin each cycle with the weights of the one before; else with the model's
             initial ones, as the paper does.
+        initial_strategy: chooses the first ``initial`` images instead of chance, such as
+            ``'ads_det.CoreSet'``; it sees the untrained (or pretrained) model.
+        oracle: ``'simulated'``: the data set knows all labels; ``'human'``: the loop hands out
+            each batch in ``to_label/`` and ends; it goes on after tools/import_labels.py.
+        proposal_threshold: least score of a box that ``to_label/`` proposes.
+        min_gain: of the metric; the advice after a cycle is to stop when the next budget is
+            expected to bring less.
 
     Raises:
         ADSError: if a value has no meaning.
@@ -46,10 +55,24 @@ class Settings:
     subset: int | None = None
     prepare: dict | None = None
     warm_start: bool = False
+    initial_strategy: dict | str | None = None
+    oracle: str = "simulated"
+    proposal_threshold: float = 0.3
+    min_gain: float = 0.005
 
     def __post_init__(self) -> None:
         if not isinstance(self.warm_start, bool):
             raise ADSError(f"active_learning.warm_start is {self.warm_start!r}; use True or False.")
+        if self.oracle not in ORACLES:
+            raise ADSError(
+                f"active_learning.oracle is {self.oracle!r}; use one of {', '.join(ORACLES)}."
+            )
+        for name in ("proposal_threshold", "min_gain"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+                raise ADSError(
+                    f"active_learning.{name} is {value!r}; use a number from 0 to below 1."
+                )
         for name in ("initial", "budget", "cycles", "subset"):
             value = getattr(self, name)
             if name == "initial" and isinstance(value, str):
@@ -91,18 +114,26 @@ class Settings:
             raise ADSError(f"active_learning.{missing[0]} is missing; add it to the config.")
         settings = cls(**block)
         settings.build_strategy()
+        if settings.initial_strategy is not None:
+            settings.build_strategy("initial_strategy")
+            if isinstance(settings.initial, str):
+                raise ADSError(
+                    "active_learning.initial_strategy would choose the first images, but "
+                    f"active_learning.initial lists them ({settings.initial}); give their number, "
+                    "or leave initial_strategy out."
+                )
         return settings
 
-    def build_strategy(self) -> Strategy:
-        """The strategy object.
+    def build_strategy(self, key: str = "strategy") -> Strategy:
+        """The object of ``strategy`` or ``initial_strategy``.
 
         Raises:
             ADSError: if it is unknown or an argument has no meaning.
         """
-        given = self.strategy
+        given = getattr(self, key)
         if not isinstance(given, (str, dict)):
             raise ADSError(
-                f"active_learning.strategy is {given!r}; use a name such as 'ads_det.Entropy' or a "
+                f"active_learning.{key} is {given!r}; use a name such as 'ads_det.Entropy' or a "
                 "dict of type and arguments."
             )
         arguments = dict(type=given) if isinstance(given, str) else dict(given)
@@ -110,11 +141,11 @@ class Settings:
         build = STRATEGIES.get(name) if isinstance(name, str) else name
         if build is None:
             known = ", ".join(f"ads_det.{key}" for key in sorted(STRATEGIES.module_dict))
-            raise ADSError(f"active_learning.strategy.type is {name!r}; use one of {known}.")
+            raise ADSError(f"active_learning.{key}.type is {name!r}; use one of {known}.")
         try:
             strategy: Strategy = build(**arguments)
         except (TypeError, ValueError) as error:
-            raise ADSError(f"active_learning.strategy ({name}): {error}.") from error
+            raise ADSError(f"active_learning.{key} ({name}): {error}.") from error
         return strategy
 
     def check_pool(self, size: int, initial: int) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from ads_det.active.loop import check_strategy
+from ads_det.active.checks import check_strategy
+from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
@@ -99,7 +100,7 @@ def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str,
     accepted = _arguments(wanted)
     kept = {k: v for k, v in given.items() if k in accepted}
     cfg.active_learning.strategy = dict(type=f"ads_det.{wanted.__name__}", **kept)
-    check_strategy(STRATEGIES.build(dict(kept, type=wanted)), cfg.model)
+    check_strategy(Settings.from_config(cfg), cfg)
     return cfg
 
 

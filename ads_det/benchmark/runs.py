@@ -18,7 +18,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ads_det.active.loop import COPIED
+from ads_det.active.work_dir import COPIED
 from ads_det.benchmark.methods import Method
 from ads_det.console import progress_bar, say
 from ads_det.errors import ADSError

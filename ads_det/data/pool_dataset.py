@@ -16,7 +16,6 @@ from ads_det.data.readable import find_unreadable, loader_refuses
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, read_ids
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_NAMED = 20  # skipped boxes of a file that a message names one by one
 
 

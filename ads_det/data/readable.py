@@ -1,16 +1,39 @@
-"""Which images can be read."""
+"""Which images there are, and which can be read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import mmcv
 from PIL import Image
 
 from ads_det.console import progress_bar
+from ads_det.errors import ADSError
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _THREADS = 4
+
+
+def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
+    """Path of every image below a folder by its relative path, sorted.
+
+    Raises:
+        ADSError: if there is no such folder.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ADSError(f"The image folder {root} does not exist; correct `data_root`.")
+    paths: dict[str, str] = {}
+    for place, subfolders, files in os.walk(root):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
+                path = Path(place, name)
+                paths[path.relative_to(root).as_posix()] = str(path)
+    return dict(sorted(paths.items()))
 
 
 def why_unreadable(path: str) -> str | None:

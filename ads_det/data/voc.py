@@ -11,7 +11,8 @@ from typing import Any
 from mmdet.datasets import VOCDataset as MMDetVOCDataset
 from mmdet.datasets import XMLDataset
 
-from ads_det.data.pool_dataset import IMAGE_SUFFIXES, PoolDatasetMixin
+from ads_det.data.pool_dataset import PoolDatasetMixin
+from ads_det.data.readable import IMAGE_SUFFIXES
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.registry import DATASETS

@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.engine.ads_hook import ADSHook
 from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
+from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic
@@ -103,12 +104,12 @@ def delete_checkpoints(work_dir: Path) -> None:
             file.unlink()
 
 
-def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRunner:
+def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> CycleRunner:
     """A Runner that tests, or lends its model for scoring; nothing of it trains.
 
     Args:
         cfg: the run's config.
-        checkpoint: weights to load.
+        checkpoint: weights to load; None for those that a training begins with.
         work_dir: where its log goes.
     """
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
@@ -119,7 +120,10 @@ def evaluation_runner(cfg: Config, checkpoint: Path, work_dir: Path) -> CycleRun
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ads_det.ProgressHook")]
     _allow_frozen_parts(cfg)
     runner = CycleRunner.from_cfg(cfg)
-    read_model(runner.model, checkpoint)
+    if checkpoint is None:
+        unwrap(runner.model).init_weights()
+    else:
+        read_model(runner.model, checkpoint)
     return runner
 
 

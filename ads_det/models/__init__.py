@@ -6,6 +6,7 @@ from ads_det.models.backbones import CIFARVGG, CIFARResNet
 from ads_det.models.base import TwoClassifierModel
 from ads_det.models.classifier import ADSClassifier
 from ads_det.models.detector import ADSDetector
+from ads_det.models.plain import PlainDetector
 from ads_det.models.preprocessor import BatchAugmentPreprocessor
 from ads_det.models.ssd_head import ADSSSDHead
 
@@ -16,5 +17,6 @@ __all__ = [
     "ADSSSDHead",
     "BatchAugmentPreprocessor",
     "CIFARResNet",
+    "PlainDetector",
     "TwoClassifierModel",
 ]

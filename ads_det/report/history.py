@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ads_det.files import write_atomic, write_csv, write_json
+from ads_det.report.advice import Advice, advise
 from ads_det.report.curves import plot_learning_curve
 
 _CLASSIFIERS = ("mean", "f1", "f2")
@@ -22,10 +23,21 @@ class History:
     Args:
         work_dir: receives ``history.json``, ``history.csv`` and ``learning_curve.png``.
         metric: key of the evaluation to show, such as ``'pascal_voc/mAP'``.
+        budget: images of the next purchase, for the advice; None for no advice.
+        min_gain: of the metric, for which a purchase is worth its price; 0 never says stop.
+        most: images that can be labelled in all; None for no bound.
     """
 
-    def __init__(self, work_dir: Path, metric: str) -> None:
+    def __init__(
+        self,
+        work_dir: Path,
+        metric: str,
+        budget: int | None = None,
+        min_gain: float = 0.0,
+        most: int | None = None,
+    ) -> None:
         self.work_dir, self.metric = work_dir, metric
+        self.budget, self.min_gain, self.most = budget, min_gain, most
         self.rows: list[dict[str, Any]] = []
 
     def add(self, result: dict[str, Any], seconds: dict[str, float]) -> None:
@@ -39,7 +51,9 @@ class History:
 
     def write(self) -> None:
         """Write the three files atomically."""
-        write_json(self.work_dir / "history.json", dict(metric=self.metric, cycles=self.rows))
+        advice = self._advice(self.budget, self.min_gain, self.most)
+        content = dict(metric=self.metric, cycles=self.rows, advice=advice and advice.to_dict())
+        write_json(self.work_dir / "history.json", content)
         flat = [self._flat(row) for row in self.rows]
         write_csv(self.work_dir / "history.csv", list(flat[0]), [list(r.values()) for r in flat])
         write_atomic(
@@ -60,6 +74,28 @@ class History:
         with console.capture() as capture:
             console.print(table)
         return capture.get()
+
+    def advice_text(
+        self, budget: int | None = None, min_gain: float | None = None, most: int | None = None
+    ) -> str:
+        """Advice after the last cycle; empty as long as there is none.
+
+        Args:
+            budget: instead of the one given to the constructor, as are the others.
+            min_gain: see there.
+            most: see there.
+        """
+        advice = self._advice(
+            self.budget if budget is None else budget,
+            self.min_gain if min_gain is None else min_gain,
+            self.most if most is None else most,
+        )
+        return advice.text() if advice else ""
+
+    def _advice(self, budget: int | None, min_gain: float, most: int | None) -> Advice | None:
+        if budget is None:
+            return None
+        return advise(self.rows, self.metric, budget, min_gain, most)
 
     def _flat(self, row: dict[str, Any]) -> dict[str, Any]:
         flat = {k: row[k] for k in ("cycle", "labeled_images", "labeled_objects")}

@@ -137,7 +137,7 @@ def test_before_the_first_purchase_only_initial_labels_exist(finished, digits, t
             (root / "Annotations" / f"{name}.xml").unlink()
     loop = ActiveLearningLoop(tiny_config(digits, **_moved(root)), tmp_path / "run")
     folder = tmp_path / "run/cycle_00"
-    Cycle(loop.cfg, loop.settings, loop.pool, 0, folder, loop.seed).run(select=True)
+    Cycle(loop.cfg, loop.settings, loop.pool, loop.oracle, 0, folder, loop.seed).run(select=True)
     for name in ("scores.csv", "picks.txt"):
         assert (folder / name).read_text() == (finished / "cycle_00" / name).read_text()
 

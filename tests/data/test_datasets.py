@@ -9,8 +9,8 @@ from mmdet.datasets import VOCDataset as MMDetVOCDataset
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
+from ads_det.data.image_folder import ImageFolderDataset
 from ads_det.data.pool_dataset import PoolDatasetMixin
-from ads_det.data.unlabeled import ImageFolderDataset
 from ads_det.data.voc import VOCDataset
 from ads_det.errors import ADSError
 from ads_det.files import read_ids

@@ -1,0 +1,129 @@
+"""The small state of a run on disk, and that it belongs to this run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ads_det.active.pool import Pool
+from ads_det.errors import ADSError
+from ads_det.files import write_text
+from ads_det.lock import lock_folder
+
+COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
+
+# what may differ when a run goes on: none of it changes what the run computes
+_FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
+_FREE_ENTRIES = {
+    "active_learning": {"cycles", "metric", "min_gain", "proposal_threshold"},
+    "randomness": {"seed"},
+}
+
+
+class WorkDir:
+    """The work directory of a run: its lock, its config and ``pool.json``.
+
+    Args:
+        path: of the folder.
+        cfg: config of the run.
+        seed: of the run.
+    """
+
+    def __init__(self, path: str | Path, cfg: Config, seed: int) -> None:
+        self.path, self._cfg = Path(path), cfg
+        self._facts: dict[str, Any] = dict(seed=seed, config=fingerprint(cfg))
+
+    @property
+    def state(self) -> Path:
+        """The file that holds the pool."""
+        return self.path / "pool.json"
+
+    def has_run(self) -> bool:
+        """Whether a run has begun here."""
+        return self.state.exists()
+
+    def lock(self) -> None:
+        """Keep other processes out until this one ends.
+
+        Raises:
+            ADSError: if another has the folder.
+        """
+        self._lock = lock_folder(self.path)
+
+    def begin(self, pool: Pool) -> None:
+        """Make and lock the folder and write the first state.
+
+        Raises:
+            ADSError: if it cannot be made, or holds a part of another run.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.lock()
+            if self.has_run():
+                raise ADSError(f"{self.path} was taken by another run; choose another.")
+            strange = [p for p in self.path.glob("cycle_*") if not (p / COPIED).exists()]
+            if strange:
+                raise ADSError(
+                    f"{self.path} holds {strange[0].name} but no pool.json; restore pool.json, "
+                    "delete the folder, or choose another --work-dir."
+                )
+            write_text(self.path / "config.py", self._cfg.pretty_text)
+        except OSError as error:
+            raise ADSError(
+                f"The work directory {self.path} cannot be made ({error.strerror}); make it "
+                "writable or choose another --work-dir."
+            ) from error
+        self.save(pool)
+
+    def save(self, pool: Pool) -> None:
+        """Write the state."""
+        pool.save(self.state, self._facts)
+
+    def read_pool(self, ids: list[str]) -> Pool:
+        """The state, if it is that of this config, seed and data set.
+
+        Args:
+            ids: of all images of the data set.
+
+        Raises:
+            ADSError: if it is not, or broken.
+        """
+        pool, stored = Pool.load(self.state)
+        theirs, ours = stored.get("config", {}), self._facts["config"]
+        changed = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+        if stored.get("seed") != self._facts["seed"]:
+            changed.append("the seed")
+        if changed:
+            raise ADSError(
+                f"The run in {self.path} was started with other settings (they differ in "
+                f"{', '.join(changed)}); use those of {self.path / 'config.py'} or another "
+                "--work-dir."
+            )
+        if set(pool.ids) != set(ids):
+            odd = sorted(set(pool.ids) ^ set(ids))
+            raise ADSError(
+                f"The data set is no longer the one of the run in {self.path} ({odd[0]!r} and "
+                f"{len(odd) - 1} more images came or went); restore it or use another --work-dir."
+            )
+        return pool
+
+
+def fingerprint(cfg: Config) -> dict[str, str]:
+    """A short hash of each top-level key that matters, so that a difference can be named.
+
+    Left out are the number of cycles, since a finished run may be given more; what only the
+    table, the advice and the proposals use; and the seed, which is compared by itself.
+    """
+    hashes = {}
+    for key, value in cfg.to_dict().items():
+        if key in _FREE_KEYS:
+            continue
+        if key in _FREE_ENTRIES:
+            value = {k: v for k, v in (value or {}).items() if k not in _FREE_ENTRIES[key]}
+        text = json.dumps(value, sort_keys=True, default=repr)
+        hashes[key] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return hashes

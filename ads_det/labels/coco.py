@@ -1,0 +1,168 @@
+"""COCO: one JSON file with the sections ``images``, ``annotations`` and ``categories``."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ads_det.errors import ADSError
+from ads_det.files import write_text
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.checks import check_writable, finite, load_json, once_each, read_box, read_size
+
+
+def write_coco(images: Sequence[ImageLabels], classes: Sequence[str], path: Path) -> None:
+    """Write a file that pycocotools and most tools read.
+
+    An image has our own key ``checked``, true or false, where that is known; others ignore it.
+
+    Raises:
+        ADSError: if an image or class occurs twice, a box is of another class, or the disk
+            refuses the file.
+    """
+    check_writable(images, classes)
+    categories = {name: number for number, name in enumerate(classes, start=1)}
+    entries: list[dict] = []
+    annotations: list[dict] = []
+    for image_id, labels in enumerate(images, start=1):
+        entry = dict(id=image_id, file_name=labels.image, width=labels.width, height=labels.height)
+        entries.append(entry if labels.checked is None else dict(entry, checked=labels.checked))
+        for box in labels.boxes:
+            width, height = box.x2 - box.x1, box.y2 - box.y1
+            annotation = dict(
+                id=len(annotations) + 1,
+                image_id=image_id,
+                category_id=categories[box.name],
+                bbox=[box.x1, box.y1, width, height],
+                segmentation=[],  # some readers want the key
+                area=width * height,
+                iscrowd=0,
+            )
+            annotations.append(
+                annotation if box.score is None else annotation | {"score": box.score}
+            )
+    sections = dict(
+        images=entries,
+        annotations=annotations,
+        categories=[dict(id=number, name=name) for name, number in categories.items()],
+    )
+    lines = (  # an entry a line: a file that people can read, and a quarter as long as indented
+        f'"{section}": [\n' + ",\n".join(_dump(entry) for entry in content) + "\n]"
+        for section, content in sections.items()
+    )
+    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _dump(entry: dict) -> str:
+    return json.dumps(entry, ensure_ascii=False)
+
+
+def read_coco(path: Path) -> list[ImageLabels]:
+    """All images of a file, in its order.
+
+    An image without boxes has ``checked=None`` unless our own key ``checked`` tells: COCO
+    itself cannot say whether somebody has looked at it.
+
+    Raises:
+        ADSError: if something is not as COCO's format wants it, or an annotation is no box.
+    """
+    content = load_json(path)
+    entries = _by_id(content, "images", path)
+    names = {
+        number: _text(category, "name", f"{path}: category {number!r}")
+        for number, category in _by_id(content, "categories", path).items()
+    }
+    boxes: dict[int | str, list[Box]] = defaultdict(list)
+    for number, annotation in enumerate(_section(content, "annotations", path), start=1):
+        where = f"{path}: annotation {annotation.get('id', f'number {number}')!r}"
+        image_id = annotation.get("image_id")
+        if not isinstance(image_id, (int, str)) or image_id not in entries:
+            raise ADSError(
+                f"{where} belongs to the image {image_id!r}, which `images` does not have; add "
+                "the image or delete the annotation."
+            )
+        boxes[image_id].append(_read_annotation(annotation, names, where))
+    images = [
+        _read_image(entry, tuple(boxes[number]), f"{path}: image {number!r}")
+        for number, entry in entries.items()
+    ]
+    return once_each(images, path)
+
+
+def _section(content: Any, name: str, path: Path) -> list[dict]:
+    section = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(section, list):
+        raise ADSError(
+            f"{path} has no list `{name}`, which COCO's format requires; export it again as COCO."
+        )
+    for number, entry in enumerate(section, start=1):
+        if not isinstance(entry, dict):
+            raise ADSError(f"{path}: entry {number} of `{name}` is no object; correct it.")
+    return section
+
+
+def _by_id(content: Any, name: str, path: Path) -> dict[int | str, dict]:
+    entries: dict[int | str, dict] = {}
+    for number, entry in enumerate(_section(content, name, path), start=1):
+        key = entry.get("id")
+        if not isinstance(key, (int, str)):
+            raise ADSError(f"{path}: entry {number} of `{name}` has no `id`; add it.")
+        if key in entries:
+            raise ADSError(f"{path} gives two entries of `{name}` the id {key!r}; renumber them.")
+        entries[key] = entry
+    return entries
+
+
+def _text(entry: dict, key: str, where: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value:
+        raise ADSError(f"{where} has no `{key}`; add it.")
+    return value
+
+
+def _read_annotation(annotation: dict, names: dict[int | str, str], where: str) -> Box:
+    category = annotation.get("category_id")
+    if not isinstance(category, (int, str)) or category not in names:
+        raise ADSError(
+            f"{where} is of the category {category!r}, which `categories` does not have; add the "
+            "category or correct the annotation."
+        )
+    if annotation.get("iscrowd"):
+        raise ADSError(
+            f"{where} marks a region with many objects (`iscrowd`), which is no box of one object; "
+            "delete it or draw its objects."
+        )
+    attributes = annotation.get("attributes")
+    if isinstance(attributes, dict) and attributes.get("rotation"):
+        raise ADSError(
+            f"{where} is a rotated box, which detectors here do not know; draw it upright."
+        )
+    bbox = annotation.get("bbox")
+    try:
+        if not isinstance(bbox, list) or any(isinstance(value, str) for value in bbox):
+            raise ValueError
+        x, y, width, height = map(finite, bbox)
+    except ValueError as error:
+        raise ADSError(
+            f"{where} has no `bbox` of four finite numbers [x, y, width, height], but {bbox!r}; "
+            "correct it."
+        ) from error
+    if width < 0 or height < 0:
+        raise ADSError(f"{where} has a `bbox` {bbox} of negative width or height; correct it.")
+    return read_box(where, names[category], (x, y, x + width, y + height), annotation.get("score"))
+
+
+def _read_image(entry: dict, boxes: tuple[Box, ...], where: str) -> ImageLabels:
+    checked = entry.get("checked", True if boxes else None)
+    if checked is not None and not isinstance(checked, bool):
+        raise ADSError(f"{where} has a `checked` of {checked!r}; write true or false.")
+    return ImageLabels(
+        _text(entry, "file_name", where),
+        read_size(entry.get("width"), where),
+        read_size(entry.get("height"), where),
+        boxes,
+        checked,
+    )

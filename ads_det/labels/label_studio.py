@@ -1,0 +1,227 @@
+"""Label Studio: a JSON list of tasks."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ads_det.errors import ADSError
+from ads_det.files import write_text
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.checks import (
+    check_writable,
+    finite,
+    load_json,
+    once_each,
+    read_box,
+    read_size,
+)
+from ads_det.labels.xml import xml_text
+
+_UPLOAD = re.compile(r"/?data/upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)")
+_NO_SHAPE = {  # results that say something of the image, a region or a text, but draw nothing
+    *("choices", "datetime", "number", "pairwise", "ranker", "rating", "relation", "taxonomy"),
+    *("textarea",),
+}
+
+
+def write_label_studio(
+    images: Sequence[ImageLabels],
+    classes: Sequence[str],
+    path: Path,
+    image_url: Callable[[str], str],
+) -> None:
+    """Write tasks to import, whose boxes are predictions that a person then corrects.
+
+    Args:
+        image_url: gives the address that Label Studio shows an image from, by its id.
+
+    Raises:
+        ADSError: if an image or class occurs twice, a box is of another class, the size of an
+            image with boxes is unknown, or the disk refuses the file.
+    """
+    check_writable(images, classes)
+    tasks = []
+    for labels in images:
+        data = dict(
+            image=image_url(labels.image),
+            image_id=labels.image,
+            width=labels.width,
+            height=labels.height,
+        )
+        prediction = [_prediction(labels)] if labels.boxes else []
+        tasks.append(json.dumps(dict(data=data, predictions=prediction), ensure_ascii=False))
+    write_text(path, "[\n" + ",\n".join(tasks) + "\n]\n")
+
+
+def _prediction(labels: ImageLabels) -> dict:
+    if labels.width <= 0 or labels.height <= 0:
+        raise ADSError(
+            f"The size of the image {labels.image!r} is unknown, and Label Studio's boxes are in "
+            "per cent of it; give width and height."
+        )
+    across, down = 100 / labels.width, 100 / labels.height
+    result = []
+    for number, box in enumerate(labels.boxes):
+        region = dict(
+            id=f"box{number}",
+            type="rectanglelabels",
+            from_name="label",
+            to_name="image",
+            original_width=labels.width,
+            original_height=labels.height,
+            image_rotation=0,
+            value=dict(
+                x=box.x1 * across,
+                y=box.y1 * down,
+                width=(box.x2 - box.x1) * across,
+                height=(box.y2 - box.y1) * down,
+                rotation=0,
+                rectanglelabels=[box.name],
+            ),
+        )
+        result.append(region if box.score is None else dict(region, score=box.score))
+    scores = [box.score for box in labels.boxes if box.score is not None]
+    prediction = dict(model_version="ads_det", result=result)
+    return dict(prediction, score=fmean(scores)) if scores else prediction
+
+
+def label_config(classes: Sequence[str]) -> str:
+    """The XML of a labelling interface for tasks of :func:`write_label_studio`."""
+    view = ET.Element("View")
+    ET.SubElement(view, "Image", name="image", value="$image", zoom="true")
+    labels = ET.SubElement(view, "RectangleLabels", name="label", toName="image")
+    for name in classes:
+        ET.SubElement(labels, "Label", value=name)
+    return xml_text(view)
+
+
+def read_label_studio(path: Path) -> list[ImageLabels]:
+    """All images of an export as JSON or JSON-MIN, in its order.
+
+    An image is checked if somebody submitted an annotation, be it without boxes; predictions and
+    skipped annotations do not count. Boxes are rounded to a thousandth of a pixel.
+
+    Raises:
+        ADSError: if something is not as Label Studio exports it, a shape is no upright box, or
+            annotations of one image differ.
+    """
+    content = load_json(path)
+    if not isinstance(content, list) or not all(isinstance(task, dict) for task in content):
+        raise ADSError(f"{path} is no list of tasks; export from Label Studio as JSON.")
+    tasks: dict[Any, list[dict]] = {}
+    for number, task in enumerate(content, start=1):  # JSON-MIN has an entry an annotation
+        key = ("number", number) if "data" in task else ("id", str(task.get("id", number)))
+        tasks.setdefault(key, []).append(task)
+    images = []
+    for (kind, key), entries in tasks.items():
+        where = f"{path}: task {entries[0].get('id', f'{kind} {key}')}"
+        try:
+            images.append(_read_task(entries, where))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ADSError(
+                f"{where} is not as Label Studio exports it ({type(error).__name__}: {error}); "
+                "export again as JSON."
+            ) from error
+    return once_each(images, path)
+
+
+def _read_task(entries: list[dict], where: str) -> ImageLabels:
+    if "data" in entries[0]:
+        data = entries[0]["data"]
+        annotations = [
+            list(annotation["result"])
+            for annotation in entries[0].get("annotations", ())
+            if not annotation.get("was_cancelled")
+        ]
+    else:
+        data = entries[0]
+        annotations = [
+            list(_short_results(entry))
+            for entry in entries
+            if entry.get("annotation_id") is not None or any(_short_results(entry))
+        ]
+    size = read_size(data.get("width"), where), read_size(data.get("height"), where)
+    versions: list[list[Box]] = []
+    for annotation in annotations:
+        boxes = []
+        for result in annotation:
+            if result["type"] not in _NO_SHAPE:
+                box, size = _read_result(result, size, where)
+                boxes.append(box)
+        versions.append(boxes)
+    first, *others = map(_comparable, versions or [[]])
+    if any(other != first for other in others):
+        raise ADSError(
+            f"{where} has {len(versions)} annotations with different boxes; delete all but one in "
+            "Label Studio and export again."
+        )
+    agreed = tuple(versions[0]) if versions else ()
+    return ImageLabels(_image_name(data, where), *size, agreed, checked=bool(versions))
+
+
+def _comparable(boxes: list[Box]) -> list[tuple]:
+    return sorted((box.name, *box.corners) for box in boxes)
+
+
+def _short_results(entry: dict) -> Iterator[dict]:
+    """The results of an entry of JSON-MIN, as far as they draw something, as in JSON."""
+    for values in entry.values():
+        for value in values if isinstance(values, list) else ():
+            if isinstance(value, dict) and "original_width" in value:
+                kinds = [key for key in value if key.endswith("labels")]
+                if kinds or not _NO_SHAPE & value.keys():
+                    yield dict(value, type=kinds[0] if kinds else "shape", value=value)
+
+
+def _read_result(result: dict, size: tuple[int, int], where: str) -> tuple[Box, tuple[int, int]]:
+    """A box and the width and height of the image, in pixels; ``size`` is what is known of it."""
+    value = result["value"]
+    if result["type"] != "rectanglelabels":
+        raise ADSError(
+            f"{where} has a result of the type {result['type']!r}; only upright boxes "
+            "(rectanglelabels) can be read: delete it or draw a box."
+        )
+    if value.get("rotation") or result.get("image_rotation"):
+        raise ADSError(
+            f"{where} has a box or image that was rotated, which detectors here do not know; turn "
+            "the image back and draw the box upright."
+        )
+    width = read_size(result.get("original_width"), where) or size[0]
+    height = read_size(result.get("original_height"), where) or size[1]
+    if not width or not height:
+        raise ADSError(
+            f"{where} has a box but does not say the size of the image, of which boxes are a part "
+            "in per cent; add width and height to its data."
+        )
+    names = value.get("rectanglelabels") or [""]
+    if len(names) > 1:
+        raise ADSError(
+            f"{where} has a box with the labels {', '.join(map(repr, names))}; leave it one."
+        )
+    x, y, across, down = (finite(value[key]) for key in ("x", "y", "width", "height"))
+    corners = (x * width, y * height, (x + across) * width, (y + down) * height)
+    return read_box(where, names[0], (round(c / 100, 3) for c in corners)), (width, height)
+
+
+def _image_name(data: dict, where: str) -> str:
+    if isinstance(data.get("image_id"), str):
+        return data["image_id"]
+    url = data.get("image")
+    if not isinstance(url, str) or not url:
+        raise ADSError(
+            f"{where} has no `image` in its data; name the variable of the image so "
+            '(value="$image" in the labelling interface).'
+        )
+    parts = urlsplit(url)
+    if parts.path.rstrip("/").endswith("data/local-files"):
+        return parse_qs(parts.query)["d"][0].lstrip("/")
+    name = unquote(parts.path)
+    upload = _UPLOAD.fullmatch(name)
+    return upload[1] if upload else name.lstrip("/")

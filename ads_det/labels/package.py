@@ -1,0 +1,119 @@
+"""What a person needs to label a batch: images, their order, and the model's proposals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from ads_det.errors import ADSError
+from ads_det.files import cannot_write, write_csv, write_text
+from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.coco import write_coco
+from ads_det.labels.cvat import write_cvat
+from ads_det.labels.label_studio import label_config, write_label_studio
+from ads_det.labels.sizes import upright_size
+from ads_det.labels.voc import write_voc
+
+_README = """{count} images to label. Classes: {classes}.
+
+ranked.csv                    the images, the most wanted first, with the model's score
+images/                       the images
+proposals/                    boxes that the model proposes; correct them instead of drawing anew
+    coco.json                 COCO
+    voc/                      VOC XML, one file an image with a box
+    cvat.xml                  CVAT for images 1.1
+    label_studio.json         Label Studio tasks with predictions
+label_studio_config.xml       Label Studio's labelling interface
+classes.txt                   one class a line
+
+Draw each box tightly around all of an object that can be seen. An image without any object of the
+classes is worth as much: save it without a box.
+
+CVAT: make a task with the classes as labels and the images; "Upload annotations", format
+"CVAT 1.1", proposals/cvat.xml; when done "Export", format "CVAT for images 1.1".
+
+Label Studio: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
+LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. Make a project, paste
+label_studio_config.xml as its interface, add the folder images as local storage (do not sync it),
+import proposals/label_studio.json; when done export as JSON.
+
+Tools for VOC or COCO (labelImg and others): open images and proposals/voc or proposals/coco.json.
+
+Then give the exported file or folder to tools/import_labels.py.
+"""
+
+
+def write_package(
+    folder: Path,
+    paths: Mapping[str, str],
+    scores: Mapping[str, float],
+    proposals: Mapping[str, ImageLabels],
+    classes: Sequence[str],
+) -> None:
+    """Write a folder that an annotator can work with, whole or not at all.
+
+    Args:
+        folder: to make; must not exist.
+        paths: path of each image by its id, the most wanted first.
+        scores: of the ids; of none if nothing ranked them.
+        proposals: the model's boxes by id; images without an entry get none.
+        classes: of the project.
+
+    Raises:
+        ADSError: if it cannot be written.
+    """
+    temporary = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        images = [_link(path, temporary / "images", name) for name, path in paths.items()]
+        labels = [
+            _proposal(name, paths[key], proposals.get(key))
+            for key, name in zip(paths, images, strict=True)
+        ]
+        rows = [
+            (rank, name, scores.get(key, ""), len(image.boxes))
+            for rank, (key, name, image) in enumerate(zip(paths, images, labels), start=1)
+        ]
+        write_csv(temporary / "ranked.csv", ("rank", "image", "score", "proposed_boxes"), rows)
+        out = temporary / "proposals"
+        out.mkdir()
+        write_coco(labels, classes, out / "coco.json")
+        write_voc(labels, classes, out / "voc")
+        write_cvat(labels, classes, out / "cvat.xml")
+        write_label_studio(labels, classes, out / "label_studio.json", _local_file)
+        write_text(temporary / "label_studio_config.xml", label_config(classes))
+        write_text(temporary / "classes.txt", "".join(f"{name}\n" for name in classes))
+        named = ", ".join(classes)
+        write_text(temporary / "README.txt", _README.format(count=len(images), classes=named))
+        os.rename(temporary, folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise ADSError(cannot_write(folder, error)) from error
+
+
+def _local_file(name: str) -> str:
+    """The address that Label Studio serves a file of its document root at."""
+    return f"/data/local-files/?d={quote(f'images/{name}')}"
+
+
+def _link(path: str, folder: Path, image_id: str) -> str:
+    """Link or copy an image; returns its name, the id with a suffix."""
+    suffix = PurePosixPath(path).suffix
+    name = image_id if image_id.endswith(suffix) else image_id + suffix
+    target = folder / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(os.path.realpath(path), target)
+    except OSError:  # another disk, or one without links
+        shutil.copyfile(path, target)
+    return name
+
+
+def _proposal(name: str, path: str, labels: ImageLabels | None) -> ImageLabels:
+    if labels is None or not labels.width:
+        return ImageLabels(name, *upright_size(path), checked=False)
+    return labels.named(name)

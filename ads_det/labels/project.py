@@ -1,0 +1,202 @@
+"""From a folder of images, and labels if there are any, to a config that the loop can run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ads_det.errors import ADSError
+from ads_det.files import first_twice, write_ids, write_text
+from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.complete import complete
+from ads_det.labels.names import ImageNames
+from ads_det.labels.read import read_labels
+from ads_det.labels.store import LabelStore
+
+GIVEN = "given"  # the name of the labels that a project begins with
+
+_CONFIG = """\
+# A project for labelling, written by tools/init_project.py. Change what you like before the first
+# run; docs/labelling.md says what the settings of `active_learning` mean.
+_base_ = {base!r}
+
+classes = {classes!r}
+images = dict(
+    type="ads_det.ImageFolderDataset",
+    ann_file="",
+    data_root={images!r},
+    labels={labels!r},
+    metainfo=dict(classes=classes),
+)
+train_dataloader = dict(dataset=dict(exclude={test!r}, **images))
+test_dataloader = dict(dataset=dict(ids={test!r}, **images))
+model = dict(bbox_head=dict(num_classes=len(classes)))
+active_learning = dict(
+    oracle="human",
+    initial={initial!r},
+    budget={budget!r},
+    cycles={cycles!r},{first}
+)
+del images, classes
+"""
+
+
+@dataclass
+class Labels:
+    """What was found in an annotation file.
+
+    Args:
+        images: usable ones, by id.
+        problems: what was not used, in words.
+    """
+
+    images: dict[str, ImageLabels] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def classes(self) -> list[str]:
+        """Names of all classes in their alphabetical order."""
+        return sorted({box.name for image in self.images.values() for box in image.boxes})
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Refuse names that no format could keep.
+
+    Raises:
+        ADSError: if there is none, one is empty, or one is given twice.
+    """
+    if not classes or not all(name.strip() for name in classes):
+        raise ADSError("No class is known; name them with --classes, or give --labels with boxes.")
+    twice = first_twice(classes)
+    if twice is not None:
+        raise ADSError(f"--classes names {twice!r} twice; name each class once.")
+
+
+def find_labels(
+    path: Path, paths: Mapping[str, str], classes: Sequence[str], without_boxes: str
+) -> Labels:
+    """Read labels and set aside what cannot be right.
+
+    Args:
+        path: file or folder in one of the known formats.
+        paths: of all images, by id.
+        classes: wanted; all that occur, if empty. Objects of others are passed over.
+        without_boxes: ``'checked'`` or ``'skip'``, for images of which the file says neither.
+
+    Raises:
+        ADSError: if the file cannot be read.
+    """
+    found, names = Labels(), ImageNames(paths)
+    other_classes: dict[str, int] = {}
+    skipped = 0
+    for image in read_labels(path, classes, paths):
+        name = names.match(image.image)
+        if name is None:
+            found.problems.append(f"{image.image!r} of {path.name} is no image of the folder")
+            continue
+        boxes = image.boxes
+        if classes:
+            boxes = tuple(box for box in boxes if box.name in classes)
+            for box in image.boxes:
+                if box.name not in classes:
+                    other_classes[box.name] = other_classes.get(box.name, 0) + 1
+        unsaid = not image.boxes and image.checked is None
+        if not image.boxes and not image.checked and not (unsaid and without_boxes == "checked"):
+            skipped += unsaid
+            continue
+        whole, problem = complete(
+            replace(image, image=name, boxes=boxes, checked=True),
+            paths[name],
+            {box.name for box in boxes},
+        )
+        if problem:
+            found.problems.append(problem)
+        elif name in found.images and found.images[name].boxes != whole.boxes:
+            found.problems.append(f"{name!r} occurs twice with other boxes; the first was taken")
+        else:
+            found.images.setdefault(name, whole)
+    found.problems += [
+        f"{count} object(s) of the class {name!r}, which --classes does not name, were passed over"
+        for name, count in other_classes.items()
+    ]
+    if skipped:
+        found.problems.append(
+            f"{skipped} image(s) are listed without a box and count as not labelled; pass "
+            "--without-boxes checked if somebody looked and found no object"
+        )
+    return found
+
+
+def split_test(ids: Sequence[str], share: float, seed: int) -> list[str]:
+    """Random ids to measure on, at least one, in the order of ``ids``.
+
+    Args:
+        ids: to choose from.
+        share: of them.
+        seed: of the choice.
+    """
+    number = max(round(share * len(ids)), 1)
+    chosen = np.random.default_rng(seed).choice(len(ids), number, replace=False)
+    return [ids[i] for i in sorted(chosen)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the config of a project says."""
+
+    images: Path
+    classes: Sequence[str]
+    test: Sequence[str]
+    initial: Sequence[str] | int
+    budget: int
+    cycles: int
+    coverage: bool = False
+
+
+def write_project(out: Path, plan: Plan, labels: Sequence[ImageLabels], base: Path) -> Path:
+    """Write labels, lists and, last, the config.
+
+    Args:
+        out: folder of the project; made if missing.
+        plan: see there.
+        labels: that are known already.
+        base: config to inherit from.
+
+    Returns:
+        Path of the config, named like the folder.
+
+    Raises:
+        ADSError: if the folder holds a project already or cannot be written.
+    """
+    config = out / f"{out.resolve().name}.py"
+    store = LabelStore(out.resolve() / "labels")
+    if config.exists() or store.files():
+        raise ADSError(f"{out} already holds a project; choose another --out, or delete it.")
+    out.mkdir(parents=True, exist_ok=True)
+    test = out.resolve() / "test.txt"
+    write_ids(test, plan.test)
+    initial: str | int
+    if isinstance(plan.initial, int):
+        initial = plan.initial
+    else:
+        initial = str(out.resolve() / "initial.txt")
+        write_ids(Path(initial), plan.initial)
+    if labels:
+        store.add(labels, plan.classes, GIVEN)
+    first = '\n    initial_strategy="ads_det.CoreSet",' if plan.coverage else ""
+    text = _CONFIG.format(
+        base=os.fspath(base.resolve()),
+        classes=tuple(plan.classes),
+        images=os.fspath(plan.images.resolve()),
+        labels=os.fspath(store.folder),
+        test=os.fspath(test),
+        initial=initial,
+        budget=plan.budget,
+        cycles=plan.cycles,
+        first=first,
+    )
+    write_text(config, text)
+    return config

@@ -1,0 +1,148 @@
+"""VOC: a folder with one XML file an image.
+
+VOC counts pixels from 1. As mmdet does, all four numbers of a box are read less one, and written
+plus one, rounded.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ads_det.errors import ADSError
+from ads_det.files import cannot_write
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.checks import check_writable, files_below, once_each, read_box, read_size
+from ads_det.labels.names import stem
+from ads_det.labels.xml import add, read_xml, text_of, write_xml
+
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+def write_voc(images: Sequence[ImageLabels], classes: Sequence[str], folder: Path) -> None:
+    """Write ``<id without suffix>.xml`` for each image, with the same subfolders as the ids.
+
+    Of images that would share a name, such as ``a.jpg`` and ``a.png``, the names keep the suffix
+    (``a.jpg.xml``). An image without boxes that nobody has checked gets no file, because a file
+    without objects says that there are none.
+
+    Raises:
+        ADSError: if an image or class occurs twice, a box is of another class, an id leads out of
+            the folder, or the disk refuses a file.
+    """
+    check_writable(images, classes)
+    for labels in images:
+        parts = PurePosixPath(labels.image)
+        if parts.is_absolute() or ".." in parts.parts:
+            raise ADSError(
+                f"The image {labels.image!r} leads out of the folder {folder}; name images by "
+                "paths below one folder."
+            )
+    names = _file_names([labels.image for labels in images])
+    files = {folder / n: i for n, i in zip(names, images) if i.boxes or i.checked}
+    for parent in {folder, *(file.parent for file in files)}:
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ADSError(cannot_write(parent, error)) from error
+    for file, labels in files.items():
+        write_xml(file, _element(labels))
+
+
+def _file_names(images: Sequence[str]) -> list[str]:
+    """A name for each id; ids lose their suffix where the names stay different."""
+    names = [f"{stem(image)}.xml" for image in images]
+    while True:
+        count = Counter(names)
+        shorter = [n for n, i in zip(names, images) if count[n] > 1 and n != f"{i}.xml"]
+        if not shorter:
+            return names
+        taken = set(shorter)
+        names = [f"{i}.xml" if n in taken else n for n, i in zip(names, images)]
+
+
+def _element(labels: ImageLabels) -> ET.Element:
+    root = ET.Element("annotation")
+    add(root, "folder")  # of the data set, not of the image
+    add(root, "filename", labels.image)  # CVAT and datumaro look for it in the image folder
+    add(root, "path", labels.image)
+    size = add(root, "size")
+    add(size, "width", labels.width)
+    add(size, "height", labels.height)
+    add(size, "depth", 3)
+    for box in labels.boxes:
+        element = add(root, "object")
+        add(element, "name", box.name)
+        add(element, "pose", "Unspecified")
+        add(element, "truncated", 0)
+        add(element, "difficult", 0)
+        edges = add(element, "bndbox")
+        for edge, value in zip(_EDGES, box.corners):
+            add(edges, edge, round(value) + 1)
+    return root
+
+
+def read_voc(path: Path) -> list[ImageLabels]:
+    """All images of a folder of XML files, in the order of the files, or the one of a file.
+
+    An image is named by ``path`` if that is relative, else by ``filename`` in the XML's folder
+    (counted from ``path``), else by the XML. All of them count as checked.
+
+    Raises:
+        ADSError: if something is not as VOC's format wants it.
+    """
+    if path.is_dir():
+        files, folder = files_below(path, ".xml"), path
+    else:
+        files, folder = [path], path.parent
+    return once_each([_read_file(file, folder) for file in files], path)
+
+
+def _read_file(file: Path, folder: Path) -> ImageLabels:
+    root = read_xml(file)
+    if root.tag != "annotation":
+        raise ADSError(
+            f"{file} has the root <{root.tag}> where VOC's format wants <annotation>; take the "
+            "file away if it is none of the annotations."
+        )
+    return ImageLabels(
+        _image_name(root, file.relative_to(folder)),
+        read_size(text_of(root, "size/width"), str(file)),
+        read_size(text_of(root, "size/height"), str(file)),
+        tuple(_read_object(element, file) for element in root.iterfind("object")),
+        checked=True,
+    )
+
+
+def _image_name(root: ET.Element, file: Path) -> str:
+    """The name of the image; ``file`` is the XML's path relative to the read folder."""
+    path, name = text_of(root, "path"), text_of(root, "filename")
+    if path and not _is_absolute(path):
+        return path
+    if "/" in name and not _is_absolute(name):
+        return name  # some tools write the whole path here
+    return (file.parent / (name.replace("\\", "/").rpartition("/")[2] or file.stem)).as_posix()
+
+
+def _is_absolute(path: str) -> bool:
+    return PurePosixPath(path).is_absolute() or bool(PureWindowsPath(path).root)
+
+
+def _read_object(element: ET.Element, file: Path) -> Box:
+    name = text_of(element, "name")
+    edges = [text_of(element, f"bndbox/{edge}") for edge in _EDGES]
+    if not all(edges):
+        raise ADSError(
+            f"{file} has an object {name!r} whose `bndbox` lacks `{_EDGES[edges.index('')]}`; "
+            "draw it as a box or complete it."
+        )
+    for attribute in element.iterfind("attributes/attribute"):
+        if text_of(attribute, "name") == "rotation" and text_of(attribute, "value").strip("0."):
+            raise ADSError(
+                f"{file} has a rotated box of class {name!r}, which detectors here do not know; "
+                "draw it upright."
+            )
+    box = read_box(str(file), name, edges)
+    return Box(box.name, box.x1 - 1, box.y1 - 1, box.x2 - 1, box.y2 - 1)

@@ -1,0 +1,78 @@
+"""Names that other tools give to images."""
+
+import time
+import unicodedata
+
+import pytest
+
+from ads_det.errors import ADSError
+from ads_det.labels.read import ImageNames, match_image
+
+IDS = ["a.jpg", "train/b.jpg", "val/b.jpg", "train/deep/c.png", "v1.2.jpg", "VOC2007/000005"]
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("train/b.jpg", "train/b.jpg"),
+        ("c.png", "train/deep/c.png"),  # the end of an id
+        ("deep/c.png", "train/deep/c.png"),
+        ("images/train/b.jpg", "train/b.jpg"),  # the end of the name
+        ("/home/someone/data/a.jpg", "a.jpg"),
+        ("./val/b.jpg", "val/b.jpg"),
+        ("..\\images\\train\\deep\\c.png", "train/deep/c.png"),
+        ("a", "a.jpg"),  # no suffix
+        ("labels/train/b", "train/b.jpg"),
+        ("c", "train/deep/c.png"),
+        ("c.jpg", "train/deep/c.png"),  # converted
+        ("v1.2", "v1.2.jpg"),
+        ("000005.jpg", "VOC2007/000005"),
+        ("x.jpg", None),
+        ("ain/b.jpg", None),  # parts of the path count, not letters
+        ("jpg", None),
+        ("v1", None),
+        ("", None),
+        ("train", None),
+        ("A.jpg", None),
+    ],
+)
+def test_match(name, image):
+    assert match_image(name, IDS) == image
+
+
+@pytest.mark.parametrize("name", ["b.jpg", "b"])
+def test_a_name_of_two_images(name):
+    with pytest.raises(ADSError, match="may mean the image 'train/b.jpg' or 'val/b.jpg'"):
+        match_image(name, IDS)
+
+
+def test_an_exact_name_is_never_ambiguous():
+    assert match_image("b.jpg", [*IDS, "b.jpg"]) == "b.jpg"
+    assert match_image("other/b.jpg", [*IDS, "b.jpg"]) == "b.jpg"  # no other id is its end
+    assert match_image("x/a.jpg", ["a.jpg", "x/a.jpg"]) == "x/a.jpg"
+    with pytest.raises(ADSError, match="'a.jpg' or 'x/a.jpg'"):
+        match_image("y/x/a.jpg", ["a.jpg", "x/a.jpg"])
+
+
+def test_two_suffixes():
+    with pytest.raises(ADSError, match="'a.jpg' or 'a.png'.* with its suffix"):
+        match_image("a", ["a.jpg", "a.png"])
+    assert match_image("a.png", ["a.jpg", "a.png"]) == "a.png"
+
+
+def test_accents_as_macos_stores_them():
+    composed = unicodedata.normalize("NFC", "Müller/é.jpg")
+    split = unicodedata.normalize("NFD", composed)
+    assert composed != split
+    assert match_image(split, [composed]) == composed
+    assert match_image(composed, [split]) == split
+
+
+def test_many_names_are_fast():
+    ids = [f"folder{i % 100}/sub/image{i}.jpg" for i in range(50_000)]
+    start = time.perf_counter()
+    names = ImageNames(ids)
+    assert [names.match(f"labels/image{i}") for i in range(20)] == [None] * 20
+    assert [names.match(f"image{i}") for i in range(20_000)] == ids[:20_000]
+    assert time.perf_counter() - start < 10

@@ -1,0 +1,217 @@
+"""The format is seen from the content; archives are read like folders."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import ads_det.labels.read
+from ads_det.errors import ADSError
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.coco import write_coco
+from ads_det.labels.cvat import write_cvat
+from ads_det.labels.label_studio import write_label_studio
+from ads_det.labels.read import detect_format, read_labels
+from ads_det.labels.voc import write_voc
+
+ONE = [ImageLabels("кот 1.jpg", 20, 10, (Box("cat", 2, 1, 12, 6),))]
+UNSEEN = [ImageLabels("кот 1.jpg", 20, 10, checked=False)]
+
+
+def coco(folder: Path) -> Path:
+    write_coco(ONE, ["cat"], folder / "some.json")
+    return folder / "some.json"
+
+
+def label_studio(folder: Path) -> Path:
+    write_label_studio(ONE, ["cat"], folder / "some.json", str)
+    return folder / "some.json"
+
+
+def cvat(folder: Path) -> Path:
+    write_cvat(ONE, ["cat"], folder / "annotations.xml")
+    return folder / "annotations.xml"
+
+
+def voc(folder: Path) -> Path:
+    write_voc(ONE, ["cat"], folder / "labels")
+    return folder / "labels" / "кот 1.xml"
+
+
+def yolo(folder: Path) -> Path:
+    (folder / "labels").mkdir()
+    (folder / "labels" / "кот 1.txt").write_text("0 0.35 0.35 0.5 0.5\n")
+    (folder / "classes.txt").write_text("cat\n")
+    (folder / "notes.json").write_text('{"categories": [{"id": 0, "name": "cat"}], "info": {}}')
+    return folder
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Of the image, turned by its orientation tag."""
+    path = tmp_path / "image.jpg"
+    image = Image.new("RGB", (10, 20))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(path, exif=exif)
+    return {"кот 1.jpg": str(path)}
+
+
+def pack(folder: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in sorted(folder.rglob("*")):
+            file.write(path, path.relative_to(folder))
+        file.writestr("images/кот 1.jpg", b"no image")
+        file.writestr("__MACOSX/._some.json", b"\x00\x05")
+        file.writestr("__MACOSX/._annotations.xml", b"\x00\x05")
+    return archive
+
+
+@pytest.mark.parametrize("make", [coco, label_studio, cvat, voc, yolo])
+@pytest.mark.parametrize("how", ["file", "folder", "zip", "zip of a folder"])
+def test_all_formats(make, how, paths, tmp_path):
+    top = tmp_path / "top"
+    folder = top / "export" if how == "zip of a folder" else top
+    folder.mkdir(parents=True)
+    path = make(folder)
+    if how == "folder":
+        path = top
+    elif how.startswith("zip"):
+        path = pack(top, tmp_path / "export.zip")
+    assert detect_format(path) == make.__name__
+    assert detect_format(str(path)) == make.__name__
+    assert read_labels(path, paths=paths) == (UNSEEN if make is label_studio else ONE)
+
+
+def test_yolo_classes_from_the_argument(paths, tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (folder / "кот 1.txt").write_text("1 0.35 0.35 0.5 0.5\n")
+    assert read_labels(folder, ["dog", "cat"], paths) == ONE
+
+
+def test_a_byte_order_mark_and_space_before_json(tmp_path):
+    path = coco(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf\n " + path.read_bytes())
+    assert detect_format(path) == "coco"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"a.txt": "some text"},
+        {"list.txt": "000005\n000007\n"},
+        {"a.json": "{}"},
+        {"a.json": '"images"'},
+        {"a.json": ""},
+        {"a.xml": "<project/>"},
+        {"a.csv": "image,x,y\n"},
+    ],
+)
+def test_unknown_formats(files, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+        refuses(tmp_path / name, "holds no labels in a format that is known", "COCO", "YOLO")
+    refuses(tmp_path, "holds no labels in a format that is known", "Label Studio", "CVAT", "VOC")
+
+
+def refuses(path: Path, *words: str, functions=(detect_format, read_labels)) -> None:
+    for function in functions:
+        with pytest.raises(ADSError) as caught:
+            function(path)
+        for word in (str(path), *words):
+            assert word in str(caught.value)
+
+
+def test_missing_file(tmp_path):
+    refuses(tmp_path / "none.json", "cannot be read (No such file or directory)")
+
+
+@pytest.mark.parametrize("make", [coco, cvat])
+def test_several_files(make, tmp_path):
+    for name in "train", "val":
+        (tmp_path / name).mkdir()
+        make(tmp_path / name)
+    refuses(tmp_path, "holds 2 files of labels", "give one of them")
+
+
+@pytest.mark.parametrize("make", [coco, cvat])
+def test_other_files_beside_the_labels(make, tmp_path):
+    make(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "a_config.xml").write_text("<View/>")
+    (tmp_path / "README.txt").write_text("Exported by a tool.")
+    assert read_labels(tmp_path) == ONE
+
+
+def archive_of(tmp_path: Path, name: str, content: str | bytes = "") -> Path:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.json", "/a.json", "x/../../a.json", "..\\x\\a.xml", "C:\\a.txt"]
+)
+def test_archives_that_lead_out(name, tmp_path):
+    refuses(archive_of(tmp_path, name, "[]"), "which leads out of the archive")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_archives_that_grow(tmp_path, monkeypatch):
+    path = archive_of(tmp_path, "a.json", b" " * 2**20)
+    assert path.stat().st_size < 2**12
+    monkeypatch.setattr(ads_det.labels.read, "_MAX_BYTES", 2**19)
+    refuses(path, "GiB of label files; extract it and give the folder")
+
+
+def test_large_images_in_archives_do_not_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(ads_det.labels.read, "_MAX_BYTES", 2**12)
+    path = archive_of(tmp_path, "a.jpg", b" " * 2**20)
+    with zipfile.ZipFile(path, "a") as file:
+        file.write(coco(tmp_path), "a.json")
+    assert read_labels(path) == ONE
+
+
+def test_damaged_archive(tmp_path):
+    path = archive_of(tmp_path, "a.json", json.dumps(list(range(1000))))
+    content = bytearray(path.read_bytes())
+    content[60:80] = b"\xff" * 20
+    path.write_bytes(content)
+    refuses(path, "is a damaged or encrypted archive", "export it again")
+
+
+def test_encrypted_archive(tmp_path):
+    path = archive_of(tmp_path, "a.json", "[]")
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # the flag in the file's header
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
+    path.write_bytes(content)
+    refuses(path, "is a damaged or encrypted archive", "encrypted")
+
+
+def test_messages_name_the_archive(tmp_path):
+    path = archive_of(tmp_path, "x/a.xml", "<annotation>")
+    refuses(path, f"{path}/x/a.xml is no valid XML", functions=[read_labels])
+    path = archive_of(tmp_path, "x/a.xml", "<annotation")
+    refuses(path, f"{path}/x/a.xml is no valid XML")
+
+
+def test_yolo_without_images(tmp_path):
+    (tmp_path / "top").mkdir()
+    path = pack(yolo(tmp_path / "top"), tmp_path / "a.zip")
+    refuses(path, "belongs to no image that is known", functions=[read_labels])
+
+
+def test_no_heavy_imports():
+    code = (
+        "import sys, ads_det.labels.read; "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'mmdet', 'mmengine', 'numpy')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
