@@ -94,6 +94,25 @@ CONFIGS = {
     "budget in words": (dict(active_learning__budget="four"), "budget is 'four'"),
     "subset below budget": (dict(active_learning__subset=3), "subset is 3.*picks 4"),
     "unknown strategy": (dict(active_learning__strategy="ads_det.Luck"), "'ads_det.Luck'; use one"),
+    "unknown oracle": (dict(active_learning__oracle="delphi"), "oracle is 'delphi'; use one of"),
+    "people without a place for labels": (
+        dict(active_learning__oracle="human"), "needs a train_dataloader.dataset of type"
+    ),
+    "people and a filter that reads labels": (
+        dict(active_learning__oracle="human", ads__positive_filter="oracle"),
+        "reads labels of the pool, which nobody has given",
+    ),
+    "threshold above 1": (
+        dict(active_learning__proposal_threshold=30), "proposal_threshold is 30; use a number"
+    ),
+    "gain in words": (dict(active_learning__min_gain="much"), "min_gain is 'much'; use a number"),
+    "unknown first strategy": (
+        dict(active_learning__initial_strategy="ads_det.Luck"), "initial_strategy.type is 'ads"
+    ),
+    "first images listed and chosen": (
+        dict(active_learning__initial="a.txt", active_learning__initial_strategy="ads_det.CoreSet"),
+        "initial_strategy would choose the first images",
+    ),
     "topk 0": (dict(active_learning__strategy__topk=0), "topk is 0"),
     "unknown argument of the strategy": (dict(active_learning__strategy__k=1), "argument 'k'"),
     "strategy is a number": (dict(active_learning__strategy=5), "strategy is 5; use a name"),

@@ -1,0 +1,136 @@
+"""What a folder of images becomes, and what is said of it."""
+
+import shutil
+
+import pytest
+from PIL import Image
+
+from ads_det.active.settings import load_config
+from ads_det.engine.training import candidate_dataset
+from ads_det.files import read_ids
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.coco import write_coco
+from ads_det.labels.store import LabelStore
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    for i in range(20):
+        path = folder / f"day {i % 2}/{i:02d}.{'png' if i % 3 else 'JPG'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 30), (i * 9, 0, 0)).save(path)
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def init(run, photos, tmp_path):
+    """Run the tool; returns status, output, errors."""
+    return lambda *options: run("init_project.py", photos, "--out", tmp_path / "p/dogs", *options)
+
+
+def labels(photos, number=8, **changes):
+    names = sorted(p.relative_to(photos).as_posix() for p in photos.rglob("*.*g"))[:number]
+    box = dict(name="dog", x1=2.0, y1=3.0, x2=20.0, y2=25.0) | changes
+    return [ImageLabels(name, 40, 30, (Box(**box),)) for name in names]
+
+
+def test_the_config_is_short_and_whole(init, photos, tmp_path):
+    status, out, err = init("--classes", "dog", 'it\'s a "cat"', "--initial", 5, "--budget", 5)
+    assert status == 0, err
+    assert "20 images, 0 of them unreadable" in out and "classes: dog, it's a" in out
+    cfg = load_config(tmp_path / "p/dogs/dogs.py")
+    assert cfg.active_learning.oracle == "human" and cfg.active_learning.cycles == 3
+    assert cfg.model.bbox_head.num_classes == 2
+    test = read_ids(tmp_path / "p/dogs/test.txt")
+    assert len(test) == 1  # a fifth beyond the first five
+    pool = candidate_dataset(cfg).image_ids()
+    assert len(pool) == 19 and not set(pool) & set(test)
+    assert len((tmp_path / "p/dogs/dogs.py").read_text().splitlines()) < 30
+
+
+def test_the_same_seed_gives_the_same_test_images(init, tmp_path):
+    lists = []
+    for seed in (0, 0, 1):
+        shutil.rmtree(tmp_path / "p", ignore_errors=True)
+        options = ("--classes", "dog", "--initial", 10, "--budget", 2, "--test-share", 0.3)
+        assert init(*options, "--seed", seed)[0] == 0
+        lists.append(read_ids(tmp_path / "p/dogs/test.txt"))
+    assert lists[0] == lists[1] != lists[2]
+
+
+def test_problems_are_named_and_cost_only_their_image(init, photos, tmp_path):
+    given = labels(photos)
+    given[0] = labels(photos, x2=90.0)[0]
+    given[1] = labels(photos, name="cat")[1]
+    given[2] = given[2].named("gone.png")
+    given[3] = ImageLabels(given[3].image, 40, 30, (), checked=None)
+    (photos / "broken.png").write_bytes(b"nothing")
+    write_coco(given, ["dog", "cat"], tmp_path / "given.json")
+    options = ("--labels", tmp_path / "given.json", "--budget", 4, "--classes", "dog")
+    status, out, err = init(*options)
+    assert status == 0, err
+    assert "21 images, 1 of them unreadable" in out and "5 labelled: 4 boxes (dog 4)" in out
+    for problem in (
+        "'broken.png' cannot be read",
+        f"'{given[0].image}' has a box (2, 3, 90, 25) outside",
+        "1 object(s) of the class 'cat', which --classes does not name",
+        "'gone.png' of given.json is no image",
+        "1 image(s) are listed without a box",
+    ):
+        assert f"problem: {problem}" in out, out
+    stored = LabelStore(tmp_path / "p/dogs/labels").read()
+    assert len(stored) == 5 and not stored[given[1].image].boxes
+    shutil.rmtree(tmp_path / "p")
+    assert "6 labelled" in init(*options, "--without-boxes", "checked")[1]
+
+
+def test_yolo_labels_and_classes_of_their_own(init, photos, tmp_path):
+    folder = tmp_path / "yolo"
+    for item in labels(photos):
+        path = (folder / item.image).with_suffix(".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1 0.5 0.5 0.5 0.5\n")
+    (folder / "classes.txt").write_text("cat\ndog\n")
+    status, out, err = init("--labels", folder, "--budget", 4)
+    assert status == 0, err
+    assert "classes: dog" in out
+    box = next(iter(LabelStore(tmp_path / "p/dogs/labels").read().values())).boxes[0]
+    assert box == Box("dog", 10.0, 7.5, 30.0, 22.5)
+
+
+REFUSED = {
+    "no class": ((), "No class is known"),
+    "class twice": (("--classes", "dog", "dog"), "'dog' twice"),
+    "initial 0": (("--classes", "dog", "--initial", 0), "--initial is 0"),
+    "budget below 1": (("--classes", "dog", "--budget", -3), "--budget is -3"),
+    "share 1": (("--classes", "dog", "--test-share", 1.0), "--test-share is 1.0"),
+    "too many images": (("--classes", "dog", "--initial", 30), "there are 1"),
+    "too many cycles": (
+        ("--classes", "dog", "--initial", 5, "--budget", 5, "--cycles", 9),
+        "9 cycles need 45",
+    ),
+    "no such labels": (("--labels", "gone.json"), "gone.json"),
+    "no such base": (("--classes", "dog", "--base", "gone.py"), "gone.py does not exist"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(init, tmp_path, case):
+    options, sentence = REFUSED[case]
+    status, _, err = init(*options)
+    assert status == 2 and err.startswith("error: ") and err.count("\n") == 1, err
+    assert sentence in err
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_project_is_never_overwritten(init, run, tmp_path):
+    options = ("--classes", "dog", "--initial", 5, "--budget", 5)
+    init(*options)
+    status, _, err = init(*options)
+    assert status == 2 and "already holds a project" in err
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    status, _, err = run("init_project.py", empty, "--classes", "a", "--out", tmp_path / "q")
+    assert status == 2 and "holds no image" in err
