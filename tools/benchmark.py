@@ -81,7 +81,8 @@ def main() -> None:
     folder = args.work_dir or Path("work_dirs", f"benchmark_{Path(args.config).stem}")
     loop = Path(__file__).resolve().with_name("al_loop.py")
     benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
-    failed = benchmark.run(args.jobs, threads=max((os.cpu_count() or 1) // args.jobs, 1))
+    threads = max((os.cpu_count() or 1) // args.jobs, 1)
+    failed = benchmark.run(args.jobs, int(os.environ.get("OMP_NUM_THREADS", threads)))
     metric, curves = read_curves(find_runs([folder]), args.metric)
     tables = [table.markdown() for table in comparison_tables(curves, args.ceiling)]
     text = "\n\n".join([f"Metric: {metric}.", *tables]) + "\n"

@@ -13,6 +13,11 @@ import torch
 from helpers import tiny_classification_config, tiny_config
 
 from ads_det.active.pool import Pool
+from ads_det.data.synthetic import CLASSES
+from ads_det.files import read_ids, write_ids
+from ads_det.labels.coco import read_coco
+from ads_det.labels.store import LabelStore
+from ads_det.labels.voc import read_voc
 
 TOOLS = Path(__file__).parents[2] / "tools"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
@@ -55,6 +60,34 @@ def test_the_loop_on_two_processes(torchrun, config, tmp_path):
     assert [len(pool.labeled(c)) for c in (0, 1)] == [4, 8]
     cycles = json.loads((tmp_path / "run/history.json").read_text())["cycles"]
     assert [row["labeled_images"] for row in cycles] == [4, 8]
+
+
+def test_two_processes_hand_out_a_batch(torchrun, digits, tmp_path):
+    """Proposals come from both; one writes them."""
+    truth = {image.image: image for image in read_voc(digits / "Annotations")}
+    test = [f"{name}.jpg" for name in read_ids(digits / "ImageSets/Main/test.txt")]
+    first = [name for name in truth if name not in test][:4]
+    LabelStore(tmp_path / "labels").add([truth[n] for n in test + first], CLASSES, "given")
+    write_ids(tmp_path / "test.txt", test)
+    write_ids(tmp_path / "initial.txt", first)
+    cfg = tiny_config(digits)
+    images = dict(
+        type="ads_det.ImageFolderDataset",
+        ann_file="",
+        data_root=str(digits / "JPEGImages"),
+        labels=str(tmp_path / "labels"),
+    )
+    cfg.train_dataloader.dataset.update(images, exclude=str(tmp_path / "test.txt"))
+    cfg.test_dataloader.dataset.update(images, ids=str(tmp_path / "test.txt"))
+    block = dict(oracle="human", proposal_threshold=0.0, initial=str(tmp_path / "initial.txt"))
+    cfg.active_learning.update(block)
+    cfg.dump(tmp_path / "human.py")
+    out = torchrun(2, "al_loop.py", tmp_path / "human.py", "--work-dir", tmp_path / "run")
+    assert out.count("Next: label the 4 images") == 1
+    proposed = read_coco(tmp_path / "run/cycle_00/to_label/proposals/coco.json")
+    picks = read_ids(tmp_path / "run/cycle_00/picks.txt")
+    assert [image.image for image in proposed] == picks
+    assert all(image.boxes for image in proposed)
 
 
 def test_a_main_process_that_writes_slowly_is_waited_for(torchrun, config, tmp_path):
