@@ -81,7 +81,7 @@ def label(args: argparse.Namespace, options: list) -> Path:
         labels = [truth[Path(name).stem].named(name) for name in names]
         exported = export(kind, labels, classes, args.out / f"batch_{number}_{kind}")
         tool(
-            *("import_labels.py", config, exported, "--work-dir", work_dir),
+            *("import_labels.py", work_dir, exported),
             *("--without-boxes", "checked"),
         )
         tool("al_loop.py", config, "--work-dir", work_dir, "--resume", *options)

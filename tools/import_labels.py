@@ -11,28 +11,26 @@ from ads_det.errors import exit_without_stack
 exit_without_stack()
 
 import argparse
-from dataclasses import replace
+from contextlib import suppress
 
-from ads_det.active.labeling import OpenBatch, undo_import
-from ads_det.active.settings import Settings, load_config
-from ads_det.active.work_dir import WorkDir
+from ads_det.active.labeling import LabeledRun, OpenBatch
 from ads_det.cli import run_tool
 from ads_det.console import say
 from ads_det.errors import ADSError
+from ads_det.labels.read import detect_format
 from ads_det.labels.summary import count_boxes
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
-        epilog="Example: python tools/import_labels.py projects/cats/cats.py export.json. Formats "
+        epilog="Example: python tools/import_labels.py work_dirs/cats export.json. Formats "
         "are recognised: COCO JSON, Label Studio JSON, CVAT XML, VOC XML (a folder), YOLO (a "
         "folder of txt), and zip files of them. Nothing is changed unless the whole file is in "
         "order. --undo takes the last import back.",
     )
-    parser.add_argument("config", help="the project's config")
+    parser.add_argument("work_dir", type=Path, help="of the run, such as work_dirs/cats")
     parser.add_argument("labels", nargs="?", type=Path, help="the exported file or folder")
-    parser.add_argument("--work-dir", help="of the run (default: work_dirs/<config>)")
     parser.add_argument(
         "--without-boxes",
         choices=("checked", "skip"),
@@ -49,7 +47,10 @@ def parse_args() -> argparse.Namespace:
         "--ignore-others", action="store_true", help="pass over images that are not in the batch"
     )
     parser.add_argument(
-        "--accept-proposals", action="store_true", help="take the model's own boxes as labels"
+        "--proposals",
+        choices=("accept", "skip"),
+        help="images whose boxes are exactly those that the model proposed: 'accept' (somebody "
+        "found them right) or 'skip' (nobody has looked yet); asked for if there are any",
     )
     parser.add_argument("--dry-run", action="store_true", help="check, but change nothing")
     parser.add_argument("--undo", action="store_true", help="take back the last import")
@@ -58,34 +59,38 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    cfg = load_config(args.config)
-    if Settings.from_config(cfg).oracle != "human":
-        raise ADSError(
-            f"{args.config} has active_learning.oracle='simulated', whose labels are there "
-            "already; tools/init_project.py writes a config for labels that people give."
-        )
-    path = Path(args.work_dir or Path("work_dirs", Path(args.config).stem))
-    work_dir = WorkDir(path, cfg, seed=0)
+    run = LabeledRun(args.work_dir)
     if args.undo:
-        say(undo_import(cfg, work_dir) + ".")
+        say(run.undo_import() + ".")
         return
     if args.labels is None:
         raise ADSError("No file is given; name the exported file or folder, or pass --undo.")
-    batch = OpenBatch(cfg, work_dir)
+    batch = OpenBatch(run)
     found = batch.read(args.labels)
-    answer = batch.check(found, args.ignore_others, args.accept_proposals)
+    accept, checked = args.proposals == "accept", False
+    answer = batch.check(found, args.ignore_others, checked, accept)
+    if answer.untouched:
+        question = f"The boxes of {len(answer.untouched)} image(s), such as "
+        question += f"{answer.untouched[0]!r}, are those that the model proposed. Take them"
+        accept = decide(question, "--proposals", "accept", "skip", args.proposals) == "accept"
     if answer.undecided:
-        question = f"{len(answer.undecided)} image(s), such as {answer.undecided[0].image!r}, have "
-        question += "no box. Did somebody check them"
-        if decide(question, "--without-boxes", "checked", "skip", args.without_boxes) == "checked":
-            found = [replace(i, checked=i.checked is not False) for i in found]
-            answer = batch.check(found, args.ignore_others, args.accept_proposals)
-    say(f"{len(answer.images)} of {len(batch.batch.ids)} images: {count_boxes(answer.images)}")
+        question = f"{len(answer.undecided)} image(s), such as {answer.undecided[0]!r}, have no "
+        question += "box. Did somebody check them"
+        checked = (
+            decide(question, "--without-boxes", "checked", "skip", args.without_boxes) == "checked"
+        )
+    answer = batch.check(found, args.ignore_others, checked, accept)
+    kind = detect_format(args.labels).replace("_", " ")
+    say(
+        f"{args.labels} ({kind}): {len(answer.images)} of {len(batch.batch.ids)} images, "
+        f"{count_boxes(answer.images)}"
+    )
     go_on = False
     if answer.missing:
         question = f"{len(answer.missing)} image(s) of the batch, such as {answer.missing[0]!r}, "
         question += "have no label. Continue without them"
         go_on = decide(question, "--partial", "continue", "wait", args.partial) == "continue"
+    batch.check_take(answer, go_on)
     if args.dry_run:
         say("The file is in order; nothing was changed (--dry-run).")
         return
@@ -106,10 +111,12 @@ def decide(question: str, option: str, yes: str, no: str, given: str | None) -> 
         return given
     if not sys.stdin.isatty():
         raise ADSError(f"{question}? Nothing was imported; pass {option} {yes} or {option} {no}.")
-    reply = input(f"{question}? [y/n] ").strip().lower()
-    while reply not in ("y", "n"):
-        reply = input("Please answer y or n: ").strip().lower()
-    return yes if reply == "y" else no
+    with suppress(EOFError):
+        reply = input(f"{question}? [y/n] ").strip().lower()
+        while reply not in ("y", "n"):
+            reply = input("Please answer y or n: ").strip().lower()
+        return yes if reply == "y" else no
+    raise ADSError(f"Nothing was imported; pass {option} {yes} or {option} {no}.")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ exit_without_stack()
 
 import argparse
 
+from ads_det.active.settings import Settings, load_config
 from ads_det.cli import run_tool
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
@@ -85,6 +86,11 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     check_numbers(args)
+    if args.images.resolve() in [args.out.resolve(), *args.out.resolve().parents]:
+        raise ADSError(
+            f"--out {args.out} lies in the folder of images, whose pictures would mix; choose a "
+            "folder elsewhere."
+        )
     paths = list_images(args.images)
     if not paths:
         raise ADSError(f"{args.images} holds no image; name the folder that does.")
@@ -117,6 +123,11 @@ def main() -> None:
     plan = Plan(args.images, classes, test, initial, args.budget, cycles, args.first == "coverage")
     labels = [*measured.images.values(), *(trained.images[name] for name in given)]
     config = write_project(args.out, plan, labels, args.base)
+    try:
+        Settings.from_config(load_config(config))
+    except ADSError as error:
+        config.unlink()
+        raise ADSError(f"--base {args.base} does not fit: {error}") from error
     say(f"{len(paths)} images, {len(unreadable)} of them unreadable; classes: {', '.join(classes)}")
     say(f"{len(labels)} labelled: {count_boxes(labels)}")
     say(f"{len(test)} test images ({args.out / 'test.txt'}); {size} to choose from")
@@ -148,6 +159,8 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise ADSError(f"--seed is {args.seed}; use 0 or more.")
     if not args.base.is_file():
         raise ADSError(f"The config {args.base} does not exist; name one of configs/.")
+    if "bbox_head" not in load_config(args.base).get("model", {}):
+        raise ADSError(f"--base {args.base} has no detector (model.bbox_head); name one that has.")
 
 
 if __name__ == "__main__":

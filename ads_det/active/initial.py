@@ -43,7 +43,7 @@ def choose_initial(
         settings: its active-learning block.
         pool: nothing of it labelled.
         seed: of the run.
-        folder: receives ``scores.csv`` and the like of an ``initial_strategy``.
+        folder: receives ``scores.csv`` of an ``initial_strategy``.
 
     Returns:
         Ids of the images to label, and of those that a strategy could not read.
@@ -73,5 +73,5 @@ def choose_initial(
         lambda: evaluation_runner(model_cfg, None, folder).model,
     )
     if is_main_process():
-        selection.write(folder)
+        selection.write_scores(folder)
     return selection.picks, selection.unreadable

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from mmengine.config import Config
-
-from ads_det.active.oracle import CONTINUE_WITH, INITIAL, Batch, labeled_ids
+from ads_det.active.oracle import INITIAL, PROPOSALS, Batch, labeled_ids
 from ads_det.active.pool import Pool
-from ads_det.active.work_dir import WorkDir
+from ads_det.active.settings import Settings, load_config
 from ads_det.data.pool_dataset import and_more
 from ads_det.data.readable import list_images
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_ids
+from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import read_coco
 from ads_det.labels.complete import complete
-from ads_det.labels.read import ImageNames, read_labels
-from ads_det.labels.store import LabelStore
+from ads_det.labels.names import ImageNames
+from ads_det.labels.read import read_labels
+from ads_det.labels.store import LabelStore, free_name
+from ads_det.lock import lock_folder
 
 
 @dataclass(frozen=True)
@@ -29,12 +28,15 @@ class Answer:
 
     Args:
         images: labelled, in the order of the batch; what their files did not say is filled in.
-        undecided: images without boxes of which the file cannot say whether somebody looked.
-        missing: images of the batch that have no label yet.
+        undecided: ids of images without boxes of which the file cannot say whether somebody
+            looked; left out of ``images`` unless that was decided.
+        untouched: ids of images whose boxes are those that the model proposed; likewise.
+        missing: ids of images of the batch that have no label yet.
     """
 
     images: list[ImageLabels]
-    undecided: list[ImageLabels]
+    undecided: list[str]
+    untouched: list[str]
     missing: list[str]
 
 
@@ -42,31 +44,28 @@ class OpenBatch:
     """The batch that waits for labels.
 
     Args:
-        cfg: config of the run, with ``active_learning.oracle='human'``.
-        work_dir: of the run, which is locked.
+        run: whose images it asks for.
 
     Raises:
         ADSError: if no batch waits, or the run is in use.
     """
 
-    def __init__(self, cfg: Config, work_dir: WorkDir) -> None:
-        dataset = cfg.train_dataloader.dataset
-        self.store = LabelStore(dataset["labels"])
-        self.classes = list(dataset["metainfo"]["classes"])
-        self.paths = list_images(dataset["data_root"])
-        self.pool, _ = lock_and_read(work_dir)
+    def __init__(self, run: LabeledRun) -> None:
+        self.run, self.store, self.pool = run, run.store, run.pool
+        self.classes = list(run.dataset["metainfo"]["classes"])
+        self.paths = list_images(run.dataset["data_root"])
         cycle = self.pool.labeled_in.max(initial=-1)
         name = f"cycle_{cycle:02d}" if cycle >= 0 else INITIAL
-        folder = work_dir.path / name
+        folder = run.work_dir / name
         if not (folder / "picks.txt").exists():
             raise ADSError(
-                f"No batch in {work_dir.path} waits for labels; run tools/al_loop.py with --resume "
+                f"No batch in {run.work_dir} waits for labels; run tools/al_loop.py with --resume "
                 "until it hands one out."
             )
         ids = read_ids(folder / "picks.txt")
         self.test_ids = [i for i in ids if i not in self.pool]
         self.batch = Batch(name, folder, ids)
-        if labeled_ids(dataset["labels"], self.batch) is not None:
+        if labeled_ids(run.dataset["labels"], self.batch) is not None:
             raise ADSError(
                 f"The batch {name} has its labels already; go on with tools/al_loop.py --resume, "
                 "or take them back with --undo."
@@ -78,12 +77,13 @@ class OpenBatch:
         Raises:
             ADSError: if its format is unknown or broken.
         """
-        return read_labels(path, self.classes, self.paths)
+        return read_labels(path, paths=self.paths)
 
     def check(
         self,
         found: Sequence[ImageLabels],
         ignore_others: bool = False,
+        checked: bool = False,
         accept_proposals: bool = False,
     ) -> Answer:
         """Match a file's images to the batch and refuse whatever cannot be meant.
@@ -91,84 +91,98 @@ class OpenBatch:
         Args:
             found: content of the file.
             ignore_others: leave out images that are not in the batch.
-            accept_proposals: the model's boxes may be meant as they are.
+            checked: images without boxes of which the file does not say so were looked at.
+            accept_proposals: boxes that the model proposed were found right.
 
         Raises:
             ADSError: names the first problem and the number of all.
         """
-        names, problems = ImageNames(self.paths), []
+        of_batch, of_all, problems = ImageNames(self.batch.ids), ImageNames(self.paths), []
+        proposed = {} if accept_proposals else self._proposals()
         matched: dict[str, ImageLabels] = {}
-        wanted = set(self.batch.ids)
         for image in found:
-            image_id = names.match(image.image)
-            if image_id not in wanted:
-                if not ignore_others:
-                    problems.append(self._stranger(image, image_id))
+            try:
+                name = image.image if image.image in self.paths else of_batch.match(image.image)
+                name = name or of_all.match(image.image)
+            except ADSError as error:
+                problems.append(str(error).removesuffix("."))
                 continue
-            assert image_id is not None
-            named = image.named(image_id)
-            if accept_proposals:
+            if name is None or name not in self.batch.ids:
+                if not ignore_others:
+                    problems.append(self._stranger(image, name))
+                continue
+            named = image.named(name)
+            if accept_proposals or (name in proposed and same_boxes(named, proposed[name])):
                 named = named.without_scores()
-            completed, problem = complete(named, self.paths[image_id], self.classes)
-            previous = matched.get(image_id)
+            completed, problem = complete(named, self.paths[name], self.classes)
+            previous = matched.get(name)
             if problem:
                 problems.append(problem)
             elif previous is not None and previous.boxes != completed.boxes:
                 problems.append(f"{image.image!r} occurs twice with other boxes; keep one of them")
             else:
-                matched[image_id] = completed
+                matched[name] = completed
         if problems:
             raise ADSError(f"Nothing was imported: {problems[0]}{and_more(len(problems) - 1)}.")
-        if not accept_proposals and self._are_proposals(matched):
-            raise ADSError(
-                "Nothing was imported: all boxes are those that the model proposed, to the pixel; "
-                "give the file that your annotation tool exported, or pass --accept-proposals if "
-                "somebody found every one of them right."
-            )
-        undecided = [i for i in matched.values() if not i.boxes and i.checked is None]
+        untouched = [n for n, i in matched.items() if n in proposed and same_boxes(i, proposed[n])]
+        undecided = [n for n, i in matched.items() if not i.boxes and i.checked is None]
+        left_out = {*untouched, *([] if checked else undecided)}
+        left_out |= {n for n, i in matched.items() if not i.boxes and i.checked is False}
         images = [
-            replace(matched[i], checked=True)
-            for i in self.batch.ids
-            if i in matched and (matched[i].boxes or matched[i].checked)
+            replace(matched[n], checked=True)
+            for n in self.batch.ids
+            if n in matched and n not in left_out
         ]
         known = self.store.read().keys() | {image.image for image in images}
-        return Answer(images, undecided, [i for i in self.batch.ids if i not in known])
+        missing = [n for n in self.batch.ids if n not in known]
+        return Answer(images, undecided, untouched, missing)
 
-    def take(self, answer: Answer, go_on: bool) -> Path:
-        """Write the labels; from then on the loop may go on.
+    def check_take(self, answer: Answer, go_on: bool) -> None:
+        """Refuse an answer that the loop could not go on with.
 
         Args:
             answer: checked.
-            go_on: if images are missing, go on without them: they return to the pool.
+            go_on: whether to go on without the images that are missing.
 
         Raises:
-            ADSError: if nothing would be taken, or test images are missing, without which no
-                cycle could be evaluated.
+            ADSError: if it labels nothing; or, if the loop would begin with it, shows no object
+                to learn from or leaves test images without labels, on which all is measured.
         """
         if not answer.images and len(answer.missing) == len(self.batch.ids):
             raise ADSError("The file labels no image of the batch, so there is nothing to import.")
+        if self.batch.name != INITIAL or (answer.missing and not go_on):
+            return
         without = [name for name in answer.missing if name in self.test_ids]
-        if go_on and without:
+        if without:
             raise ADSError(
                 f"The test image {without[0]!r}{and_more(len(without) - 1)} has no label yet, and "
                 "every cycle is measured on the test images; label it and import again."
             )
-        path = self.store.folder
-        if answer.images:
-            path = self.store.add(answer.images, self.classes, self.batch.name)
-        if answer.missing and go_on:
-            known = self.store.read()
-            write_ids(self.batch.folder / CONTINUE_WITH, [i for i in self.batch.ids if i in known])
-        return path
+        known = self.store.read() | {image.image: image for image in answer.images}
+        if not any(known[n].boxes for n in self.batch.ids if n in known and n in self.pool):
+            raise ADSError(
+                "None of the first images shows an object, so there is nothing to learn from; "
+                "begin a new project with other images among the first (tools/init_project.py "
+                "with --initial, or --labels of images that show some)."
+            )
 
-    def _are_proposals(self, images: Mapping[str, ImageLabels]) -> bool:
-        """Whether nobody can have changed a box, since all are as handed out."""
-        handed_out = self.batch.folder / "to_label/proposals/coco.json"
-        proposed = {i.image: i for i in read_coco(handed_out)} if handed_out.exists() else {}
-        names = [name for name, image in images.items() if image.boxes]
-        return bool(names) and all(
-            name in proposed and _same_boxes(images[name], proposed[name]) for name in names
-        )
+    def take(self, answer: Answer, go_on: bool) -> Path:
+        """Write the labels, in one step; from then on the loop may go on.
+
+        Args:
+            answer: that :meth:`check_take` lets pass.
+            go_on: if images are missing, go on without them: they return to the pool.
+
+        Returns:
+            The file.
+        """
+        closed = bool(answer.missing) and go_on
+        return self.store.add(answer.images, self.classes, self.batch.name, closed)
+
+    def _proposals(self) -> dict[str, ImageLabels]:
+        """Images for which the model proposed boxes."""
+        path = self.batch.folder / PROPOSALS
+        return {i.image: i for i in read_coco(path) if i.boxes} if path.exists() else {}
 
     def _stranger(self, image: ImageLabels, image_id: str | None) -> str:
         if image_id is None:
@@ -188,7 +202,7 @@ class OpenBatch:
         )
 
 
-def _same_boxes(first: ImageLabels, second: ImageLabels) -> bool:
+def same_boxes(first: ImageLabels, second: ImageLabels) -> bool:
     """Whether the boxes are the same but for rounding to whole pixels, in whatever order."""
     return len(first.boxes) == len(second.boxes) and all(
         any(
@@ -199,49 +213,58 @@ def _same_boxes(first: ImageLabels, second: ImageLabels) -> bool:
     )
 
 
-def lock_and_read(work_dir: WorkDir) -> tuple[Pool, dict[str, Any]]:
-    """The pool of a run and the facts stored with it, after keeping others from changing them.
+class LabeledRun:
+    """A run whose labels people give, kept from changing meanwhile.
+
+    Args:
+        work_dir: of the run; its ``config.py`` says where the labels are.
 
     Raises:
-        ADSError: if there is no run, or it is in use.
+        ADSError: if there is no such run, it is in use, or its labels are simulated.
     """
-    if not work_dir.has_run():
-        raise ADSError(
-            f"{work_dir.path} holds no run; start it with tools/al_loop.py, or name its folder "
-            "with --work-dir."
-        )
-    work_dir.lock()
-    return Pool.load(work_dir.state)
 
+    def __init__(self, work_dir: Path) -> None:
+        self.work_dir = work_dir
+        if not (work_dir / "pool.json").exists():
+            raise ADSError(
+                f"{work_dir} holds no run; name the work directory that tools/al_loop.py wrote."
+            )
+        self._lock = lock_folder(work_dir)
+        cfg = load_config(work_dir / "config.py")
+        if Settings.from_config(cfg).oracle != "human":
+            raise ADSError(
+                f"The run in {work_dir} has active_learning.oracle='simulated', whose labels are "
+                "there already; tools/init_project.py writes a config for labels that people give."
+            )
+        self.dataset = cfg.train_dataloader.dataset
+        self.store = LabelStore(self.dataset["labels"])
+        self.store.claim(work_dir)
+        self.pool, self._facts = Pool.load(work_dir / "pool.json")
 
-def undo_import(cfg: Config, work_dir: WorkDir) -> str:
-    """Take back the last import and everything that was trained on it.
+    def undo_import(self) -> str:
+        """Take back the last import and everything that was trained on it.
 
-    The cycle that trained on it is set aside under another name, not deleted.
+        Neither the labels nor the cycles that trained on them are deleted: they are set aside.
 
-    Returns:
-        What was done, for the user.
+        Returns:
+            What was done, for the user.
 
-    Raises:
-        ADSError: if there is no import, or only the labels that the project began with.
-    """
-    store = LabelStore(cfg.train_dataloader.dataset["labels"])
-    pool, facts = lock_and_read(work_dir)
-    path, batch = store.last()
-    if batch != INITIAL and not batch.startswith("cycle_"):
-        raise ADSError(
-            f"{path} holds the labels that the project began with, which no import brought; make "
-            "the project anew with tools/init_project.py."
-        )
-    first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
-    pool.unlabel(first)
-    pool.save(work_dir.state, facts)
-    done = [f"Took back {path.name} ({len(store.read_file(path))} images)"]
-    cycle = work_dir.path / f"cycle_{first:02d}"
-    if cycle.exists():
-        number = 1 + sum(1 for _ in work_dir.path.glob("undone_*"))
-        cycle.rename(work_dir.path / f"undone_{number}_{cycle.name}")
-        done.append(f"the cycle trained on it is now undone_{number}_{cycle.name}")
-    (work_dir.path / batch / CONTINUE_WITH).unlink(missing_ok=True)
-    path.unlink()
-    return "; ".join(done)
+        Raises:
+            ADSError: if there is no import, or only the labels that the project began with.
+        """
+        path, batch = self.store.last()
+        if batch != INITIAL and not batch.startswith("cycle_"):
+            raise ADSError(
+                f"{path} holds the labels that the project began with, which no import brought; "
+                "make the project anew with tools/init_project.py."
+            )
+        first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
+        self.pool.unlabel(first)
+        self.pool.save(self.work_dir / "pool.json", self._facts)
+        done = []
+        for cycle in sorted(self.work_dir.glob("cycle_*")):
+            if int(cycle.name.removeprefix("cycle_")) >= first:
+                place = free_name(self.work_dir / f"undone_{cycle.name}")
+                cycle.rename(place)
+                done.append(f"; {cycle.name}, trained on it, is now {place.name}")
+        return f"Took back {path.name}, now {self.store.set_aside(path)}" + "".join(done)

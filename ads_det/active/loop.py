@@ -134,7 +134,7 @@ class ActiveLearningLoop:
         initial = self.settings.initial
         number = len(read_ids(initial)) if isinstance(initial, str) else initial
         self.settings.check_pool(len(pool) - len(pool.left_out()), number)
-        if isinstance(initial, str) or not self._asks_for_initial():
+        if not self._asks_for_initial():
             self._take_initial(pool, self._choose_initial(pool)[0])
         if is_main_process():
             self.work_dir.begin(pool)
@@ -195,8 +195,7 @@ class ActiveLearningLoop:
                 "ads.positive_filter='oracle' reads labels of the pool, which nobody has given "
                 "(active_learning.oracle='human'); use 'predicted' or 'none'."
             )
-        words = ["python tools/import_labels.py", str(self.cfg.filename), "EXPORTED_FILE"]
-        return HumanOracle(dataset, " ".join([*words, "--work-dir", str(self.work_dir.path)]))
+        return HumanOracle(dataset, self.work_dir.path)
 
     def _unreadable(self) -> list[str]:
         """Images of the pool to leave out, looked for by the main process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,11 +18,12 @@ from ads_det.engine.training import bare_dataset
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.coco import write_coco
 from ads_det.labels.package import write_package
 from ads_det.labels.store import LabelStore
 
-CONTINUE_WITH = "continue_with.txt"  # in a batch's folder: go on with these alone
 INITIAL = "initial"  # the batch before the first cycle
+PROPOSALS = "proposals.json"  # in a batch's folder: the boxes as they were handed out
 
 
 @dataclass(frozen=True)
@@ -88,21 +90,29 @@ class HumanOracle(Oracle):
     Args:
         dataset: config of the training data set, an ``ads_det.ImageFolderDataset`` with
             ``labels``.
-        importing: the command that imports labels, for the user.
+        work_dir: of the run.
 
     Raises:
-        ADSError: if the data set is another.
+        ADSError: if the data set is another, or its labels belong to another run.
     """
 
-    def __init__(self, dataset: dict, importing: str) -> None:
+    def __init__(self, dataset: dict, work_dir: Path) -> None:
         super().__init__(dataset)
-        self._importing = importing
-        if not dataset.get("labels"):
+        self._work_dir = work_dir
+        if not dataset.get("labels") or not dataset.get("metainfo"):
             raise ADSError(
                 "active_learning.oracle='human' needs a train_dataloader.dataset of type "
-                "ads_det.ImageFolderDataset with `labels`; tools/init_project.py writes such a "
-                "config."
+                "ads_det.ImageFolderDataset with `labels` and `metainfo`; tools/init_project.py "
+                "writes such a config."
             )
+        images = Path(dataset["data_root"]).resolve()
+        if images in [work_dir.resolve(), *work_dir.resolve().parents]:
+            raise ADSError(
+                f"The work directory {work_dir} lies in the folder of images {images}, so its "
+                "pictures would become images of the pool; choose another --work-dir."
+            )
+        if is_main_process():
+            LabelStore(dataset["labels"]).claim(work_dir)
 
     def unlabeled_test_ids(self, cfg: Config) -> list[str]:
         test = cfg.test_dataloader.dataset
@@ -118,34 +128,39 @@ class HumanOracle(Oracle):
         if answer[0] is not None:
             return answer[0]
         package = batch.folder / "to_label"
-        if not package.exists():
-            proposals = batch.propose(batch.ids)  # of all processes: the model may be shared
-            if is_main_process():
-                paths = list_images(self._dataset["data_root"])
-                write_package(
-                    package,
-                    {name: paths[name] for name in batch.ids},
-                    batch.scores,
-                    {image.image: image for image in proposals},
-                    self._dataset["metainfo"]["classes"],
-                )
-            barrier()
+        there = [package.exists()]
+        broadcast_object_list(there, src=0)
+        if not there[0]:
+            self._hand_out(batch, package)
+        command = ["python", "tools/import_labels.py", str(self._work_dir), "EXPORTED_FILE"]
         say(
             f"\nNext: label the {len(batch.ids)} images in {package} (its README.txt says how).\n"
-            f"Then: {self._importing}\n"
+            f"Then: {shlex.join(command)}\n"
             "Then: the command of this run again, with --resume"
         )
         return None
 
+    def _hand_out(self, batch: Batch, package: Path) -> None:
+        classes = self._dataset["metainfo"]["classes"]
+        proposals = batch.propose(batch.ids)  # of all processes: the model may be shared
+        if is_main_process():
+            paths = list_images(self._dataset["data_root"])
+            # to tell later what nobody has touched
+            write_coco(proposals, classes, batch.folder / PROPOSALS)
+            write_package(
+                package,
+                {name: paths[name] for name in batch.ids},
+                batch.scores,
+                {image.image: image for image in proposals},
+                classes,
+            )
+        barrier()
+
 
 def labeled_ids(labels: str, batch: Batch) -> list[str] | None:
     """The labelled ids of a batch if it is complete, or if its owner went on with a part."""
-    known = LabelStore(labels).read()
+    store = LabelStore(labels)
+    known = store.read()
     answered = [name for name in batch.ids if name in known]
-    if len(answered) == len(batch.ids):
-        return answered
-    path = batch.folder / CONTINUE_WITH
-    if not path.exists():
-        return None
-    accepted = set(read_ids(path))
-    return [name for name in batch.ids if name in accepted]
+    is_whole = len(answered) == len(batch.ids) or store.is_closed(batch.name)
+    return answered if is_whole else None

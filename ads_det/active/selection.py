@@ -32,12 +32,15 @@ class Selection:
     picks: list[str]
     unreadable: list[str]
 
-    def write(self, folder: Path) -> None:
-        """Write ``scores.csv`` (all candidates, best first), ``unreadable.txt`` and then
-        ``picks.txt``."""
+    def write_scores(self, folder: Path) -> None:
+        """Write ``scores.csv`` (all candidates, best first)."""
         order = rank(self.ids, self.scores.tolist())
         rows = [(self.ids[i], repr(float(self.scores[i]))) for i in order]
         write_csv(folder / "scores.csv", ("id", "score"), rows)
+
+    def write(self, folder: Path) -> None:
+        """Write ``scores.csv``, ``unreadable.txt`` and then ``picks.txt``."""
+        self.write_scores(folder)
         write_ids(folder / "unreadable.txt", self.unreadable)
         write_ids(folder / "picks.txt", self.picks)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,20 +21,43 @@ _THREADS = 4
 def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     """Path of every image below a folder by its relative path, sorted.
 
+    Links to folders are followed. Files and folders whose name begins with a dot are left out.
+
     Raises:
-        ADSError: if there is no such folder.
+        ADSError: if there is no such folder, a part of it cannot be listed, or a name could not
+            stand in a list of names.
     """
     root = Path(folder)
     if not root.is_dir():
         raise ADSError(f"The image folder {root} does not exist; correct `data_root`.")
     paths: dict[str, str] = {}
-    for place, subfolders, files in os.walk(root):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+    seen: set[str] = set()  # a link may lead back
+    for place, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        if os.path.realpath(place) in seen:
+            subfolders[:] = []
+            continue
+        seen.add(os.path.realpath(place))
         for name in files:
             if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
                 path = Path(place, name)
                 paths[path.relative_to(root).as_posix()] = str(path)
+    odd = next((n for n in paths if n != n.strip() or any(map(_is_control, n))), None)
+    if odd is not None:
+        raise ADSError(
+            f"The image {odd!r} in {root} has a blank at the end of its name or a character that "
+            "cannot be printed, so no list of images can hold it; rename it."
+        )
     return dict(sorted(paths.items()))
+
+
+def _is_control(character: str) -> bool:
+    """Whether it is a control character, ends a line, or is no text at all."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _refuse(error: OSError) -> None:
+    raise ADSError(f"{error.filename} cannot be listed ({error.strerror}); make it readable.")
 
 
 def why_unreadable(path: str) -> str | None:

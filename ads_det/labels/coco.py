@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,12 @@ from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import check_writable, finite, load_json, once_each, read_box, read_size
 
 
-def write_coco(images: Sequence[ImageLabels], classes: Sequence[str], path: Path) -> None:
+def write_coco(
+    images: Sequence[ImageLabels],
+    classes: Sequence[str],
+    path: Path,
+    info: Mapping[str, Any] | None = None,
+) -> None:
     """Write a file that pycocotools and most tools read.
 
     An image has our own key ``checked``, true or false, where that is known; others ignore it.
@@ -53,7 +58,8 @@ def write_coco(images: Sequence[ImageLabels], classes: Sequence[str], path: Path
         f'"{section}": [\n' + ",\n".join(_dump(entry) for entry in content) + "\n]"
         for section, content in sections.items()
     )
-    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    head = f'"info": {_dump(dict(info))},\n' if info else ""
+    write_text(path, "{\n" + head + ",\n".join(lines) + "\n}\n")
 
 
 def _dump(entry: dict) -> str:

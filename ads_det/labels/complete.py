@@ -26,12 +26,17 @@ def complete(
         The image, and the first problem in words (the image is then as it was) or None.
     """
     width, height = upright_size(path)
+    if not width:
+        return image, (
+            f"{image.image!r} cannot be read; restore it, or delete it from the file and go on "
+            "without it (--partial continue)"
+        )
     stated = (image.width, image.height)
     if stated == (height, width) and width != height:
         return image, (
             f"{image.image!r} is {width}x{height} as viewers show it, but its boxes are for "
             f"{height}x{width}: the annotation tool ignored the orientation tag of the file; "
-            "remove the tag by saving the image upright"
+            "label the upright copy in to_label/images"
         )
     if stated not in ((0, 0), (width, height)):
         return image, (
@@ -58,7 +63,7 @@ def _problem(box: Box, width: int, height: int, classes: Collection[str]) -> str
     if box.score is not None:
         return (
             f"a box {corners} with a `score`, so nobody has checked the model's proposal; give "
-            "what your annotation tool exported, or pass --accept-proposals"
+            "what your annotation tool exported, or pass --proposals accept"
         )
     outside = min(box.x1, box.y1) < -_TOLERANCE
     if outside or box.x2 > width + _TOLERANCE or box.y2 > height + _TOLERANCE:

@@ -66,7 +66,7 @@ def _prediction(labels: ImageLabels) -> dict:
             f"The size of the image {labels.image!r} is unknown, and Label Studio's boxes are in "
             "per cent of it; give width and height."
         )
-    across, down = 100 / labels.width, 100 / labels.height
+    across, down = labels.width, labels.height
     result = []
     for number, box in enumerate(labels.boxes):
         region = dict(
@@ -78,10 +78,10 @@ def _prediction(labels: ImageLabels) -> dict:
             original_height=labels.height,
             image_rotation=0,
             value=dict(
-                x=box.x1 * across,
-                y=box.y1 * down,
-                width=(box.x2 - box.x1) * across,
-                height=(box.y2 - box.y1) * down,
+                x=100 * box.x1 / across,  # not times 100 / across, which may give above 100
+                y=100 * box.y1 / down,
+                width=100 * (box.x2 - box.x1) / across,
+                height=100 * (box.y2 - box.y1) / down,
                 rotation=0,
                 rectanglelabels=[box.name],
             ),

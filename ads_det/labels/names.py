@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from ads_det.errors import ADSError
 
@@ -94,12 +94,3 @@ def _normal(name: str) -> str:
     """One spelling of a path: slashes of any system, accents as macOS or others store them."""
     parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
-
-
-def match_image(name: str, ids: Collection[str]) -> str | None:
-    """:meth:`ImageNames.match` for a single name.
-
-    Raises:
-        ADSError: if the name may mean several ids.
-    """
-    return ImageNames(ids).match(name)

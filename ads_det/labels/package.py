@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
+
+from PIL import Image
 
 from ads_det.errors import ADSError
 from ads_det.files import cannot_write, write_csv, write_text
@@ -14,13 +17,13 @@ from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import write_coco
 from ads_det.labels.cvat import write_cvat
 from ads_det.labels.label_studio import label_config, write_label_studio
-from ads_det.labels.sizes import upright_size
+from ads_det.labels.sizes import is_turned, read_upright, upright_size
 from ads_det.labels.voc import write_voc
 
 _README = """{count} images to label. Classes: {classes}.
 
 ranked.csv                    the images, the most wanted first, with the model's score
-images/                       the images
+images/                       the images; do not change them: they may be the originals, linked
 proposals/                    boxes that the model proposes; correct them instead of drawing anew
     coco.json                 COCO
     voc/                      VOC XML, one file an image with a box
@@ -30,7 +33,7 @@ label_studio_config.xml       Label Studio's labelling interface
 classes.txt                   one class a line
 
 Draw each box tightly around all of an object that can be seen. An image without any object of the
-classes is worth as much: save it without a box.
+classes is an answer too: save it without a box.
 
 CVAT: make a task with the classes as labels and the images; "Upload annotations", format
 "CVAT 1.1", proposals/cvat.xml; when done "Export", format "CVAT for images 1.1".
@@ -101,11 +104,18 @@ def _local_file(name: str) -> str:
 
 
 def _link(path: str, folder: Path, image_id: str) -> str:
-    """Link or copy an image; returns its name, the id with a suffix."""
+    """Link or copy an image; returns its name, the id with a suffix.
+
+    One that a tag asks to turn is written upright, without the tag: not all tools obey it.
+    """
     suffix = PurePosixPath(path).suffix
     name = image_id if image_id.endswith(suffix) else image_id + suffix
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
+    upright = read_upright(path) if is_turned(path) else None
+    if upright is not None:
+        Image.fromarray(upright[..., ::-1]).save(target, quality=95)
+        return name
     try:
         os.link(os.path.realpath(path), target)
     except OSError:  # another disk, or one without links
@@ -115,5 +125,5 @@ def _link(path: str, folder: Path, image_id: str) -> str:
 
 def _proposal(name: str, path: str, labels: ImageLabels | None) -> ImageLabels:
     if labels is None or not labels.width:
-        return ImageLabels(name, *upright_size(path), checked=False)
-    return labels.named(name)
+        return ImageLabels(name, *upright_size(path), checked=None)
+    return replace(labels, image=name, checked=None)  # a person may correct the file in place

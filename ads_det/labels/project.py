@@ -39,7 +39,8 @@ active_learning = dict(
     oracle="human",
     initial={initial!r},
     budget={budget!r},
-    cycles={cycles!r},{first}
+    cycles={cycles!r},
+    prepare=None,{first}
 )
 del images, classes
 """
@@ -122,6 +123,12 @@ def find_labels(
         f"{count} object(s) of the class {name!r}, which --classes does not name, were passed over"
         for name, count in other_classes.items()
     ]
+    if not found.images:
+        first = f" The first problem: {found.problems[0]}." if found.problems else ""
+        raise ADSError(
+            f"{path} labels none of the images.{first} Correct the file or the "
+            "folder of images; images without boxes count with --without-boxes checked."
+        )
     if skipped:
         found.problems.append(
             f"{skipped} image(s) are listed without a box and count as not labelled; pass "

@@ -16,20 +16,19 @@ from ads_det.labels.checks import cannot_read, files_below, is_litter
 from ads_det.labels.coco import read_coco
 from ads_det.labels.cvat import read_cvat
 from ads_det.labels.label_studio import read_label_studio
-from ads_det.labels.names import ImageNames, match_image
 from ads_det.labels.sizes import upright_size
+from ads_det.labels.store import LabelStore
 from ads_det.labels.voc import read_voc
 from ads_det.labels.xml import root_tag
 from ads_det.labels.yolo import is_yolo_folder, read_yolo
 
-__all__ = ["ImageNames", "detect_format", "match_image", "read_labels"]
-
-_LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names")
+_LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names", ".yaml")
 _MAX_BYTES = 2**31  # of the label files of an archive: COCO's train2017 has 448 MB
 
 
 def detect_format(path: str | os.PathLike[str]) -> str:
-    """``'coco'``, ``'label_studio'``, ``'cvat'``, ``'voc'`` or ``'yolo'``, by the content.
+    """``'coco'``, ``'label_studio'``, ``'cvat'``, ``'voc'``, ``'yolo'``, or ``'project'`` for the
+    labels of a project, by the content.
 
     Raises:
         ADSError: if it is none of them or cannot be read.
@@ -46,7 +45,7 @@ def read_labels(
     """The labels of a file, a folder or a ZIP archive of either.
 
     Args:
-        classes: what YOLO's numbers mean, if the folder has no ``classes.txt``.
+        classes: what YOLO's numbers mean, if the folder does not say.
         paths: of all images, by id. Only YOLO needs them: its boxes are parts of the images.
 
     Raises:
@@ -58,6 +57,8 @@ def read_labels(
         if kind == "yolo":
             known = {} if paths is None else paths
             return read_yolo(found, classes, lambda image: upright_size(known[image]), known)
+        if kind == "project":
+            return list(LabelStore(found).read().values())
         readers = dict(coco=read_coco, label_studio=read_label_studio, cvat=read_cvat, voc=read_voc)
         return readers[kind](found)
 
@@ -111,6 +112,8 @@ def _is_wanted(info: zipfile.ZipInfo) -> bool:
 def _find(path: Path) -> tuple[str, Path]:
     """The format, and the file or folder to read."""
     if path.is_dir():
+        if LabelStore(path).files():
+            return "project", path
         found = _find_xml(path) or _find_json(path)
         if found is None and is_yolo_folder(path):
             found = "yolo", path

@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ads_det.errors import ADSError
+from ads_det.files import write_text
 from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.checks import load_json
 from ads_det.labels.coco import read_coco, write_coco
+
+_FILE = re.compile(r"(\d{3,})_([\w.-]+)\.json")
 
 
 class LabelStore:
     """A folder of files ``<number>_<batch>.json`` in COCO format.
 
     Imports are added, never mixed: an image takes its labels from the last file that names it,
-    so that deleting the last file undoes the last import.
+    so that setting the last file aside undoes the last import.
 
     Args:
         folder: need not exist yet.
@@ -27,9 +31,8 @@ class LabelStore:
 
     def files(self) -> list[Path]:
         """From the oldest to the newest."""
-        numbered = re.compile(r"\d{3,}_[\w.-]+\.json")
-        found = [p for p in self.folder.glob("*.json") if numbered.fullmatch(p.name)]
-        return sorted(found, key=lambda path: int(path.name.partition("_")[0]))
+        found = [p for p in self.folder.glob("*.json") if _FILE.fullmatch(p.name)]
+        return sorted(found, key=_number)
 
     def read(self) -> dict[str, ImageLabels]:
         """All labelled images by their id.
@@ -37,26 +40,34 @@ class LabelStore:
         Raises:
             ADSError: if a file is broken.
         """
-        return {image.image: image for path in self.files() for image in self.read_file(path)}
+        return {image.image: image for path in self.files() for image in read_coco(path)}
 
-    def read_file(self, path: Path) -> list[ImageLabels]:
-        """The images of one import."""
-        return read_coco(path)
-
-    def add(self, images: Sequence[ImageLabels], classes: Sequence[str], batch: str) -> Path:
+    def add(
+        self,
+        images: Sequence[ImageLabels],
+        classes: Sequence[str],
+        batch: str,
+        closed: bool = False,
+    ) -> Path:
         """Write an import, whole or not at all.
 
         Args:
             images: checked ones only.
             classes: of the project.
             batch: what they answer, such as ``'cycle_00'``.
+            closed: whether the batch goes on without the images that have no label yet.
         """
         files = self.files()
-        number = int(files[-1].name.partition("_")[0]) + 1 if files else 0
+        number = _number(files[-1]) + 1 if files else 0
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{number:03d}_{batch}.json"
-        write_coco(images, classes, path)
+        write_coco(images, classes, path, dict(closed=True) if closed else None)
         return path
+
+    def is_closed(self, batch: str) -> bool:
+        """Whether an import said that this batch goes on with what it has."""
+        files = [path for path in self.files() if _batch(path) == batch]
+        return any((load_json(path).get("info") or {}).get("closed") for path in files)
 
     def last(self) -> tuple[Path, str]:
         """The newest file and its batch.
@@ -67,4 +78,46 @@ class LabelStore:
         files = self.files()
         if not files:
             raise ADSError(f"{self.folder} holds no labels, so there is no import to undo.")
-        return files[-1], files[-1].stem.partition("_")[2]
+        return files[-1], _batch(files[-1])
+
+    def set_aside(self, path: Path) -> Path:
+        """Take a file out of the labels without deleting it; returns its new place."""
+        folder = self.folder / "undone"
+        folder.mkdir(exist_ok=True)
+        place = free_name(folder / path.name)
+        os.replace(path, place)
+        return place
+
+    def claim(self, work_dir: str | os.PathLike[str]) -> None:
+        """Let one run alone buy labels for this folder: two would answer each other's batches.
+
+        Raises:
+            ADSError: if another run has it.
+        """
+        file, run = self.folder / "run.txt", str(Path(work_dir).resolve())
+        owner = file.read_text(encoding="utf-8").strip() if file.exists() else run
+        if owner != run:
+            raise ADSError(
+                f"The labels in {self.folder} belong to the run in {owner}; go on with that run, "
+                f"make another project, or, if the run was moved, delete {file}."
+            )
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_text(file, run + "\n")
+
+
+def free_name(path: Path) -> Path:
+    """The path, or the first of ``<name>_2``, ``<name>_3``, ... that does not exist."""
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    return candidate
+
+
+def _number(path: Path) -> int:
+    return int(path.name.partition("_")[0])
+
+
+def _batch(path: Path) -> str:
+    return path.stem.partition("_")[2]

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import yaml
+
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import cannot_read, files_below, finite, once_each, read_box
 from ads_det.labels.names import ImageNames
 
 _CLASS_FILES = ("classes.txt", "obj.names")
+_CONFIG_FILES = ("data.yaml", "dataset.yaml")
 
 
 def read_yolo(
@@ -22,14 +25,16 @@ def read_yolo(
     sizes: Callable[[str], tuple[int, int]],
     images: Iterable[str],
 ) -> list[ImageLabels]:
-    """All images that have a text file below a folder; all count as checked.
+    """All images that have a text file below a folder.
+
+    An empty file does not say whether somebody looked: some tools write one for every image.
 
     Boxes are rounded to a thousandth of a pixel. Text files that neither hold such lines nor have
     an image, such as a ``README.txt`` or ``train.txt``, are passed over.
 
     Args:
-        folder: of the text files; its ``classes.txt`` or ``obj.names``, if there is one, says
-            what the numbers of the classes mean.
+        folder: of the text files; its ``classes.txt``, ``obj.names`` or ``data.yaml``, if there
+            is one, says what the numbers of the classes mean.
         classes: the same where no such file exists.
         sizes: width and height of the upright image in pixels, by its id.
         images: ids of all images; a text file has the name of its image but for the suffix.
@@ -41,8 +46,8 @@ def read_yolo(
     names = _read_classes(folder) or list(classes)
     if not names:
         raise ADSError(
-            f"{folder} has no classes.txt, so it is unknown what the numbers of its classes mean; "
-            "add the file, one class a line in the order of the numbers."
+            f"{folder} has no classes.txt or data.yaml, so it is unknown what the numbers of its "
+            "classes mean; add classes.txt, one class a line in the order of the numbers."
         )
     index = ImageNames(images)
     found = []
@@ -62,7 +67,9 @@ def read_yolo(
                     for number, line in enumerate(lines, start=1)
                     if line.strip()
                 )
-                found.append(ImageLabels(image, width, height, boxes, checked=True))
+                found.append(
+                    ImageLabels(image, width, height, boxes, checked=True if boxes else None)
+                )
             elif is_yolo(lines):
                 raise ADSError(
                     f"{file} belongs to no image that is known; name it as its image, but for the "
@@ -89,6 +96,8 @@ def is_yolo_folder(folder: Path) -> bool:
 def _read_classes(folder: Path) -> list[str]:
     files = [file for n in _CLASS_FILES for file in files_below(folder, Path(n).suffix)]
     lists = {file: _names(file) for file in files if file.name in _CLASS_FILES}
+    configs = [file for file in files_below(folder, ".yaml") if file.name in _CONFIG_FILES]
+    lists |= {file: _names_of_config(file) for file in configs}
     if len(set(map(tuple, lists.values()))) > 1:
         first, second = list(lists)[:2]
         raise ADSError(f"{first} and {second} list different classes; keep one of the files.")
@@ -97,6 +106,20 @@ def _read_classes(folder: Path) -> list[str]:
 
 def _names(file: Path) -> list[str]:
     return [line.strip() for line in _read_lines(file) if line.strip()]
+
+
+def _names_of_config(file: Path) -> list[str]:
+    try:
+        content = yaml.safe_load("\n".join(_read_lines(file)))
+        names = content["names"]
+        if isinstance(names, dict):
+            names = [names[number] for number in range(len(names))]
+        return [str(name) for name in names]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise ADSError(
+            f"{file} has no list `names` of the classes; complete it, or put a classes.txt in its "
+            "place."
+        ) from error
 
 
 def _read_lines(file: Path) -> list[str]:

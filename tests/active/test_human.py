@@ -6,12 +6,14 @@ import json
 import operator
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers import tiny_config
 from PIL import Image
 
+from ads_det.active import loop
 from ads_det.data.synthetic import CLASSES
 from ads_det.files import read_ids
 from ads_det.labels.boxes import Box, ImageLabels
@@ -86,7 +88,7 @@ class Project:
         return path
 
     def bring(self, path, *more):
-        return self.run("import_labels.py", self.config, path, *more)
+        return self.run("import_labels.py", self.work_dir, path, *more)
 
     def files(self):
         """Everything that an import may change."""
@@ -154,16 +156,29 @@ def test_a_package_holds_all_that_an_annotator_needs(waiting):
     for file in ("coco.json", "label_studio.json", "voc"):
         assert (package / "proposals" / file).exists()
     # a proposal that nobody checked is no label
-    for file, sentence in {
-        "coco.json": "nobody has checked",
-        "voc": "those that the model proposed",
-        "cvat.xml": "those that the model proposed",
-        "label_studio.json": "no image of the batch",
-    }.items():
-        status, _, err = waiting.bring(package / "proposals" / file, "--partial", "continue")
-        assert status == 2 and sentence in err, file
-    accept = ("--accept-proposals", "--without-boxes", "checked")
-    assert waiting.bring(package / "proposals/coco.json", *accept, "--dry-run")[0] == 0
+    for file in ("coco.json", "voc", "cvat.xml"):
+        before = waiting.files()
+        status, _, err = waiting.bring(package / "proposals" / file, "--without-boxes", "skip")
+        assert status == 2 and "those that the model proposed" in err, file
+        skip = ("--proposals", "skip", "--without-boxes", "skip", "--partial", "continue")
+        status, _, err = waiting.bring(package / "proposals" / file, *skip)
+        assert status == 2 and "no image of the batch" in err, file
+        assert waiting.files() == before
+    accept = ("--proposals", "accept", "--without-boxes", "checked", "--dry-run")
+    assert waiting.bring(package / "proposals/coco.json", *accept)[0] == 0
+    # whoever corrects the file in place is understood
+    content = json.loads((package / "proposals/coco.json").read_text())
+    corrected = next(i for i in content["images"] if i["file_name"] == names[0])
+    content["annotations"] = [
+        dict(a, bbox=[1, 1, 9, 9]) if a["image_id"] == corrected["id"] else a
+        for a in content["annotations"]
+    ]
+    for annotation in content["annotations"]:
+        del annotation["score"]
+    (package / "proposals/coco.json").write_text(json.dumps(content))
+    half = ("--proposals", "skip", "--without-boxes", "skip", "--partial", "wait")
+    status, out, _ = waiting.bring(package / "proposals/coco.json", *half, "--dry-run")
+    assert status == 0 and "1 of 4 images" in out
 
 
 def test_no_annotation_of_the_pool_is_there_to_be_read(waiting):
@@ -243,16 +258,17 @@ def test_checked_without_an_object_is_a_label(waiting):
 def test_undo_takes_back_the_import_and_what_was_trained_on_it(waiting):
     before = waiting.files()
     waiting.bring(waiting.export(), "--without-boxes", "checked")
-    status, out, _ = waiting.run("import_labels.py", waiting.config, "--undo")
-    assert status == 0 and "Took back 001_initial.json (4 images)" in out
-    assert waiting.files() == before
+    status, out, _ = waiting.run("import_labels.py", waiting.work_dir, "--undo")
+    assert status == 0 and "Took back 001_initial.json" in out
+    undone = waiting.folder / "cells/labels/undone/001_initial.json"
+    assert {p: c for p, c in waiting.files().items() if p != undone} == before
     waiting.bring(waiting.export(), "--without-boxes", "checked")
     waiting.loop("--resume")
     waiting.bring(waiting.export(), "--without-boxes", "checked")
     ready = waiting.files()
     waiting.loop("--resume")
-    status, out, _ = waiting.run("import_labels.py", waiting.config, "--undo")
-    assert status == 0 and "undone_1_cycle_01" in out
+    status, out, _ = waiting.run("import_labels.py", waiting.work_dir, "--undo")
+    assert status == 0 and "cycle_01, trained on it, is now undone_cycle_01" in out
     assert not (waiting.work_dir / "cycle_01").exists()
     waiting.bring(waiting.export(), "--without-boxes", "checked")
     again = waiting.files()
@@ -260,10 +276,11 @@ def test_undo_takes_back_the_import_and_what_was_trained_on_it(waiting):
     assert {path for path, content in ready.items() if again.get(path) != content} <= {
         waiting.work_dir / name for name in drawn_anew
     }
-    waiting.run("import_labels.py", waiting.config, "--undo")
-    waiting.run("import_labels.py", waiting.config, "--undo")
-    status, _, err = waiting.run("import_labels.py", waiting.config, "--undo")
+    waiting.run("import_labels.py", waiting.work_dir, "--undo")
+    waiting.run("import_labels.py", waiting.work_dir, "--undo")
+    status, _, err = waiting.run("import_labels.py", waiting.work_dir, "--undo")
     assert status == 2 and "began with" in err
+    assert not list(waiting.work_dir.glob("cycle_*"))
 
 
 def test_a_dry_run_changes_nothing(waiting):
@@ -460,7 +477,7 @@ def test_broken_imports_change_nothing_and_get_one_sentence(waiting):
     assert len(BROKEN) >= 20
 
 
-def test_an_import_needs_a_batch_that_waits(project, finished, digits):
+def test_an_import_needs_a_batch_that_waits(project, finished):
     project.init()
     status, _, err = project.bring(project.folder / "test")
     assert status == 2 and "holds no run" in err
@@ -472,7 +489,32 @@ def test_an_import_needs_a_batch_that_waits(project, finished, digits):
     project.loop("--resume")
     status, _, err = project.bring(labels)  # of the batch before
     assert status == 2 and "was labelled for cycle 0" in err
-    config = project.folder / "simulated.py"
-    tiny_config(digits).dump(config)
-    status, _, err = project.run("import_labels.py", config, labels, "--work-dir", finished)
+    status, _, err = project.run("import_labels.py", finished, labels)
     assert status == 2 and "oracle='simulated'" in err
+
+
+def test_one_run_a_project(waiting):
+    """Another would take the answers of the first for its own."""
+    status, _, err = waiting.run("al_loop.py", waiting.config, "--seed", 1)
+    assert status == 2 and "belong to the run in" in err
+    status, _, err = waiting.run("al_loop.py", waiting.config, "--work-dir", waiting.photos / "w")
+    assert status == 2 and "lies in the folder of images" in err
+
+
+def test_a_first_batch_without_any_object(waiting):
+    """Nothing could be learnt from it: it is refused before it is taken over."""
+    empty = [replace(labels, boxes=()) for labels in waiting.labels()]
+    before = waiting.files()
+    status, _, err = waiting.bring(waiting.export("cvat", empty), "--without-boxes", "checked")
+    assert status == 2 and "nothing to learn from" in err
+    assert waiting.files() == before
+
+
+def test_a_kill_while_the_first_batch_is_chosen(project, monkeypatch):
+    """The test images are in the batch whenever it is there."""
+    project.init("--first", "coverage", test=False)
+    write = loop.write_ids
+    monkeypatch.setattr(loop, "write_ids", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert project.run("al_loop.py", project.config)[0] == 130
+    monkeypatch.setattr(loop, "write_ids", write)
+    assert "label the 5 images" in project.loop("--resume")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ads_det.errors import ADSError
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.coco import read_coco
 from ads_det.labels.cvat import read_cvat
@@ -317,8 +318,20 @@ def test_yolo(class_file, tmp_path):
             480,
             (Box("cat", 0, 0, 640, 480), Box("cat", 0, 0, 128, 96)),
         ),
-        ImageLabels("val/c.jpg", 100, 50),
+        ImageLabels("val/c.jpg", 100, 50, checked=None),
     ]
+
+
+@pytest.mark.parametrize("names", ["names: [cat, dog]", "names:\n  0: cat\n  1: dog"])
+def test_yolo_with_a_config(names, tmp_path):
+    """As Ultralytics and Roboflow write it; the numbers are its, not the project's."""
+    write(tmp_path / "labels/train/a b.txt", "1 0.5 0.25 0.1 0.1\n")
+    write(tmp_path / "data.yaml", f"train: images\nnc: 2\n{names}\n")
+    (found,) = read_yolo(tmp_path, ["dog", "cat"], sizes, IDS)
+    assert found.boxes[0].name == "dog"
+    write(tmp_path / "data.yaml", "train: images\n")
+    with pytest.raises(ADSError, match="no list `names`"):
+        read_yolo(tmp_path, [], sizes, IDS)
 
 
 def test_the_same_twice_counts_once(tmp_path):

@@ -253,6 +253,15 @@ def test_label_studio_tasks_carry_predictions_in_per_cent(tmp_path):
     ]
 
 
+def test_label_studio_gives_no_box_more_than_100_per_cent(tmp_path):
+    path = tmp_path / "tasks.json"  # Label Studio checks predictions; 100 / 88 * 88 is above 100
+    images = [ImageLabels(f"{n}.jpg", n, n, (Box("дом", 0, 0, n, n),)) for n in range(1, 2000)]
+    write_label_studio(images, CLASSES, path, str)
+    for task in json.loads(path.read_text(encoding="utf-8")):
+        value = task["predictions"][0]["result"][0]["value"]
+        assert (value["width"], value["height"]) == (100, 100)
+
+
 def test_label_studio_needs_the_size_of_an_image_with_boxes(tmp_path):
     with pytest.raises(ADSError, match="The size of the image 'a.jpg' is unknown"):
         label_studio([ImageLabels("a.jpg", 0, 0, INTEGERS)], tmp_path)

@@ -6,7 +6,7 @@ import unicodedata
 import pytest
 
 from ads_det.errors import ADSError
-from ads_det.labels.read import ImageNames, match_image
+from ads_det.labels.names import ImageNames
 
 IDS = ["a.jpg", "train/b.jpg", "val/b.jpg", "train/deep/c.png", "v1.2.jpg", "VOC2007/000005"]
 
@@ -38,35 +38,35 @@ IDS = ["a.jpg", "train/b.jpg", "val/b.jpg", "train/deep/c.png", "v1.2.jpg", "VOC
     ],
 )
 def test_match(name, image):
-    assert match_image(name, IDS) == image
+    assert ImageNames(IDS).match(name) == image
 
 
 @pytest.mark.parametrize("name", ["b.jpg", "b"])
 def test_a_name_of_two_images(name):
     with pytest.raises(ADSError, match="may mean the image 'train/b.jpg' or 'val/b.jpg'"):
-        match_image(name, IDS)
+        ImageNames(IDS).match(name)
 
 
 def test_an_exact_name_is_never_ambiguous():
-    assert match_image("b.jpg", [*IDS, "b.jpg"]) == "b.jpg"
-    assert match_image("other/b.jpg", [*IDS, "b.jpg"]) == "b.jpg"  # no other id is its end
-    assert match_image("x/a.jpg", ["a.jpg", "x/a.jpg"]) == "x/a.jpg"
+    assert ImageNames([*IDS, "b.jpg"]).match("b.jpg") == "b.jpg"
+    assert ImageNames([*IDS, "b.jpg"]).match("other/b.jpg") == "b.jpg"  # no other id is its end
+    assert ImageNames(["a.jpg", "x/a.jpg"]).match("x/a.jpg") == "x/a.jpg"
     with pytest.raises(ADSError, match="'a.jpg' or 'x/a.jpg'"):
-        match_image("y/x/a.jpg", ["a.jpg", "x/a.jpg"])
+        ImageNames(["a.jpg", "x/a.jpg"]).match("y/x/a.jpg")
 
 
 def test_two_suffixes():
     with pytest.raises(ADSError, match="'a.jpg' or 'a.png'.* with its suffix"):
-        match_image("a", ["a.jpg", "a.png"])
-    assert match_image("a.png", ["a.jpg", "a.png"]) == "a.png"
+        ImageNames(["a.jpg", "a.png"]).match("a")
+    assert ImageNames(["a.jpg", "a.png"]).match("a.png") == "a.png"
 
 
 def test_accents_as_macos_stores_them():
     composed = unicodedata.normalize("NFC", "Müller/é.jpg")
     split = unicodedata.normalize("NFD", composed)
     assert composed != split
-    assert match_image(split, [composed]) == composed
-    assert match_image(composed, [split]) == split
+    assert ImageNames([composed]).match(split) == composed
+    assert ImageNames([split]).match(composed) == split
 
 
 def test_many_names_are_fast():

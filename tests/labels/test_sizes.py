@@ -1,0 +1,42 @@
+"""The size that boxes are given for is that of the image a training sees."""
+
+import mmcv
+import pytest
+from PIL import Image
+
+from ads_det.labels.package import write_package
+from ads_det.labels.sizes import is_turned, upright_size
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "bmp"])
+@pytest.mark.parametrize("orientation", [None, 1, 2, 3, 5, 6, 8])
+def test_the_size_is_what_mmcv_loads(tmp_path, suffix, orientation):
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    if orientation:
+        exif[0x0112] = orientation
+    image = Image.new("RGB", (40, 20), "red")
+    image.save(path, **({} if suffix == "bmp" else {"exif": exif}))
+    height, width = mmcv.imread(str(path)).shape[:2]
+    assert upright_size(path) == (width, height)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_package_shows_turned_images_upright(tmp_path, orientation):
+    """Whatever the annotation tool thinks of the tag."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.new("RGB", (40, 20), "red")
+    image.paste("blue", (0, 0, 10, 10))
+    image.save(tmp_path / "a.png", exif=exif)
+    write_package(tmp_path / "to_label", {"a.png": str(tmp_path / "a.png")}, {}, {}, ["x"])
+    copy = tmp_path / "to_label/images/a.png"
+    assert not is_turned(copy)
+    shown, trained = mmcv.imread(str(copy)), mmcv.imread(str(tmp_path / "a.png"))
+    assert (shown == trained).all()
+    assert copy.samefile(tmp_path / "a.png") == (orientation == 1)
+
+
+def test_what_cannot_be_read_has_no_size(tmp_path):
+    (tmp_path / "a.jpg").write_text("no image")
+    assert upright_size(tmp_path / "a.jpg") == (0, 0) and not is_turned(tmp_path / "a.jpg")
