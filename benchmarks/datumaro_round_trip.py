@@ -25,7 +25,8 @@ from PIL import Image
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.coco import write_coco
 from ads_det.labels.cvat import write_cvat
-from ads_det.labels.read import ImageNames, read_labels
+from ads_det.labels.names import ImageNames
+from ads_det.labels.read import read_labels
 from ads_det.labels.voc import write_voc
 
 CLASSES = ("cat", "дом", 'say "hi"', "<a & b>", "it's a tree")
