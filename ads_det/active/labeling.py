@@ -100,6 +100,7 @@ class OpenBatch:
         of_batch, of_all, problems = ImageNames(self.batch.ids), ImageNames(self.paths), []
         proposed = {} if accept_proposals else self._proposals()
         matched: dict[str, ImageLabels] = {}
+        wanted = set(self.batch.ids)
         for image in found:
             try:
                 name = image.image if image.image in self.paths else of_batch.match(image.image)
@@ -107,7 +108,7 @@ class OpenBatch:
             except ADSError as error:
                 problems.append(str(error).removesuffix("."))
                 continue
-            if name is None or name not in self.batch.ids:
+            if name is None or name not in wanted:
                 if not ignore_others:
                     problems.append(self._stranger(image, name))
                 continue
