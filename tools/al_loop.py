@@ -11,6 +11,7 @@ from ads_det.errors import exit_without_stack
 exit_without_stack()
 
 import argparse
+import shlex
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.settings import load_config
@@ -50,7 +51,8 @@ def main() -> None:
     if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or Path("work_dirs", name))
-    loop = ActiveLearningLoop(cfg, work_dir, resume=args.resume)
+    again = [*sys.argv, *([] if args.resume else ["--resume"])]
+    loop = ActiveLearningLoop(cfg, work_dir, args.resume, shlex.join(["python", *again]))
     loop.run()
     if not loop.is_waiting:
         table, curve = work_dir / "history.csv", work_dir / "learning_curve.png"

@@ -16,6 +16,7 @@ from contextlib import suppress
 from ads_det.active.labeling import LabeledRun, OpenBatch
 from ads_det.cli import run_tool
 from ads_det.console import say
+from ads_det.data.pool_dataset import and_more
 from ads_det.errors import ADSError
 from ads_det.labels.read import detect_format
 from ads_det.labels.summary import count_boxes
@@ -59,14 +60,19 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    if args.undo and (args.labels or args.dry_run):
+        raise ADSError("--undo takes the last import back, whatever it was; give it alone.")
     run = LabeledRun(args.work_dir)
     if args.undo:
         say(run.undo_import() + ".")
         return
-    if args.labels is None:
-        raise ADSError("No file is given; name the exported file or folder, or pass --undo.")
+    if args.labels is None and args.partial != "continue":
+        raise ADSError(
+            "No file is given; name the exported file or folder, or pass --partial continue to go "
+            "on with the labels that are there, or --undo."
+        )
     batch = OpenBatch(run)
-    found = batch.read(args.labels)
+    found = batch.read(args.labels) if args.labels else []
     accept, checked = args.proposals == "accept", False
     answer = batch.check(found, args.ignore_others, checked, accept)
     if answer.untouched:
@@ -80,11 +86,12 @@ def main() -> None:
             decide(question, "--without-boxes", "checked", "skip", args.without_boxes) == "checked"
         )
     answer = batch.check(found, args.ignore_others, checked, accept)
-    kind = detect_format(args.labels).replace("_", " ")
-    say(
-        f"{args.labels} ({kind}): {len(answer.images)} of {len(batch.batch.ids)} images, "
-        f"{count_boxes(answer.images)}"
-    )
+    if args.labels:
+        kind = detect_format(args.labels).replace("_", " ")
+        say(
+            f"{args.labels} ({kind}): {len(answer.images)} of {len(batch.batch.ids)} images, "
+            f"{count_boxes(answer.images)}"
+        )
     go_on = False
     if answer.missing:
         question = f"{len(answer.missing)} image(s) of the batch, such as {answer.missing[0]!r}, "
@@ -96,7 +103,9 @@ def main() -> None:
         return
     written = batch.take(answer, go_on)
     if answer.missing and not go_on:
-        say(f"Done: labels in {written}; {len(answer.missing)} images are still to come.")
+        named = ", ".join(answer.missing[:5]) + and_more(len(answer.missing) - 5)
+        say(f"Done: labels in {written}. Still to come: {named}; import them as well, or go on")
+        say(f"without them: python tools/import_labels.py {args.work_dir} --partial continue")
     else:
         say(f"Done: labels in {written}. Next: the command of the run again, with --resume.")
 

@@ -43,7 +43,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("images", type=Path, help="folder of images, searched with its subfolders")
     parser.add_argument("--labels", type=Path, help="file or folder of the labels there are")
     parser.add_argument(
-        "--classes", nargs="+", default=[], help="names (default: all that the labels name)"
+        "--classes",
+        nargs="+",
+        default=[],
+        help="names (default: all that the labels name, by the alphabet)",
     )
     parser.add_argument(
         "--test", type=Path, help="labels of the images to measure on, which never train"
@@ -131,6 +134,9 @@ def main() -> None:
     say(f"{len(paths)} images, {len(unreadable)} of them unreadable; classes: {', '.join(classes)}")
     say(f"{len(labels)} labelled: {count_boxes(labels)}")
     say(f"{len(test)} test images ({args.out / 'test.txt'}); {size} to choose from")
+    if not given:
+        ask = 0 if measured.images else len(test)
+        say(f"The first batch: {begin + ask} images, {begin} to train and {ask} to measure on")
     for problem in problems[:MAX_NAMED]:
         say(f"problem: {problem}")
     if len(problems) > MAX_NAMED:

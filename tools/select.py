@@ -74,7 +74,10 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="of a random strategy (default: 0)")
     parser.add_argument(
-        "--out", type=Path, default=Path("work_dirs/select"), help="folder to write to"
+        "--out",
+        type=Path,
+        default=Path("work_dirs/select"),
+        help="folder to write to (default: work_dirs/select)",
     )
     add_common_options(parser)
     return parser.parse_args()
@@ -161,6 +164,8 @@ def main() -> None:
         stranger = min(excluded - set(known))
         raise ADSError(f"{args.exclude} names {stranger!r}, which is none of the images ranked.")
     ids = [i for i in known if i not in excluded]
+    if args.number is not None and args.number > len(ids):
+        raise ADSError(f"--number is {args.number}, but there are {len(ids)} images to rank.")
     candidates = args.out / "candidates.txt"
     if is_main_process():
         args.out.mkdir(parents=True, exist_ok=True)
@@ -207,6 +212,8 @@ def main() -> None:
                 scores,
                 {image.image: image for image in proposals},
                 classes or sorted({box.name for image in proposals for box in image.boxes}),
+                "Then begin a project with these labels: python tools/init_project.py IMAGES "
+                "--labels EXPORTED_FILE --out PROJECT",
             )
         selection.write(args.out)
     say(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +78,10 @@ class OpenBatch:
         Raises:
             ADSError: if its format is unknown or broken.
         """
+        if (path / "ranked.csv").exists():
+            raise ADSError(
+                f"{path} is what was handed out; give what the annotation tool exported."
+            )
         return read_labels(path, paths=self.paths)
 
     def check(
@@ -123,6 +128,9 @@ class OpenBatch:
                 problems.append(f"{image.image!r} occurs twice with other boxes; keep one of them")
             else:
                 matched[name] = completed
+        unknown = {b.name for i in found for b in i.boxes} - {*self.classes}
+        if unknown:
+            problems.insert(0, self._unknown_classes(sorted(unknown)))
         if problems:
             raise ADSError(f"Nothing was imported: {problems[0]}{and_more(len(problems) - 1)}.")
         untouched = [n for n, i in matched.items() if n in proposed and same_boxes(i, proposed[n])]
@@ -185,6 +193,18 @@ class OpenBatch:
         path = self.batch.folder / PROPOSALS
         return {i.image: i for i in read_coco(path) if i.boxes} if path.exists() else {}
 
+    def _unknown_classes(self, names: list[str]) -> str:
+        lower = {name.lower(): name for name in self.classes}
+        near = [difflib.get_close_matches(name.lower(), lower, 1) for name in names]
+        words = [
+            repr(name) + (f" (perhaps {lower[like[0]]!r})" if like else "")
+            for name, like in zip(names, near, strict=True)
+        ]
+        return (
+            f"boxes of the class {', '.join(words)}, where the project has "
+            f"{', '.join(self.classes)}; rename them"
+        )
+
     def _stranger(self, image: ImageLabels, image_id: str | None) -> str:
         if image_id is None:
             return (
@@ -194,7 +214,7 @@ class OpenBatch:
         since = dict(zip(self.pool.ids, self.pool.labeled_in, strict=True)).get(image_id, -1)
         if since >= 0:
             return (
-                f"the image {image_id!r} was labelled for cycle {since} and is not in the batch "
+                f"the image {image_id!r} belongs to an earlier batch, the one that waits is "
                 f"{self.batch.name}; import only this batch, or pass --ignore-others"
             )
         return (
@@ -226,6 +246,9 @@ class LabeledRun:
 
     def __init__(self, work_dir: Path) -> None:
         self.work_dir = work_dir
+        owner = work_dir / "labels/run.txt"
+        if owner.exists():  # the folder of the project
+            work_dir = self.work_dir = Path(owner.read_text(encoding="utf-8").strip())
         if not (work_dir / "pool.json").exists():
             raise ADSError(
                 f"{work_dir} holds no run; name the work directory that tools/al_loop.py wrote."

@@ -34,14 +34,21 @@ class ActiveLearningLoop:
         cfg: a config with an ``active_learning`` block.
         work_dir: where everything is written.
         resume: go on with the run in ``work_dir``, if there is one.
+        command: that goes on with this run, for the user.
 
     Raises:
         ADSError: if the config has a mistake, ``work_dir`` holds a run and ``resume`` is
             False, or that run had another configuration.
     """
 
-    def __init__(self, cfg: Config, work_dir: str | Path, resume: bool = False) -> None:
-        self.cfg = cfg
+    def __init__(
+        self,
+        cfg: Config,
+        work_dir: str | Path,
+        resume: bool = False,
+        command: str = "the command of this run again, with --resume",
+    ) -> None:
+        self.cfg, self._command = cfg, command
         self.settings = Settings.from_config(cfg)
         check_training(cfg)
         check_strategy(self.settings, cfg)
@@ -85,10 +92,12 @@ class ActiveLearningLoop:
                 self.history.write()
                 if not is_last:
                     self._draw_picks(cycle)
+            if not is_last and self._is_committed(number):
+                continue  # what was done before needs no word
             say(self.history.table())
             if advice := self.history.advice_text():
                 say(advice)
-            if not is_last and not self._is_committed(number):
+            if not is_last:
                 labeled = self.oracle.label(cycle.batch())
                 if labeled is None:
                     self.is_waiting = True
@@ -195,7 +204,7 @@ class ActiveLearningLoop:
                 "ads.positive_filter='oracle' reads labels of the pool, which nobody has given "
                 "(active_learning.oracle='human'); use 'predicted' or 'none'."
             )
-        return HumanOracle(dataset, self.work_dir.path)
+        return HumanOracle(dataset, self.work_dir.path, self._command)
 
     def _unreadable(self) -> list[str]:
         """Images of the pool to leave out, looked for by the main process.

@@ -91,14 +91,15 @@ class HumanOracle(Oracle):
         dataset: config of the training data set, an ``ads_det.ImageFolderDataset`` with
             ``labels``.
         work_dir: of the run.
+        resume: the command that goes on, for the user.
 
     Raises:
         ADSError: if the data set is another, or its labels belong to another run.
     """
 
-    def __init__(self, dataset: dict, work_dir: Path) -> None:
+    def __init__(self, dataset: dict, work_dir: Path, resume: str) -> None:
         super().__init__(dataset)
-        self._work_dir = work_dir
+        self._work_dir, self._resume = work_dir, resume
         if not dataset.get("labels") or not dataset.get("metainfo"):
             raise ADSError(
                 "active_learning.oracle='human' needs a train_dataloader.dataset of type "
@@ -132,13 +133,19 @@ class HumanOracle(Oracle):
         broadcast_object_list(there, src=0)
         if not there[0]:
             self._hand_out(batch, package)
-        command = ["python", "tools/import_labels.py", str(self._work_dir), "EXPORTED_FILE"]
+        known = LabelStore(self._dataset["labels"]).read()
+        missing = sum(1 for name in batch.ids if name not in known)
+        some = "" if missing == len(batch.ids) else f"{missing} of "
         say(
-            f"\nNext: label the {len(batch.ids)} images in {package} (its README.txt says how).\n"
-            f"Then: {shlex.join(command)}\n"
-            "Then: the command of this run again, with --resume"
+            f"\nNext: label {some}the {len(batch.ids)} images in {package} (its README.txt says "
+            f"how).\nThen: {self._importing}\nThen: {self._resume}"
         )
         return None
+
+    @property
+    def _importing(self) -> str:
+        command = ["python", "tools/import_labels.py", str(self._work_dir), "EXPORTED_FILE"]
+        return shlex.join(command)
 
     def _hand_out(self, batch: Batch, package: Path) -> None:
         classes = self._dataset["metainfo"]["classes"]
@@ -153,6 +160,7 @@ class HumanOracle(Oracle):
                 batch.scores,
                 {image.image: image for image in proposals},
                 classes,
+                f"Then: {self._importing}",
             )
         barrier()
 

@@ -95,12 +95,14 @@ class WorkDir:
         pool, stored = Pool.load(self.state)
         theirs, ours = stored.get("config", {}), self._facts["config"]
         changed = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+        named = (self._differences(changed) or changed) if changed else []
         if stored.get("seed") != self._facts["seed"]:
-            changed.append("the seed")
-        if changed:
+            named.append("the seed")
+        if named:
             raise ADSError(
                 f"The run in {self.path} was started with other settings (they differ in "
-                f"{', '.join(changed)}); use those of {self.path / 'config.py'} or another "
+                f"{', '.join(named)}); "
+                f"give the same --cfg-options as then (all: {self.path / 'config.py'}), or another "
                 "--work-dir."
             )
         if set(pool.ids) != set(ids):
@@ -110,6 +112,28 @@ class WorkDir:
                 f"{len(odd) - 1} more images came or went); restore it or use another --work-dir."
             )
         return pool
+
+    def _differences(self, blocks: list[str], most: int = 3) -> list[str]:
+        """Keys in which the stored config differs, with both values; none if it is gone."""
+        path = self.path / "config.py"
+        if not path.exists():
+            return []
+        theirs, ours = (_flat(dict(c)) for c in (Config.fromfile(path), self._cfg.to_dict()))
+        keys = sorted(k for k in theirs.keys() | ours.keys() if k.split(".")[0] in blocks)
+        found = [
+            f"{key}: {theirs.get(key, 'nothing')} then, {ours.get(key, 'nothing')} now"
+            for key in keys
+            if theirs.get(key) != ours.get(key)
+        ]
+        return [*found[:most], *(["and more"] if len(found) > most else [])]
+
+
+def _flat(node: Any, key: str = "") -> dict[str, str]:
+    """Every leaf of a config by its dotted key, as text."""
+    if not isinstance(node, dict):
+        return {key: repr(node)[:60]}
+    leaves = [_flat(value, f"{key}.{name}".lstrip(".")) for name, value in node.items()]
+    return {name: text for part in leaves for name, text in part.items()}
 
 
 def fingerprint(cfg: Config) -> dict[str, str]:

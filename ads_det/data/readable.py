@@ -29,7 +29,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ADSError(f"The image folder {root} does not exist; correct `data_root`.")
+        raise ADSError(f"The image folder {root} does not exist; name one that does.")
     paths: dict[str, str] = {}
     seen: set[str] = set()  # a link may lead back
     for place, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):

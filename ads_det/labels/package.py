@@ -24,7 +24,8 @@ _README = """{count} images to label. Classes: {classes}.
 
 ranked.csv                    the images, the most wanted first, with the model's score
 images/                       the images; do not change them: they may be the originals, linked
-proposals/                    boxes that the model proposes; correct them instead of drawing anew
+proposals/                    boxes that the model proposes, to be corrected; a young model proposes
+                              much that is wrong: then start without them
     coco.json                 COCO
     voc/                      VOC XML, one file an image with a box
     cvat.xml                  CVAT for images 1.1
@@ -47,7 +48,7 @@ do not count. When done export as JSON.
 
 Tools for VOC or COCO (labelImg and others): open images and proposals/voc or proposals/coco.json.
 
-Then give the exported file or folder to tools/import_labels.py.
+{then}
 """
 
 
@@ -57,6 +58,7 @@ def write_package(
     scores: Mapping[str, float],
     proposals: Mapping[str, ImageLabels],
     classes: Sequence[str],
+    then: str = "",
 ) -> None:
     """Write a folder that an annotator can work with, whole or not at all.
 
@@ -66,6 +68,7 @@ def write_package(
         scores: of the ids; of none if nothing ranked them.
         proposals: the model's boxes by id; images without an entry get none.
         classes: of the project.
+        then: what to do with the labels, for ``README.txt``.
 
     Raises:
         ADSError: if it cannot be written.
@@ -93,7 +96,8 @@ def write_package(
         write_text(temporary / "label_studio_config.xml", label_config(classes))
         write_text(temporary / "classes.txt", "".join(f"{name}\n" for name in classes))
         named = ", ".join(classes)
-        write_text(temporary / "README.txt", _README.format(count=len(images), classes=named))
+        text = _README.format(count=len(images), classes=named, then=then)
+        write_text(temporary / "README.txt", text)
         os.rename(temporary, folder)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)

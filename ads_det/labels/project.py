@@ -69,6 +69,8 @@ def check_classes(classes: Sequence[str]) -> None:
     Raises:
         ADSError: if there is none, one is empty, or one is given twice.
     """
+    if len(classes) == 1 and "," in classes[0]:
+        raise ADSError(f"--classes is {classes[0]!r}; put blanks, not commas, between names.")
     if not classes or not all(name.strip() for name in classes):
         raise ADSError("No class is known; name them with --classes, or give --labels with boxes.")
     twice = first_twice(classes)

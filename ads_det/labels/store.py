@@ -96,12 +96,12 @@ class LabelStore:
         """
         file, run = self.folder / "run.txt", str(Path(work_dir).resolve())
         owner = file.read_text(encoding="utf-8").strip() if file.exists() else run
-        if owner != run:
+        if owner != run and Path(owner).exists():
             raise ADSError(
                 f"The labels in {self.folder} belong to the run in {owner}; go on with that run, "
-                f"make another project, or, if the run was moved, delete {file}."
+                f"make another project, or delete that run."
             )
-        if not file.exists():
+        if owner != run or not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(file, run + "\n")
 

@@ -113,7 +113,7 @@ class Advice:
     def text(self) -> str:
         """Lines for the console; the last says how sure the others are."""
         lines = [self._labels(), self._expectation()]
-        if self.stop:
+        if self.stop and self.curve.b > 0:  # without a curve the sentence above says it all
             lines.append(
                 f"Hint: stop here. Rule: the curve expects less than {self.min_gain:.4g} from "
                 f"{_count(self.budget, 'more image')}, and the last two purchases gained less "
@@ -140,8 +140,8 @@ class Advice:
             more += f" (about {_count(self.next_objects, 'object')})"
         if self.curve.b == 0:
             return (
-                f"In {cycles} cycles {name} did not rise with the labels: check the training "
-                f"before you pay for {more}."
+                f"In {cycles} cycles {name} did not rise with the labels: either the model can do "
+                f"no more, or its training is at fault. Look at it before you pay for {more}."
             )
         return (
             f"The curve {self.curve} through {cycles} cycles expects {self.expected_gain:+.3f} "

@@ -233,10 +233,11 @@ def test_a_part_of_a_batch_waits_or_goes_on(waiting):
     assert status == 2 and "--partial continue or --partial wait" in err
     assert waiting.files() == before
     status, out, _ = waiting.bring(half, "--partial", "wait")
-    assert status == 0 and "2 images are still to come" in out
-    assert "Next: label the 4 images" in waiting.loop("--resume")
+    assert status == 0 and "Still to come: " in out
+    assert "Next: label 2 of the 4 images" in waiting.loop("--resume")
     rest = waiting.export(labels=waiting.labels()[2:3])
-    status, out, _ = waiting.bring(rest, "--partial", "continue")
+    assert waiting.bring(rest, "--partial", "wait")[0] == 0
+    status, out, _ = waiting.run("import_labels.py", waiting.work_dir, "--partial", "continue")
     assert status == 0 and "--resume" in out
     left = waiting.labels()[3].image
     assert "Cycle 1 of 3: 3 of 40 images" in waiting.loop("--resume")
@@ -258,6 +259,8 @@ def test_checked_without_an_object_is_a_label(waiting):
 def test_undo_takes_back_the_import_and_what_was_trained_on_it(waiting):
     before = waiting.files()
     waiting.bring(waiting.export(), "--without-boxes", "checked")
+    status, _, err = waiting.bring(waiting.export(), "--undo")
+    assert status == 2 and "give it alone" in err
     status, out, _ = waiting.run("import_labels.py", waiting.work_dir, "--undo")
     assert status == 0 and "Took back 001_initial.json" in out
     undone = waiting.folder / "cells/labels/undone/001_initial.json"
@@ -368,10 +371,11 @@ BROKEN = {
     "an empty folder": (lambda p: _folder(p), "format|no "),
     "unknown class": (
         lambda p: edited(next(p.export("voc").rglob("*.xml")), "<name>", "<name>un"),
-        "of the class 'un.*rename it",
+        "of the class 'un.* .perhaps '.*rename them",
     ),
     "unknown image": (lambda p: stranger(p, "nobody.jpg"), "'nobody.jpg' is none of this project"),
     "image of another batch": (lambda p: stranger(p, other(p)), "was not asked for in the batch"),
+    "what was handed out": (lambda p: p.batch() / "to_label", "is what was handed out"),
     "box outside": (
         lambda p: p.export(labels=first_box(p.labels(), x2=9999.0)),
         "outside the image of",
@@ -488,7 +492,7 @@ def test_an_import_needs_a_batch_that_waits(project, finished):
     assert status == 2 and "has its labels already" in err
     project.loop("--resume")
     status, _, err = project.bring(labels)  # of the batch before
-    assert status == 2 and "was labelled for cycle 0" in err
+    assert status == 2 and "belongs to an earlier batch" in err
     status, _, err = project.run("import_labels.py", finished, labels)
     assert status == 2 and "oracle='simulated'" in err
 

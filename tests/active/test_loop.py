@@ -224,7 +224,7 @@ def test_a_mistake_in_the_config_stops_before_anything_is_written(
 
 
 def test_resume_with_another_config_or_seed_names_the_difference(finished, digits):
-    with pytest.raises(ADSError, match="differ in optim_wrapper, the seed"):
+    with pytest.raises(ADSError, match="optimizer.lr: .* then, 0.5 now, the seed"):
         cfg = tiny_config(digits, **{"optim_wrapper.optimizer.lr": 0.5, "randomness.seed": 5})
         ActiveLearningLoop(cfg, finished, resume=True)
 

@@ -119,7 +119,9 @@ def test_the_end_of_the_pool():
 def test_the_stop_rule(values, min_gain, stop):
     advice = advise(rows(values), METRIC, 40, min_gain)
     assert advice.stop is stop
-    assert ("Hint: stop here. Rule: " in advice.text()) is stop
+    has_curve = advice.curve.b > 0
+    assert ("Hint: stop here. Rule: " in advice.text()) is (stop and has_curve)
+    assert ("its training is at fault" in advice.text()) is not has_curve
 
 
 def test_both_halves_of_the_rule_are_needed():
@@ -172,7 +174,9 @@ def test_text_of_a_classifier_counts_images_only():
 
 def test_text_of_the_hint_and_of_the_caution():
     text = advise(rows((0.5, 0.5, 0.5)), METRIC, 40, 0.01).text()
-    assert "In 3 cycles mAP did not rise with the labels: check the training" in text
+    assert "In 3 cycles mAP did not rise with the labels: either the model can do" in text
+    assert "Hint" not in text
+    text = advise(rows((0.5, 0.501, 0.502)), METRIC, 40, 0.01).text()
     assert (
         "Hint: stop here. Rule: the curve expects less than 0.01 from 40 more images, and the last "
         "two purchases gained less than that for every 40 images."

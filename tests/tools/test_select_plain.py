@@ -181,7 +181,7 @@ def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path):
         ((*common, "--number", 2), "pass a folder of images with --images"),
         (in_folder, "pass --number"),
         ((*in_folder, "--number", 0), "--number is 0"),
-        ((*in_folder, "--number", 9), "lists 5 candidates"),
+        ((*in_folder, "--number", 9), "there are 5 images"),
         ((*in_folder, "--number", 1, "--strategy", "luck"), "use one of ads_det.ADSEntropy"),
         ((*in_folder, "--number", 1, "--strategy-options", "topk=0"), "topk is 0"),
         ((*in_folder, "--number", 1, "--strategy", "ADSEntropy"), "needs two classifiers"),
