@@ -393,7 +393,7 @@ def test_folder_of_images(image, tmp_path):
 
 
 def test_folder_without_images(tmp_path):
-    with pytest.raises(ADSError, match="nowhere does not exist; correct `data_root`"):
+    with pytest.raises(ADSError, match="nowhere does not exist; name one that does"):
         ImageFolderDataset(data_root=str(tmp_path / "nowhere"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ADSError, match="empty contains no image; check the folder"):
