@@ -52,8 +52,7 @@ def training_config(
     # the Runner asks for the config's text at every checkpoint, and formatting it is slow
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     cfg.work_dir = str(work_dir)
-    # Runners of one process that share a name would share MessageHub and visualiser
-    cfg.experiment_name = f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
+    cfg.experiment_name = _unique_name(work_dir)
     cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
     checkpoint = newest_checkpoint(work_dir)
     cfg.resume = checkpoint is not None
@@ -116,6 +115,7 @@ def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> C
     for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
         cfg[key] = None
     cfg.work_dir = str(work_dir)
+    cfg.experiment_name = _unique_name(work_dir)
     cfg.resume, cfg.load_from = False, None
     cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ads_det.ProgressHook")]
     _allow_frozen_parts(cfg)
@@ -125,6 +125,12 @@ def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> C
     else:
         read_model(runner.model, checkpoint)
     return runner
+
+
+def _unique_name(work_dir: Path) -> str:
+    """Of an experiment: Runners of one process and second that share a name would share
+    MessageHub and visualiser, with the folder of the first."""
+    return f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
 
 
 def check_training(cfg: Config) -> None:
