@@ -52,7 +52,7 @@ class OpenBatch:
     """
 
     def __init__(self, run: LabeledRun) -> None:
-        self.run, self.store, self.pool = run, run.store, run.pool
+        self.store, self.pool = run.store, run.pool
         self.classes = list(run.dataset["metainfo"]["classes"])
         self.paths = list_images(run.dataset["data_root"])
         cycle = self.pool.labeled_in.max(initial=-1)
