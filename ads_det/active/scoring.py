@@ -27,7 +27,8 @@ class Measurement:
 
     Args:
         ids: in the order of the data set, without those of unreadable images.
-        values: of a strategy's ``measure``, shape (N,), float64; None if none was asked for.
+        values: of a strategy's ``measure``, shape (N,) or (N, K), float64; None if none was asked
+            for.
         features: pooled, shape (N, D), float32; None if none were asked for.
         unreadable: ids of images that could not be read.
     """
@@ -97,7 +98,8 @@ def measure_images(
         model: a TwoClassifierModel or any detector of mmdet, see
             :class:`~ads_det.models.plain.PlainDetector`; distributed or not; its mode is restored.
         dataloader: config of the loader (``dataset``, ``batch_size``, ``num_workers``).
-        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,), or None.
+        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,), or several,
+            shape (N, K); or None.
         features: whether to keep the pooled features.
     """
     inner = with_probabilities(model)

@@ -71,6 +71,21 @@ def mean_entropy(
     raise ValueError(f"entropy_of is {entropy_of!r}; use one of {', '.join(ENTROPY_OF)}")
 
 
+def class_entropy(y1: Tensor, y2: Tensor) -> Tensor:
+    """The terms of Eq. 3, one for each class: ``-1/2 (y1_c log y1_c + y2_c log y2_c)``.
+
+    Args:
+        y1: probabilities of classifier f1, shape (..., C).
+        y2: probabilities of classifier f2, same shape.
+
+    Returns:
+        Shape (..., C), in nats, from 0 to 1 / e, float32 or wider; their sum over the classes is
+        :func:`mean_entropy`.
+    """
+    y1, y2 = (y if y.dtype == torch.float64 else y.float() for y in (y1, y2))
+    return (torch.special.entr(y1) + torch.special.entr(y2)) / 2
+
+
 def check_entropy(normalize: object, base: object) -> None:
     """Refuse arguments of :func:`entropy` without meaning.
 

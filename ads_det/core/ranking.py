@@ -25,6 +25,16 @@ def check_topk(topk: int | float) -> int | float:
     return topk
 
 
+def check_reduction(reduction: str) -> None:
+    """Refuse a ``reduction`` that :func:`topk_reduce` does not know.
+
+    Raises:
+        ValueError: then.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; use one of {', '.join(REDUCTIONS)}")
+
+
 def topk_reduce(values: Tensor, topk: int | float = 1000, reduction: str = "mean") -> Tensor:
     """Score of an image from the k largest values over its anchors.
 
@@ -44,8 +54,7 @@ def topk_reduce(values: Tensor, topk: int | float = 1000, reduction: str = "mean
         ValueError: if ``topk`` or ``reduction`` has no meaning.
     """
     check_topk(topk)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}; use one of {', '.join(REDUCTIONS)}")
+    check_reduction(reduction)
     if values.dim() == 1:
         return values
     anchors = values.shape[1]

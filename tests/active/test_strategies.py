@@ -7,6 +7,7 @@ import torch
 from ads_det.active.strategies import (
     ADSEntropy,
     Candidates,
+    ClassBalancedEntropy,
     CoreSet,
     DiverseADS,
     Entropy,
@@ -79,6 +80,8 @@ def test_a_score_that_is_not_finite_names_the_image():
         ("Margin", dict(topk=0)),
         ("LeastConfident", dict(reduction="median")),
         ("Margin", dict(background="yes")),
+        ("ClassBalancedEntropy", dict(topk=0)),
+        ("ClassBalancedEntropy", dict(reduction="median")),
         ("DiverseADS", dict(factor=0.5)),
         ("DiverseADS", dict(topk=0)),
     ],
@@ -86,6 +89,39 @@ def test_a_score_that_is_not_finite_names_the_image():
 def test_arguments_without_meaning(kind, argument):
     with pytest.raises(ValueError, match=next(iter(argument))):
         STRATEGIES.build(dict(type=kind, **argument))
+
+
+def test_class_balanced_entropy_by_hand():
+    # two images, three anchors, two classes
+    y1 = torch.tensor([[[0.5, 1.0], [0.25, 0.0], [0.0, 0.25]], [[1.0, 1.0]] * 3])
+    y2 = torch.tensor([[[1.0, 1.0], [0.25, 0.0], [0.0, 1.00]], [[1.0, 0.5]] * 3])
+    # of one anchor: 0.5 gives ln 2 / 2, and so does 0.25; one sure classifier halves it
+    term = math.log(2) / 2
+    largest = ClassBalancedEntropy(topk=1).measure(y1, y2)
+    assert largest.tolist() == [pytest.approx([term, term / 2]), pytest.approx([0, term / 2])]
+    two = ClassBalancedEntropy(topk=2).measure(y1, y2)
+    assert two.tolist() == [pytest.approx([term * 3 / 4, term / 4]), pytest.approx([0, term / 2])]
+    total = ClassBalancedEntropy(topk=3, reduction="sum").measure(y1, y2)
+    by_anchor = entropy_score(y1, y2, topk=3, reduction="sum")
+    assert total.sum(dim=1).tolist() == pytest.approx(by_anchor.tolist())
+    # a classifier's classes stand for themselves
+    assert ClassBalancedEntropy().measure(y1[:, 0], y2[:, 0])[0].tolist() == pytest.approx(
+        [term / 2, 0]
+    )
+
+
+def test_the_classes_take_turns():
+    # by entropy alone the first three, all of class 0
+    values = np.array([[0.9, 0], [0.8, 0], [0.7, 0.1], [0.3, 0.2], [0, 0.2]])
+    ids, utilities = ClassBalancedEntropy().query(candidates(values), 4)
+    assert ids == ["i0", "i3", "i1", "i4"]  # of equals, the first id
+    assert utilities.tolist() == pytest.approx([0.9, 0.8, 0.8, 0.5, 0.2])
+    assert ClassBalancedEntropy().query(candidates(values), 5)[0] == [*ids, "i2"]
+    one_class = ClassBalancedEntropy().query(candidates(values[:, :1]), 3)[0]
+    assert one_class == Entropy().query(candidates(values[:, 0]), 3)[0]
+    values[1, 1] = np.nan
+    with pytest.raises(ValueError, match="'i1' is nan"):
+        ClassBalancedEntropy().query(candidates(values), 2)
 
 
 def test_margin_and_least_confidence_of_anchors_by_hand():

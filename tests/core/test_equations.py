@@ -7,7 +7,7 @@ import torch
 
 from ads_det.core.calibration import agreement_weight, discrepancy_weight, phase_weights
 from ads_det.core.criterion import ADSCriterion
-from ads_det.core.entropy import entropy, mean_entropy
+from ads_det.core.entropy import class_entropy, entropy, mean_entropy
 from ads_det.core.losses import (
     agreement_loss,
     binary_cross_entropy,
@@ -50,6 +50,14 @@ def test_eq3_mean_max_min():
     assert mean_entropy(y1, y2, "min").item() == 0
     with pytest.raises(ValueError, match="entropy_of is 'median'"):
         mean_entropy(y1, y2, "median")
+
+
+def test_eq3_by_class(pair):
+    y1, y2 = torch.tensor([[0.5, 0.25]]), torch.tensor([[1.0, 0.25]])
+    assert class_entropy(y1, y2).tolist()[0] == pytest.approx([LN2 / 4, LN2 / 2])
+    assert class_entropy(*pair).sum(dim=-1).tolist() == pytest.approx(mean_entropy(*pair).tolist())
+    half = class_entropy(y1.bfloat16(), y2.bfloat16())
+    assert half.dtype == torch.float32 and half.tolist() == class_entropy(y1, y2).tolist()
 
 
 def test_eq3_reference(pair):

@@ -17,8 +17,8 @@ class Candidates:
 
     Args:
         ids: names of the candidate images.
-        values: what :meth:`Strategy.measure` gave for each, shape (N,); None for a strategy
-            that needs no values.
+        values: what :meth:`Strategy.measure` gave for each, shape (N,) or (N, K); None for a
+            strategy that needs no values.
         generator: the only source of randomness.
         features: pooled features of the candidates, shape (N, D), for a strategy that needs
             them.
@@ -39,8 +39,8 @@ class Strategy(ABC):
     needs_features: bool = False  # of the candidates and of the labelled images
 
     def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
-        """One value an image, shape (N,), from the two classifiers' probabilities of a batch,
-        shape (N, A, C) or (N, C)."""
+        """One value an image, shape (N,), or several, shape (N, K), from the two classifiers'
+        probabilities of a batch, shape (N, A, C) or (N, C)."""
         raise TypeError(f"{type(self).__name__} measures nothing")
 
     @abstractmethod

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.core.entropy import ENTROPY_OF, check_entropy, mean_entropy
-from ads_det.core.ranking import REDUCTIONS, check_topk, topk_reduce
+from ads_det.core.ranking import check_reduction, check_topk, topk_reduce
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
@@ -57,12 +57,9 @@ class Entropy(MeasuredStrategy):
     ) -> None:
         check_topk(topk)
         check_entropy(normalize, base)
-        for name, value, allowed in (
-            ("reduction", reduction, REDUCTIONS),
-            ("entropy_of", entropy_of, ENTROPY_OF),
-        ):
-            if value not in allowed:
-                raise ValueError(f"{name} is {value!r}; use one of {', '.join(allowed)}")
+        check_reduction(reduction)
+        if entropy_of not in ENTROPY_OF:
+            raise ValueError(f"entropy_of is {entropy_of!r}; use one of {', '.join(ENTROPY_OF)}")
         self.topk, self.reduction, self.entropy_of = topk, reduction, entropy_of
         self.normalize, self.base = normalize, base
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ads_det.active.strategies.base import MeasuredStrategy
-from ads_det.core.ranking import REDUCTIONS, check_topk, topk_reduce
+from ads_det.core.ranking import check_reduction, check_topk, topk_reduce
 from ads_det.core.uncertainty import class_distribution, least_confidence
 from ads_det.registry import STRATEGIES
 
@@ -33,8 +33,7 @@ class AnchorUncertainty(MeasuredStrategy):
         self, topk: int | float = 20, reduction: str = "mean", background: bool = True
     ) -> None:
         check_topk(topk)
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"reduction is {reduction!r}; use one of {', '.join(REDUCTIONS)}")
+        check_reduction(reduction)
         if not isinstance(background, bool):
             raise ValueError(f"background is {background!r}; use True or False")
         self.topk, self.reduction, self.background = topk, reduction, background
