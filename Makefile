@@ -45,9 +45,9 @@ demo: setup  ## Run active learning on the embedded digits; again: go on where i
 
 SMALL := work_dirs/benchmark_small
 
-benchmark-small: setup  ## Compare five methods on 8x8 digits, three seeds each; draw a report
+benchmark-small: setup  ## Compare six methods on 8x8 digits, three seeds each; draw a report
 	$(PY) tools/benchmark.py configs/resnet8_digits_ads.py --seeds 0 1 2 --jobs 2 \
-		--methods plain+random plain+entropy ads+random ads+entropy plain+coreset \
+		--methods plain+random plain+entropy ads+random ads+entropy plain+coreset equal+random \
 		--work-dir $(SMALL)
 	$(PY) tools/report.py $(SMALL) --run ads+entropy
 
