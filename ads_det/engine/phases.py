@@ -169,9 +169,10 @@ def run_discrepancy(
     meter = _Meter(next(inner.parameters()).device)
     with only_classifiers_train(model, freeze_statistics):
         for batch in unlabeled:
+            # not inside the context: autocast would round the boxes of a pipeline in this process
+            data = inner.data_preprocessor(batch, training=True)
+            data["labeled"] = inner.data_preprocessor(next(labeled), training=True)
             with optim_wrapper.optim_context(model):
-                data = inner.data_preprocessor(batch, training=True)
-                data["labeled"] = inner.data_preprocessor(next(labeled), training=True)
                 y1, y2, losses = model._run_forward(data, mode="discrepancy")
                 y1, y2, n, images = _select(inner, y1, y2, threshold)
                 phase = criterion.discrepancy(y1, y2, n)
@@ -200,8 +201,10 @@ def run_label_updates(
     total = torch.zeros((), dtype=torch.float64, device=next(inner.parameters()).device)
     model.train()
     for _ in range(updates):
+        # not inside the context: autocast would round the boxes of a pipeline in this process
+        batch = next(labeled)
         with optim_wrapper.optim_context(model):
-            data = inner.data_preprocessor(next(labeled), training=True)
+            data = inner.data_preprocessor(batch, training=True)
             loss, _ = inner.parse_losses(model._run_forward(data, mode="loss"))
         _update(optim_wrapper, loss, "label")
         total += loss.detach()

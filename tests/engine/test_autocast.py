@@ -15,7 +15,7 @@ from helpers import (
 
 from ads_det.core.criterion import ADSCriterion
 from ads_det.engine.autocast import Bfloat16OptimWrapper
-from ads_det.engine.phases import run_agreement, run_discrepancy
+from ads_det.engine.phases import run_agreement, run_discrepancy, run_label_updates
 
 
 def wrapper(model):
@@ -60,3 +60,18 @@ def test_each_phase_moves_its_part_only(case):
             labeled = itertools.repeat(batch(seed=2))
             run_discrepancy(model, unlabeled=[batch(seed=1)], labeled=labeled, **common)
             assert moved(before, model) == theirs
+
+
+def test_labelled_batches_are_made_outside_autocast(case):
+    """A pipeline in this process would compute its boxes in bfloat16."""
+    model, batch = case
+
+    def labeled():
+        while True:
+            assert not torch.is_autocast_enabled("cpu")
+            yield batch(seed=2)
+
+    wrapped = wrapper(model)
+    unlabeled = [batch(seed=1), batch(seed=3)]
+    run_discrepancy(model, wrapped, unlabeled, labeled(), criterion=ADSCriterion())
+    run_label_updates(model, wrapped, labeled(), updates=2)
