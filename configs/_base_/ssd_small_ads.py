@@ -28,8 +28,8 @@ active_learning = dict(
     initial=100,
     budget=100,
     cycles=5,
-    # Not the paper's ads_det.Entropy, which with small models buys one class by the hundred:
-    # docs/results.md.
+    # Not the paper's ads_det.Entropy, which on NEU-DET buys the hardest class by the hundred and
+    # on BCCD is level: docs/results.md.
     strategy=dict(type="ads_det.ClassBalancedEntropy", topk=20, reduction="mean"),
     metric="pascal_voc/mAP",
 )
