@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import logging
 import os
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from typing import NoReturn
 
 import torch
 from mmengine.config import DictAction
@@ -55,7 +57,8 @@ _STARTERS = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}
 
 
 def start_processes(launcher: str, local_rank: int = 0) -> None:
-    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs.
+    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs. Leave it with
+    :func:`leave_processes`.
 
     Raises:
         ADSError: if the command was not started by that launcher.
@@ -81,6 +84,19 @@ def start_processes(launcher: str, local_rank: int = 0) -> None:
     torch.distributed.init_process_group("gloo")
 
 
+def leave_processes() -> None:
+    """End the group's threads, if any, while the interpreter can still serve them.
+
+    A thread of gloo that lets go of a collective's tensors during Python's own exit aborts the
+    process, so that a run which had succeeded is reported as failed. Not to be called while a
+    collective may be under way, as after an error in the backward pass: it would wait for the
+    other processes.
+    """
+    if is_distributed():
+        gc.collect()  # a Runner holds itself, its model, and so the group
+        torch.distributed.destroy_process_group()
+
+
 def _first_host() -> str:
     """The machine of rank 0 as Slurm names it, else this one."""
     nodes = os.environ.get("SLURM_NODELIST")
@@ -103,22 +119,26 @@ def run_tool(main: Callable[[], None]) -> None:
     logging.raiseExceptions = False  # a log that a full disk refuses is no reason for a traceback
     try:
         main()
+        leave_processes()
     except ADSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
     except OSError as error:
         if error.errno in _DISK:
-            print(f"error: {cannot_write(error.filename, error)}", file=sys.stderr)
-        elif error.errno in _PATH:
-            print(f"error: {error.filename}: {error.strerror}; correct it.", file=sys.stderr)
-        else:
-            raise
-        sys.exit(2)
+            _fail(cannot_write(error.filename, error))
+        if error.errno in _PATH:
+            _fail(f"{error.filename}: {error.strerror}; correct it.")
+        raise
     except KeyError as error:
         if "is not in the" not in str(error):  # mmengine's message for an unknown `type`
             raise
-        print(f"error: {str(error.args[0]).split('. ')[0]}; correct its `type`.", file=sys.stderr)
-        sys.exit(2)
+        _fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(130)
+
+
+def _fail(sentence: str) -> NoReturn:
+    """End with one sentence and exit status 2."""
+    print(f"error: {sentence}", file=sys.stderr)
+    leave_processes()
+    sys.exit(2)

@@ -3,17 +3,15 @@
 import logging
 import runpy
 import sys
-from pathlib import Path
 
 import pytest
 
 import ads_det.registry  # noqa: F401  isort: skip
 from helpers import tiny_config
+from processes import TOOLS, output
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.data.synthetic import make_digits
-
-TOOLS = Path(__file__).parents[1] / "tools"
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +50,24 @@ def run(monkeypatch, tmp_path, capsys):
         return status, captured.out, captured.err
 
     monkeypatch.chdir(tmp_path)
+    return run
+
+
+@pytest.fixture
+def config(digits, tmp_path):
+    """A file with the config of a run of seconds."""
+    path = tmp_path / "tiny.py"
+    tiny_config(digits, **{"ads.positive_filter": "predicted"}).dump(path)
+    return path
+
+
+@pytest.fixture
+def torchrun(tmp_path):
+    """Run a tool in gloo processes; returns its output."""
+
+    def run(processes, tool, *arguments, launcher=("--launcher", "pytorch")):
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        command += [f"--nproc_per_node={processes}", str(TOOLS / tool), *map(str, arguments)]
+        return output([*command, *launcher], tmp_path)
+
     return run

@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 from helpers import tiny_classification_config, tiny_config
+from processes import ENVIRONMENT, TOOLS, output
 
 from ads_det.active.pool import Pool
 from ads_det.data.synthetic import CLASSES
@@ -18,39 +18,6 @@ from ads_det.files import read_ids, write_ids
 from ads_det.labels.coco import read_coco
 from ads_det.labels.store import LabelStore
 from ads_det.labels.voc import read_voc
-
-TOOLS = Path(__file__).parents[2] / "tools"
-ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
-
-
-@pytest.fixture
-def torchrun(tmp_path):
-    def run(processes, tool, *arguments, launcher=("--launcher", "pytorch")):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [f"--nproc_per_node={processes}", str(TOOLS / tool), *map(str, arguments)]
-        return output([*command, *launcher], tmp_path)
-
-    return run
-
-
-def output(command, folder, **environment):
-    result = subprocess.run(
-        [str(part) for part in command],
-        cwd=folder,
-        env=ENVIRONMENT | environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert result.returncode == 0, result.stderr[-12000:]
-    return result.stdout
-
-
-@pytest.fixture
-def config(digits, tmp_path):
-    path = tmp_path / "tiny.py"
-    tiny_config(digits, **{"ads.positive_filter": "predicted"}).dump(path)
-    return path
 
 
 def test_the_loop_on_two_processes(torchrun, config, tmp_path):
@@ -160,7 +127,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "from pathlib import Path\n"
         "from mmengine.dist import all_gather_object, barrier, is_main_process\n"
         "from ads_det.active.settings import load_config\n"
-        "from ads_det.cli import start_processes\n"
+        "from ads_det.cli import leave_processes, start_processes\n"
         "from ads_det.engine import ads_hook\n"
         "from ads_det.engine.phases import unwrap\n"
         "from ads_det.engine.runner import CycleRunner\n"
@@ -195,6 +162,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "    runner = CycleRunner.from_cfg(cfg)\n"
         "    runner.train()\n"
         "    same(runner.model, 'training')\n"
+        "leave_processes()\n"
     )
     paths = (tmp_path / "detector.py", tmp_path / "classifier.py")
     torchrun(2, script, *paths, launcher=())
@@ -249,52 +217,3 @@ def last_rank(pid):
     ranks = [int(p) for p, parent, args in rows if int(parent) == pid and "al_loop.py" in args]
     assert len(ranks) == 2, out
     return max(ranks)
-
-
-def test_slurm_gives_ranks_and_the_script_asks_for_them(tmp_path, config):
-    """A stand-in for srun starts the processes with Slurm's variables; all else is real."""
-    srun = tmp_path / "bin/srun"
-    srun.parent.mkdir()
-    srun.write_text(
-        "#!/usr/bin/env bash\n"
-        'echo "$@" > srun.txt\n'
-        'while [ "$1" != --kill-on-bad-exit=1 ]; do shift; done; shift\n'
-        "for rank in 0 1; do\n"
-        '  SLURM_PROCID=$rank SLURM_LOCALID=$rank SLURM_NTASKS=2 "$@" & pids+=($!)\n'
-        "done\n"
-        'for pid in "${pids[@]}"; do wait "$pid" || exit 1; done\n'
-    )
-    srun.chmod(0o755)
-    command = [TOOLS / "slurm_al_loop.sh", "cpu", "job", config, "--work-dir", "run"]
-    path = f"{srun.parent}:{os.environ['PATH']}"
-    slurm = dict(GPUS="2", GPUS_PER_NODE="0", CPUS_PER_TASK="1")
-    out = output([*command, "--cycles", 1], tmp_path, PATH=path, MASTER_PORT="29731", **slurm)
-    assert out.count("Cycle 1 of 1") == 1
-    asked = (tmp_path / "srun.txt").read_text()
-    assert "--partition cpu --job-name job --ntasks 2 --ntasks-per-node 2" in asked
-    assert "--gres" not in asked
-
-
-@pytest.mark.parametrize("launcher", ["pytorch", "slurm", "mpi"])
-def test_a_launcher_that_did_not_start_the_command(run, config, launcher):
-    status, _, err = run("al_loop.py", config, "--launcher", launcher)
-    assert status == 2 and "is not set; start the command with" in err
-
-
-def test_mpi_gives_ranks(tmp_path):
-    script = (
-        "from ads_det.cli import start_processes; start_processes('mpi')\n"
-        "from mmengine.dist import all_gather_object, get_rank\n"
-        "assert all_gather_object(get_rank()) == [0, 1]"
-    )
-    names = ("RANK", "SIZE", "LOCAL_RANK")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", script],
-            env=ENVIRONMENT
-            | {f"OMPI_COMM_WORLD_{n}": str(v) for n, v in zip(names, (rank, 2, rank))}
-            | {"MASTER_PORT": "29733"},
-        )
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
