@@ -27,7 +27,7 @@ def plot_comparison(
         published: entries of ``docs/published_results.json`` to draw beside them; their x must
             be images and their y have the unit of the metric.
     """
-    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
     axes = figure.add_subplot()
     colors = colormaps["tab10"].colors
     for i, (method, runs) in enumerate(curves.items()):
@@ -50,5 +50,5 @@ def plot_comparison(
         )
     axes.set(xlabel="labelled objects" if by_objects else "labelled images", ylabel=metric)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=8)  # many methods would hide their curves
     return figure
