@@ -50,5 +50,5 @@ def plot_comparison(
         )
     axes.set(xlabel="labelled objects" if by_objects else "labelled images", ylabel=metric)
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=8)  # many methods would hide their curves
+    figure.legend(loc="outside right upper", fontsize=8)  # inside it would cover curves
     return figure

@@ -5,16 +5,8 @@ import shutil
 
 import pytest
 import torch
-from helpers import tiny_config
 
 from ads_det.engine.seeding import derive_seed
-
-
-@pytest.fixture
-def config(digits, tmp_path):
-    path = tmp_path / "tiny.py"
-    tiny_config(digits).dump(path)
-    return path
 
 
 @pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select.py"])
