@@ -1,4 +1,4 @@
-"""Child registries: configs write ``type='ads_det.ADSHook'`` under any default scope.
+"""Child registries: configs write ``type='ads_det.EpochSeedHook'`` under any default scope.
 
 Importing this module also checks the OpenMMLab stack and supplies missing ``mmcv.ops``, since
 everything that touches mmdet comes through here.
@@ -23,7 +23,7 @@ _CLASSIFICATION_DATA = "ads_det.data.classification"
 MODELS = _child("model", root.MODELS, "ads_det.models")
 DATASETS = _child("dataset", root.DATASETS, *_DETECTION_DATA, _CLASSIFICATION_DATA)
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
-HOOKS = _child("hook", root.HOOKS, "ads_det.engine.ads_hook", "ads_det.engine.hooks")
+HOOKS = _child("hook", root.HOOKS, "ads_det.engine.hooks")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "ads_det.engine.autocast")
 METRICS = _child("metric", root.METRICS, "ads_det.engine.metrics")
 FUNCTIONS = _child(
@@ -31,3 +31,4 @@ FUNCTIONS = _child(
     _CLASSIFICATION_DATA,
 )
 STRATEGIES = Registry("strategy", scope="ads_det", locations=["ads_det.active.strategies"])
+METHODS = Registry("method", scope="ads_det", locations=["ads_det.engine.methods"])

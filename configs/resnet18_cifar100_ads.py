@@ -4,7 +4,7 @@ _base_ = "./resnet18_cifar10_ads.py"
 
 dataset = dict(num_classes=100)
 model = dict(num_classes=100)
-train_dataloader = dict(dataset=dataset)
+pool = dataset
 test_dataloader = dict(dataset=dataset)
 active_learning = dict(initial=5000, budget=2500, cycles=7, prepare=dict(num_classes=100))
 del dataset

@@ -2,5 +2,5 @@
 _base_ = "./resnet18_cifar100_ads.py"
 
 model = dict(num_classifiers=1)
-ads = None
-active_learning = dict(strategy=dict(type="ads_det.Random"))
+method = dict(_delete_=True, type="ads_det.Plain")
+active_learning = dict(strategy=dict(_delete_=True, type="ads_det.Random"))

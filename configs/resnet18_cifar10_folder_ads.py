@@ -6,11 +6,11 @@ _base_ = "./resnet18_cifar10_ads.py"
 
 dataset = dict(_delete_=True, type="ads_det.ClassFolderDataset", size=32)
 model = dict(backbone=dict(width=16))
+pool = dict(**dataset, data_root="data/cifar10/train")
 train_dataloader = dict(
     batch_size=16,
     # as many updates in the first cycle as in the last
     sampler=dict(_delete_=True, type="ads_det.FixedLengthSampler", num_samples=2000),
-    dataset=dict(**dataset, data_root="data/cifar10/train"),
 )
 unlabeled_dataloader = dict(batch_size=64)
 test_dataloader = dict(dataset=dict(**dataset, data_root="data/cifar10/test"))
@@ -19,7 +19,7 @@ optim_wrapper = dict(type="ads_det.Bfloat16OptimWrapper", optimizer=dict(lr=0.01
 param_scheduler = [
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=10, milestones=[8], gamma=0.1)
 ]
-ads = dict(interval=2)
+method = dict(interval=2)
 active_learning = dict(
     initial=1000, budget=1000, cycles=5, subset=2000, warm_start=True, prepare=None
 )

@@ -6,7 +6,7 @@ model = dict(classifier="prototype")
 # A new SGD for each batch, at the initial rate for ever: without momentum and decay SGD has no
 # state, so this one is the same.
 sgd = dict(optimizer=dict(type="SGD", lr=0.1))
-ads = dict(
+method = dict(
     normalize=True,
     base=2,
     n_power=2,
@@ -14,9 +14,7 @@ ads = dict(
     discrepancy=sgd,
     freeze_statistics=False,
 )
-active_learning = dict(
-    strategy=dict(type="ads_det.Entropy", normalize=True, base=2), warm_start=True
-)
+active_learning = dict(strategy=dict(type="ads_det.Entropy", normalize=True), warm_start=True)
 # Label training comes twice before the first phases, so there is one epoch more.
 train_cfg = dict(max_epochs=201)
 param_scheduler = [

@@ -8,7 +8,8 @@ model = dict(
     data_preprocessor=dict(crop_padding=1, flip=False),
     backbone=dict(depth=8, width=16),
 )
-train_dataloader = dict(batch_size=32, dataset=dict(**dataset, train=True))
+pool = dict(**dataset, train=True)
+train_dataloader = dict(batch_size=32)
 unlabeled_dataloader = dict(batch_size=64)
 test_dataloader = dict(dataset=dict(**dataset, train=False))
 train_cfg = dict(max_epochs=30)

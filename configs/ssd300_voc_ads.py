@@ -23,7 +23,8 @@ param_scheduler = [
     # LL4AL divides by 10 at 80 % of its epochs (240 of 300), which is 120 of 150.
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=150, milestones=[120], gamma=0.1),
 ]
-ads = dict(
+method = dict(
+    type="ads_det.ADS",
     # Paper: 30 ADS epochs, the first after one label epoch (Alg. 1). How they lie among the 150 it
     # does not say: evenly, before epochs 1, 6, ..., 146, each with both phases. The phases share
     # the optimiser's settings and follow its learning rate.

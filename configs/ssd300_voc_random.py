@@ -5,5 +5,5 @@ model = dict(
     bbox_head=dict(num_classifiers=1, activation="softmax"),
     test_cfg=dict(per_classifier=False),  # there is only f1
 )
-ads = None
+method = dict(_delete_=True, type="ads_det.Plain")
 active_learning = dict(strategy=dict(_delete_=True, type="ads_det.Random"))

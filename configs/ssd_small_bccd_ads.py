@@ -3,7 +3,7 @@ _base_ = "./_base_/ssd_small_ads.py"
 
 classes = ("Platelets", "RBC", "WBC")
 dataset = dict(data_root="data/bccd", metainfo=dict(classes=classes))
-train_dataloader = dict(dataset=dataset)
+pool = dataset
 test_dataloader = dict(dataset=dataset)
 model = dict(bbox_head=dict(num_classes=len(classes)))
 del dataset, classes

@@ -57,7 +57,7 @@ def run(monkeypatch, tmp_path, capsys):
 def config(digits, tmp_path):
     """A file with the config of a run of seconds."""
     path = tmp_path / "tiny.py"
-    tiny_config(digits, **{"ads.positive_filter": "predicted"}).dump(path)
+    tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(path)
     return path
 
 

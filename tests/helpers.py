@@ -12,6 +12,7 @@ from mmengine.structures import BaseDataElement, InstanceData
 
 from ads_det.active.settings import load_config
 from ads_det.data.synthetic import CLASSES as DIGITS
+from ads_det.engine.options import merge_options
 from ads_det.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -150,15 +151,12 @@ def tiny_config(data_root: str, **options) -> Config:
             visualizer=dict(type="Visualizer", vis_backends=[dict(type="LocalVisBackend")]),
             randomness=dict(seed=0),
             model=model,
+            pool=dict(**dataset, ann_file="ImageSets/Main/trainval.txt"),
             train_dataloader=dict(
                 batch_size=4,
                 num_workers=0,
                 sampler=dict(type="ads_det.FixedLengthSampler", num_samples=8),
-                dataset=dict(
-                    **dataset,
-                    ann_file="ImageSets/Main/trainval.txt",
-                    pipeline=[load, annotations, resize, flip, pack],
-                ),
+                dataset=dict(pipeline=[load, annotations, resize, flip, pack]),
             ),
             unlabeled_dataloader=dict(
                 batch_size=4, num_workers=0, dataset=dict(pipeline=[load, resize, flip, pack])
@@ -188,7 +186,7 @@ def tiny_config(data_root: str, **options) -> Config:
                 optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=5e-4),
             ),
             param_scheduler=[dict(type="MultiStepLR", by_epoch=True, milestones=[2], gamma=0.1)],
-            ads=dict(images_per_epoch=8, positive_filter="none"),
+            method=dict(type="ads_det.ADS", images_per_epoch=8, positive_filter="none"),
             active_learning=dict(
                 initial=4,
                 budget=4,
@@ -198,7 +196,7 @@ def tiny_config(data_root: str, **options) -> Config:
             ),
         )
     )
-    cfg.merge_from_dict(options)
+    merge_options(cfg, options, tell=False)
     init_default_scope("mmdet")
     return cfg
 
@@ -248,5 +246,5 @@ def tiny_classification_config(**options) -> Config:
             "active_learning": dict(initial=20, budget=10, cycles=3, subset=32),
         }
     )
-    cfg.merge_from_dict(options)
+    merge_options(cfg, options, tell=False)
     return cfg

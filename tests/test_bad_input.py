@@ -127,7 +127,7 @@ CONFIGS = {
         dict(
             active_learning__strategy="ads_det.ADSEntropy",
             model__bbox_head__num_classifiers=1,
-            ads=None,
+            method="ads_det.Plain",
         ),
         "ADSEntropy needs two classifiers",
     ),
@@ -347,7 +347,7 @@ def test_an_image_that_breaks_during_the_run_does_not_end_it(run, project, worke
 def test_random_choice_leaves_out_what_broke_during_the_run(run, project):
     """No forward pass reads the images for it; all but four are bought."""
     project.label_first()
-    project.set(active_learning__budget=32, active_learning__strategy="ads_det.Random", ads=None)
+    project.set(active_learning__budget=32, active_learning__strategy="ads_det.Random", method="ads_det.Plain")
     project.set(model__bbox_head__num_classifiers=1)
     arguments = project.arguments_of_loop()
     assert run("al_loop.py", *arguments, "--cycles", 1)[0] == 0
@@ -507,7 +507,7 @@ def other_seed(p):
 
 
 def other_config(p):
-    p.arguments += ["--cfg-options", "ads.tau=0.3"]
+    p.arguments += ["--cfg-options", "method.tau=0.3"]
 
 
 def broken_metrics(p):

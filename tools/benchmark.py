@@ -48,7 +48,8 @@ def parse_args() -> argparse.Namespace:
         action="append",
         default=[],
         metavar="'NAME: KEY=VALUE ...'",
-        help="a training of your own: changes of the config, e.g. 'ads_none: ads.weighting=none'",
+        help="a training of your own: changes of the config, e.g. "
+        "'ads_none: method.weighting=none'",
     )
     parser.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
     parser.add_argument(

@@ -15,8 +15,11 @@ import argparse
 from ads_det.active.settings import Settings, load_config
 from ads_det.cli import run_tool
 from ads_det.console import say
+from ads_det.data.classification import ClassificationDataset
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
 from ads_det.data.readable import find_unreadable, list_images
+from ads_det.engine.datasets import dataset_class, pool_config
+from ads_det.engine.model_config import find_settings
 from ads_det.errors import ADSError
 from ads_det.labels.project import (
     Labels,
@@ -125,7 +128,8 @@ def main() -> None:
         )
     plan = Plan(args.images, classes, test, initial, args.budget, cycles, args.first == "coverage")
     labels = [*measured.images.values(), *(trained.images[name] for name in given)]
-    config = write_project(args.out, plan, labels, args.base)
+    keys = [key for key, _ in find_settings(load_config(args.base).model, "num_classes")]
+    config = write_project(args.out, plan, labels, args.base, keys)
     try:
         Settings.from_config(load_config(config))
     except ADSError as error:
@@ -165,8 +169,10 @@ def check_numbers(args: argparse.Namespace) -> None:
         raise ADSError(f"--seed is {args.seed}; use 0 or more.")
     if not args.base.is_file():
         raise ADSError(f"The config {args.base} does not exist; name one of configs/.")
-    if "bbox_head" not in load_config(args.base).get("model", {}):
-        raise ADSError(f"--base {args.base} has no detector (model.bbox_head); name one that has.")
+    base = load_config(args.base)
+    kind = dataset_class(pool_config(base))
+    if kind is None or issubclass(kind, ClassificationDataset):
+        raise ADSError(f"--base {args.base} is no config of a detector; name one that is.")
 
 
 if __name__ == "__main__":

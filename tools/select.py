@@ -21,19 +21,22 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import barrier, is_main_process
 from torch import nn
 
+from ads_det.active.fitting import FitStage, fit_strategy, load_fitted
 from ads_det.active.prelabels import predict_labels
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.cli import add_common_options, run_tool, start_processes
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
-from ads_det.engine.plain import class_names, is_plain, load_detector, plain_config
-from ads_det.engine.training import candidate_dataset, candidate_loader, evaluation_runner
+from ads_det.engine.datasets import candidate_dataset, candidate_loader
+from ads_det.engine.foreign import class_names, foreign_config, is_foreign, load_detector
+from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.labels.package import write_package
 from ads_det.registry import STRATEGIES
 from ads_det.report.gallery import plot_picks
+from ads_det.work_files import CycleFiles
 
 
 def parse_args() -> argparse.Namespace:
@@ -120,13 +123,13 @@ def find_strategy(name: str) -> str:
 
 def set_pool(cfg: Config, args: argparse.Namespace) -> Config:
     """The config whose pool holds the images to rank."""
-    if is_plain(cfg):
+    if is_foreign(cfg):
         if args.images is None:
             raise ADSError(
                 f"{args.config} has no `candidate_dataloader`, so it names no images to rank; "
                 "pass a folder of images with --images."
             )
-        return plain_config(cfg, args.images)
+        return foreign_config(cfg, args.images)
     if args.images is None:
         if is_main_process():
             prepare_data(cfg)
@@ -137,10 +140,8 @@ def set_pool(cfg: Config, args: argparse.Namespace) -> Config:
             "name the folder there (train_dataloader.dataset.data_root)."
         )
     else:
-        cfg.candidate_dataloader.dataset.update(
-            type="ads_det.ImageFolderDataset", data_root=str(args.images), ann_file=""
-        )
-        cfg.candidate_dataloader.dataset.update(labels=None, exclude=None)  # of another pool
+        cfg.pool = dict(type="ads_det.ImageFolderDataset", data_root=str(args.images))
+        cfg.pop("train_dataloader", None)  # of other images
     return cfg
 
 
@@ -151,9 +152,10 @@ def main() -> None:
     cfg.launcher = args.launcher
     settings = read_settings(cfg, args)
     strategy = settings.build_strategy()
-    has_runner = not is_plain(cfg)
+    has_runner = not is_foreign(cfg)
     cfg = set_pool(cfg, args)
-    if (args.out / "picks.txt").exists():
+    files = CycleFiles(args.out)
+    if files.picks_list.exists():
         raise ADSError(f"{args.out} already holds a selection; choose another --out.")
     images = candidate_dataset(cfg)
     known = images.image_ids()
@@ -173,11 +175,15 @@ def main() -> None:
     barrier()
 
     @functools.cache
-    def load_model() -> nn.Module:
+    def load_models() -> list[nn.Module]:
         if has_runner:
-            return evaluation_runner(cfg, args.checkpoint, args.out).model
-        return load_detector(cfg, args.checkpoint)
+            return [evaluation_runner(cfg, args.checkpoint, args.out).model]
+        return [load_detector(cfg, args.checkpoint)]
 
+    if strategy.fits:
+        stage = FitStage(cfg, args.exclude, candidates, args.seed, load_models)
+        fit_strategy(strategy, stage, files.fitted)
+        load_fitted(strategy, files.fitted)
     selection = select_images(
         cfg,
         candidates,
@@ -185,13 +191,13 @@ def main() -> None:
         strategy,
         args.number or min(settings.budget, len(ids)),
         args.seed,
-        load_model,
+        load_models,
     )
     is_detector = not isinstance(images, ClassificationDataset)
     proposals = []
     if is_detector:  # every process takes its share
         proposals = predict_labels(
-            load_model(),
+            load_models()[0],
             candidate_loader(cfg, None),
             selection.picks,
             class_names(cfg, args.checkpoint),
@@ -215,7 +221,7 @@ def main() -> None:
                 "Then begin a project with these labels: python tools/init_project.py IMAGES "
                 "--labels EXPORTED_FILE --out PROJECT",
             )
-        selection.write(args.out)
+        selection.write(files)
     say(
         f"Done: {len(ids)} scores in {args.out / 'scores.csv'}, the best {len(selection.picks)} in "
         f"{args.out / 'picks.txt'} and {args.out / 'picks.png'}"

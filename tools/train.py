@@ -16,13 +16,14 @@ from typing import IO
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
+from ads_det.active.cycle import reads_labels
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.active.work_dir import fingerprint
 from ads_det.cli import add_common_options, print_metrics, run_tool, start_processes
 from ads_det.console import say
 from ads_det.engine.checkpoints import check_pretrained
+from ads_det.engine.datasets import candidate_dataset
 from ads_det.engine.training import (
-    candidate_dataset,
     check_training,
     delete_checkpoints,
     train_model,
@@ -67,12 +68,11 @@ def main() -> None:
             f"{args.work_dir} already holds a training; choose another --work-dir"
             + ("." if model.exists() else ", or add --resume to continue it.")
         )
-    if (cfg.get("ads") or {}).get("positive_filter") == "oracle":
+    if reads_labels(check_training(cfg)):
         raise ADSError(
-            "ads.positive_filter='oracle' is the loop's: pass --unlabeled "
-            "<work-dir>/cycle_NN/positive.txt and set ads.positive_filter=none."
+            "method.positive_filter='oracle' is the loop's: pass --unlabeled "
+            "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."
         )
-    check_training(cfg)
     check_pretrained(cfg)
     if is_main_process():
         prepare_data(cfg)

@@ -1,4 +1,4 @@
-"""One cycle: train, evaluate, score, select; each stage ends with a file."""
+"""One cycle: train, evaluate, fit, select; each stage ends with a file."""
 
 from __future__ import annotations
 
@@ -11,34 +11,41 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
+from torch import nn
 
+from ads_det.active.fitting import FitStage, fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
 from ads_det.active.pool import Pool
 from ads_det.active.prelabels import predict_labels
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
+from ads_det.active.strategies import Strategy
 from ads_det.console import say
+from ads_det.distributed import from_main
+from ads_det.engine.datasets import candidate_loader, pool_config
+from ads_det.engine.methods import Method, build_method
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import (
-    candidate_loader,
     delete_checkpoints,
     evaluation_runner,
     train_model,
     training_config,
 )
 from ads_det.errors import ADSError
-from ads_det.files import read_csv, read_ids, read_json, write_ids, write_json
+from ads_det.files import read_ids, write_ids, write_json
 from ads_det.labels.boxes import ImageLabels
+from ads_det.work_files import RunFiles
 
 
 class Cycle:
     """The stages of one cycle, each skipped when its file already exists.
 
-    ``labeled.txt`` and ``unlabeled.txt`` (what the cycle may see), ``model.pth`` (trained),
-    ``metrics.json`` (evaluated), ``scores.csv`` (all candidates, best first) and ``picks.txt``
-    (selected).
+    ``labeled.txt`` and ``unlabeled.txt`` (what the cycle may see), ``model.pth`` (trained; one in
+    each ``member_J/`` where the method trains several), ``metrics.json`` (evaluated),
+    ``sampler.pth`` (what a strategy learnt that learns something), ``scores.csv`` (all candidates,
+    best first) and ``picks.txt`` (selected).
 
     Args:
         cfg: the run's config.
@@ -46,8 +53,8 @@ class Cycle:
         pool: as it stands when the cycle begins.
         oracle: knows the labels.
         number: of the cycle, from 0.
-        folder: of the cycle.
-        seed: of the run.
+        run: files of the run.
+        seed: run seed.
     """
 
     def __init__(
@@ -57,12 +64,14 @@ class Cycle:
         pool: Pool,
         oracle: Oracle,
         number: int,
-        folder: Path,
+        run: RunFiles,
         seed: int,
     ) -> None:
         self.cfg, self.settings, self.pool, self.oracle = cfg, settings, pool, oracle
-        self.number, self.folder, self.seed = number, folder, seed
-        self._runner: Runner | None = None
+        self.number, self.seed = number, seed
+        self.method: Method = build_method(cfg)
+        self.files, self._previous = run.cycle(number), run.cycle(number - 1)
+        self._runners: dict[int, Runner] = {}  # by member
 
     def run(self, select: bool) -> dict[str, Any]:
         """Bring the cycle to its end.
@@ -73,59 +82,42 @@ class Cycle:
         Returns:
             The content of ``metrics.json``.
         """
+        files = self.files
         if is_main_process():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            files.folder.mkdir(parents=True, exist_ok=True)
             self._check_lists()
-        self._stage("lists", self.folder / "unlabeled.txt", self._write_lists)
-        self._stage("train", self.folder / "model.pth", self._train)
+        self._stage("lists", files.candidates_list, self._write_lists)
+        models = files.models(self.method.members)
+        self._stage("train", models[-1], lambda: self._train(models))
         if is_main_process():
-            delete_checkpoints(self.folder / "train")
-        self._stage("evaluate", self.folder / "metrics.json", self._evaluate)
+            for model in models:
+                delete_checkpoints(model.parent / "train")
+        self._stage("evaluate", files.metrics_file, self._evaluate)
         if select:
-            self._stage("select", self.folder / "picks.txt", self._select)
-        self._runner = None
+            strategy = self.settings.build_strategy()
+            if strategy.fits:
+                self._stage("fit", files.fitted, lambda: self._fit(strategy))
+            self._stage("select", files.picks_list, lambda: self._select(strategy))
+        self._runners.clear()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return read_json(self.folder / "metrics.json")
+        return files.metrics()
 
     def batch(self) -> Batch:
         """What the finished selection asks to be labelled."""
-        return Batch(self.folder.name, self.folder, self.picks, self.scores, self._propose)
-
-    @property
-    def picks(self) -> list[str]:
-        """Ids chosen by the finished selection."""
-        return read_ids(self.folder / "picks.txt")
-
-    @property
-    def unreadable(self) -> list[str]:
-        """Ids of candidates that the finished selection could not read."""
-        path = self.folder / "unreadable.txt"
-        return read_ids(path) if path.exists() else []
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """Score of every candidate, best first."""
-        return {row["id"]: float(row["score"]) for row in read_csv(self.folder / "scores.csv")}
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """Seconds of each finished stage, as far as recorded."""
-        path = self.folder / "seconds.json"
-        return read_json(path) if path.exists() else {}
+        files = self.files
+        return Batch(files, files.picks(), files.scores(), self._propose)
 
     def _stage(self, name: str, result: Path, work: Callable[[], None]) -> None:
         """Do ``work``, which must end by writing ``result``, unless it was done before."""
-        done = [result.exists()]
-        broadcast_object_list(done, src=0)  # one process decides; the others may see less
-        if done[0]:
+        if from_main(result.exists):
             return
         start = time.perf_counter()
         work()
         if is_main_process():
-            seconds = self.seconds | {name: round(time.perf_counter() - start, 2)}
-            write_json(self.folder / "seconds.json", seconds)
+            seconds = self.files.seconds() | {name: round(time.perf_counter() - start, 2)}
+            write_json(self.files.seconds_file, seconds)
         barrier()  # nor any process read before it has written
 
     def _check_lists(self) -> None:
@@ -134,11 +126,11 @@ class Cycle:
         Raises:
             ADSError: if the labelled images are not those of the pool.
         """
-        path = self.folder / "labeled.txt"
+        path = self.files.labeled_list
         if path.exists() and read_ids(path) != self.pool.labeled(self.number):
             raise ADSError(
                 f"{path} is not what pool.json says was labelled in this cycle; delete the folder "
-                f"{self.folder} to do the cycle anew, or use another --work-dir."
+                f"{self.files.folder} to do the cycle anew, or use another --work-dir."
             )
 
     # -- stages -----------------------------------------------------------------------------
@@ -150,10 +142,10 @@ class Cycle:
             chosen = generator.choice(len(unlabeled), self.settings.subset, replace=False)
             unlabeled = [unlabeled[i] for i in sorted(chosen)]
         if is_main_process():
-            write_ids(self.folder / "labeled.txt", self.pool.labeled(self.number))
-            if (self.cfg.get("ads") or {}).get("positive_filter") == "oracle":
+            write_ids(self.files.labeled_list, self.pool.labeled(self.number))
+            if reads_labels(self.method):
                 self._write_positive(unlabeled)
-            write_ids(self.folder / "unlabeled.txt", unlabeled)
+            write_ids(self.files.candidates_list, unlabeled)
 
     def _write_positive(self, unlabeled: list[str]) -> None:
         """The ids that the phases may see when the paper's filter is taken literally."""
@@ -163,10 +155,16 @@ class Cycle:
             f"positive_filter='oracle' READ THE LABELS of {len(unlabeled)} unlabelled images: "
             f"the phases of cycle {self.number} see the {len(positive)} that have an object."
         )
-        write_ids(self.folder / "positive.txt", positive)
+        write_ids(self.files.positive_list, positive)
 
-    def _train(self) -> None:
-        self._runner = train_model(self._training_config(), self.folder / "model.pth")
+    def _train(self, models: list[Path]) -> None:
+        """Train each member that is not there yet."""
+        for member, model in enumerate(models):
+            if from_main(model.exists):
+                continue
+            if len(models) > 1:
+                say(f"Member {member + 1} of {len(models)}")
+            self._runners[member] = train_model(self._training_config(member, model), model)
 
     def _evaluate(self) -> None:
         metrics = self._trained_runner().test()
@@ -176,30 +174,40 @@ class Cycle:
                 f"{', '.join(k[5:] for k in metrics if k.startswith('mean/'))}; use one of them."
             )
         if is_main_process():
-            labeled = read_ids(self.folder / "labeled.txt")
+            labeled = self.files.labeled()
             objects = sum(self.oracle.count_objects(labeled).values())
             content = dict(
                 cycle=self.number,
                 labeled_images=len(labeled),
                 labeled_objects=objects,
-                filter_read_labels=(self.folder / "positive.txt").exists(),
+                filter_read_labels=self.files.positive_list.exists(),
                 unreadable_images=self.pool.left_out(),
                 metrics={k: float(v) for k, v in metrics.items()},
             )
-            write_json(self.folder / "metrics.json", content)
+            write_json(self.files.metrics_file, content)
 
-    def _select(self) -> None:
+    def _fit(self, strategy: Strategy) -> None:
+        files = self.files
+        seed = derive_seed(self.seed, self.number, "fit")
+        stage = FitStage(
+            self.cfg, files.labeled_list, files.candidates_list, seed, self._trained_models
+        )
+        fit_strategy(strategy, stage, files.fitted)
+
+    def _select(self, strategy: Strategy) -> None:
+        if strategy.fits:
+            load_fitted(strategy, self.files.fitted)
         selection = select_images(
             self.cfg,
-            self.folder / "unlabeled.txt",
-            self.folder / "labeled.txt",
-            self.settings.build_strategy(),
+            self.files.candidates_list,
+            self.files.labeled_list,
+            strategy,
             self._budget(),
             derive_seed(self.seed, self.number, "select"),
-            lambda: self._trained_runner().model,
+            self._trained_models,
         )
         if is_main_process():
-            selection.write(self.folder)
+            selection.write(self.files)
 
     def _propose(self, ids: Sequence[str]) -> list[ImageLabels]:
         """What the cycle's model sees in some images."""
@@ -207,35 +215,49 @@ class Cycle:
             self._trained_runner().model,
             candidate_loader(self.cfg, None),
             ids,
-            self.cfg.train_dataloader.dataset.metainfo.classes,
+            pool_config(self.cfg)["metainfo"]["classes"],
             self.settings.proposal_threshold,
         )
-        self._runner = None
+        self._runners.clear()
         return proposals
 
     def _budget(self) -> int:
         """Images to choose: fewer only if unreadable ones leave fewer."""
         if not self.pool.left_out():
             return self.settings.budget
-        return min(self.settings.budget, len(read_ids(self.folder / "unlabeled.txt")))
+        return min(self.settings.budget, len(read_ids(self.files.candidates_list)))
 
-    # -- the Runner -------------------------------------------------------------------------
+    # -- Runners ----------------------------------------------------------------------------
 
-    def _trained_runner(self) -> Runner:
+    def _trained_runner(self, member: int = 0) -> Runner:
         """The Runner that trained or, after a restart, a new one with the weights it wrote."""
-        if self._runner is None:
-            model, work_dir = self.folder / "model.pth", self.folder / "train"
-            self._runner = evaluation_runner(self.cfg, model, work_dir)
-        return self._runner
+        if member not in self._runners:
+            model = self.files.models(self.method.members)[member]
+            self._runners[member] = evaluation_runner(self.cfg, model, model.parent / "train")
+        return self._runners[member]
 
-    def _training_config(self) -> Config:
-        positive = self.folder / "positive.txt"
-        previous = self.folder.parent / f"cycle_{self.number - 1:02d}" / "model.pth"
+    def _trained_models(self) -> list[nn.Module]:
+        return [self._trained_runner(j).model for j in range(self.method.members)]
+
+    def _training_config(self, member: int, model: Path) -> Config:
+        """Config of one training; that of member 0 is the same whatever their number."""
+        files, start_from = self.files, None
+        if self.settings.warm_start and self.number > 0:
+            start_from = self._previous.models(self.method.members)[member]
+        place = (self.number,) if member == 0 else (self.number, f"member {member}")
         return training_config(
             self.cfg,
-            work_dir=self.folder / "train",
-            labeled=self.folder / "labeled.txt",
-            unlabeled=positive if positive.exists() else self.folder / "unlabeled.txt",
-            seed=derive_seed(self.seed, self.number),
-            start_from=previous if self.settings.warm_start and self.number > 0 else None,
+            work_dir=model.parent / "train",
+            labeled=files.labeled_list,
+            unlabeled=files.positive_list
+            if files.positive_list.exists()
+            else files.candidates_list,
+            seed=derive_seed(self.seed, *place),
+            start_from=start_from,
         )
+
+
+def reads_labels(method: Method) -> bool:
+    """Whether a method wants to see unlabelled images that have an object, which only labels
+    say."""
+    return getattr(method, "positive_filter", None) == "oracle"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
+import functools
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dist import barrier, is_main_process
+from mmengine.dist import is_main_process
+from torch import nn
 
+from ads_det.active.fitting import FitStage, fit_strategy
 from ads_det.active.pool import Pool
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
+from ads_det.distributed import on_main
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import read_ids, write_ids
+from ads_det.work_files import SelectionFiles
 
 
 def draw_initial(pool: Pool, number: int, seed: int) -> list[str]:
@@ -23,7 +27,7 @@ def draw_initial(pool: Pool, number: int, seed: int) -> list[str]:
     Args:
         pool: nothing of it labelled.
         number: how many.
-        seed: of the run.
+        seed: run seed.
     """
     generator = np.random.default_rng(derive_seed(seed, "initial"))
     drawn = [pool.ids[i] for i in generator.choice(len(pool), number, replace=False)]
@@ -34,7 +38,7 @@ def draw_initial(pool: Pool, number: int, seed: int) -> list[str]:
 
 
 def choose_initial(
-    cfg: Config, settings: Settings, pool: Pool, seed: int, folder: Path
+    cfg: Config, settings: Settings, pool: Pool, seed: int, files: SelectionFiles
 ) -> tuple[list[str], list[str]]:
     """The first images as the config wants them.
 
@@ -42,8 +46,8 @@ def choose_initial(
         cfg: the run's config.
         settings: its active-learning block.
         pool: nothing of it labelled.
-        seed: of the run.
-        folder: receives ``scores.csv`` of an ``initial_strategy``.
+        seed: run seed.
+        files: of the initial batch; receive the scores of an ``initial_strategy``.
 
     Returns:
         Ids of the images to label, and of those that a strategy could not read.
@@ -56,22 +60,27 @@ def choose_initial(
     settings.check_pool(len(pool.unlabeled()), settings.initial)
     if settings.initial_strategy is None:
         return draw_initial(pool, settings.initial, seed), []
-    candidates = folder / "unlabeled.txt"
-    if is_main_process():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_ids(candidates, pool.unlabeled())
-    barrier()
+
+    def write_candidates() -> None:
+        files.folder.mkdir(parents=True, exist_ok=True)
+        write_ids(files.candidates_list, pool.unlabeled())
+
+    on_main(write_candidates)
     model_cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     model_cfg.randomness = dict(model_cfg.get("randomness", {}), seed=derive_seed(seed, 0))
+
+    @functools.cache
+    def load_models() -> list[nn.Module]:
+        return [evaluation_runner(model_cfg, None, files.folder).model]
+
+    strategy = settings.build_strategy("initial_strategy")
+    seed = derive_seed(seed, "initial")
+    if strategy.fits:
+        stage = FitStage(cfg, None, files.candidates_list, seed, load_models)
+        fit_strategy(strategy, stage, files.folder / "sampler.pth")
     selection = select_images(
-        cfg,
-        candidates,
-        None,
-        settings.build_strategy("initial_strategy"),
-        settings.initial,
-        derive_seed(seed, "initial"),
-        lambda: evaluation_runner(model_cfg, None, folder).model,
+        cfg, files.candidates_list, None, strategy, settings.initial, seed, load_models
     )
     if is_main_process():
-        selection.write_scores(folder)
+        selection.write_scores(files)
     return selection.picks, selection.unreadable

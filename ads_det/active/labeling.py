@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ads_det.active.oracle import INITIAL, PROPOSALS, Batch, labeled_ids
+from ads_det.active.oracle import Batch, labeled_ids
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, load_config
 from ads_det.data.pool_dataset import and_more
 from ads_det.data.readable import list_images
+from ads_det.engine.datasets import pool_config
 from ads_det.errors import ADSError
-from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import read_coco
 from ads_det.labels.complete import complete
@@ -21,6 +21,7 @@ from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
 from ads_det.labels.store import LabelStore, free_name
 from ads_det.lock import lock_folder
+from ads_det.work_files import INITIAL, RunFiles
 
 
 @dataclass(frozen=True)
@@ -56,20 +57,19 @@ class OpenBatch:
         self.classes = list(run.dataset["metainfo"]["classes"])
         self.paths = list_images(run.dataset["data_root"])
         cycle = self.pool.labeled_in.max(initial=-1)
-        name = f"cycle_{cycle:02d}" if cycle >= 0 else INITIAL
-        folder = run.work_dir / name
-        if not (folder / "picks.txt").exists():
+        files = run.files.cycle(cycle) if cycle >= 0 else run.files.initial
+        if not files.picks_list.exists():
             raise ADSError(
                 f"No batch in {run.work_dir} waits for labels; run tools/al_loop.py with --resume "
                 "until it hands one out."
             )
-        ids = read_ids(folder / "picks.txt")
+        ids = files.picks()
         self.test_ids = [i for i in ids if i not in self.pool]
-        self.batch = Batch(name, folder, ids)
+        self.batch = Batch(files, ids)
         if labeled_ids(run.dataset["labels"], self.batch) is not None:
             raise ADSError(
-                f"The batch {name} has its labels already; go on with tools/al_loop.py --resume, "
-                "or take them back with --undo."
+                f"The batch {files.name} has its labels already; go on with tools/al_loop.py "
+                "--resume, or take them back with --undo."
             )
 
     def read(self, path: Path) -> list[ImageLabels]:
@@ -190,7 +190,7 @@ class OpenBatch:
 
     def _proposals(self) -> dict[str, ImageLabels]:
         """Images for which the model proposed boxes."""
-        path = self.batch.folder / PROPOSALS
+        path = self.batch.files.proposals
         return {i.image: i for i in read_coco(path) if i.boxes} if path.exists() else {}
 
     def _unknown_classes(self, names: list[str]) -> str:
@@ -249,21 +249,22 @@ class LabeledRun:
         owner = work_dir / "labels/run.txt"
         if owner.exists():  # the folder of the project
             work_dir = self.work_dir = Path(owner.read_text(encoding="utf-8").strip())
-        if not (work_dir / "pool.json").exists():
+        self.files = RunFiles(work_dir)
+        if not self.files.pool.exists():
             raise ADSError(
                 f"{work_dir} holds no run; name the work directory that tools/al_loop.py wrote."
             )
         self._lock = lock_folder(work_dir)
-        cfg = load_config(work_dir / "config.py")
+        cfg = load_config(self.files.config)
         if Settings.from_config(cfg).oracle != "human":
             raise ADSError(
                 f"The run in {work_dir} has active_learning.oracle='simulated', whose labels are "
                 "there already; tools/init_project.py writes a config for labels that people give."
             )
-        self.dataset = cfg.train_dataloader.dataset
+        self.dataset = pool_config(cfg)
         self.store = LabelStore(self.dataset["labels"])
         self.store.claim(work_dir)
-        self.pool, self._facts = Pool.load(work_dir / "pool.json")
+        self.pool, self._facts = Pool.load(self.files.pool)
 
     def undo_import(self) -> str:
         """Take back the last import and everything that was trained on it.
@@ -284,11 +285,11 @@ class LabeledRun:
             )
         first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
         self.pool.unlabel(first)
-        self.pool.save(self.work_dir / "pool.json", self._facts)
+        self.pool.save(self.files.pool, self._facts)
         done = []
-        for cycle in sorted(self.work_dir.glob("cycle_*")):
-            if int(cycle.name.removeprefix("cycle_")) >= first:
+        for number, cycle in self.files.cycles().items():
+            if number >= first:
                 place = free_name(self.work_dir / f"undone_{cycle.name}")
-                cycle.rename(place)
+                cycle.folder.rename(place)
                 done.append(f"; {cycle.name}, trained on it, is now {place.name}")
         return f"Took back {path.name}, now {self.store.set_aside(path)}" + "".join(done)

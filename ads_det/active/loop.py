@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.dist import barrier, is_main_process
 
-from ads_det.active.checks import check_num_classes, check_strategy
-from ads_det.active.cycle import Cycle
+from ads_det.active.checks import check_num_classes, check_strategies
+from ads_det.active.cycle import Cycle, reads_labels
 from ads_det.active.initial import choose_initial
-from ads_det.active.oracle import INITIAL, Batch, HumanOracle, Oracle, SimulatedOracle
+from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data
 from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
-from ads_det.data.pool_dataset import MAX_NAMED, and_more
+from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
+from ads_det.distributed import from_main, on_main
 from ads_det.engine.checkpoints import check_pretrained
-from ads_det.engine.training import candidate_dataset, check_training, test_dataset
+from ads_det.engine.datasets import candidate_dataset, pool_config, test_dataset
+from ads_det.engine.training import check_training
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.report.gallery import plot_picks
@@ -35,11 +36,13 @@ class ActiveLearningLoop:
         work_dir: where everything is written.
         resume: go on with the run in ``work_dir``, if there is one.
         command: that goes on with this run, for the user.
-
-    Raises:
-        ADSError: if the config has a mistake, ``work_dir`` holds a run and ``resume`` is
-            False, or that run had another configuration.
     """
+
+    settings: Settings
+    oracle: Oracle
+    images: PoolDataset
+    pool: Pool
+    history: History
 
     def __init__(
         self,
@@ -48,46 +51,63 @@ class ActiveLearningLoop:
         resume: bool = False,
         command: str = "the command of this run again, with --resume",
     ) -> None:
-        self.cfg, self._command = cfg, command
-        self.settings = Settings.from_config(cfg)
-        check_training(cfg)
-        check_strategy(self.settings, cfg)
+        self.cfg, self._resume, self._command = cfg, resume, command
         self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
         self.work_dir = WorkDir(work_dir, cfg, self.seed)
-        if self.work_dir.has_run() and not resume:
+        self.is_open = False
+        self.is_waiting = False  # for labels
+
+    def open(self) -> None:
+        """Check everything that can be checked before work, and take possession of the work
+        directory: begin the run, or read its state.
+
+        Raises:
+            ADSError: if the config has a mistake, the work directory holds a run and ``resume``
+                is False, or that run had another configuration.
+        """
+        self.settings = settings = Settings.from_config(self.cfg)
+        self._method = check_training(self.cfg)
+        check_strategies(settings, self.cfg, self._method)
+        if self.work_dir.has_run() and not self._resume:
             raise ADSError(
-                f"{work_dir} already holds a run; add --resume to continue it, or choose another "
-                "--work-dir."
+                f"{self.work_dir.path} already holds a run; add --resume to continue it, or choose "
+                "another --work-dir."
             )
         self.oracle = self._build_oracle()
-        self.is_waiting = False  # for labels
         check_pretrained(self.cfg)  # before anything is written that names them
         self.pool = self._open_pool()
-        settings, most = self.settings, len(self.pool)
         self.history = History(
-            self.work_dir.path, settings.metric, settings.budget, settings.min_gain, most
+            self.work_dir.files,
+            settings.metric,
+            settings.budget,
+            settings.min_gain,
+            len(self.pool),
         )
+        self.is_open = True
 
     def run(self) -> History:
         """Run all cycles that are not finished yet, or up to labels that are still to come.
 
         Returns:
             The history of all cycles; ``is_waiting`` says whether labels are awaited.
+
+        Raises:
+            ADSError: as :meth:`open`.
         """
+        if not self.is_open:
+            self.open()
         if not self.pool.labeled():
             self.is_waiting = not self._label_initial()
         for number in range(0 if self.is_waiting else self.settings.cycles):
             is_last = number == self.settings.cycles - 1
-            folder = self.work_dir.path / f"cycle_{number:02d}"
             say(
                 f"\nCycle {number + 1} of {self.settings.cycles}: "
                 f"{len(self.pool.labeled(number))} of {len(self.pool)} images labelled"
             )
-            cycle = Cycle(
-                self.cfg, self.settings, self.pool, self.oracle, number, folder, self.seed
-            )
+            run = self.work_dir.files
+            cycle = Cycle(self.cfg, self.settings, self.pool, self.oracle, number, run, self.seed)
             result = cycle.run(select=not is_last)
-            self.history.add(result, cycle.seconds)
+            self.history.add(result, cycle.files.seconds())
             if is_main_process():
                 self.history.write()
                 if not is_last:
@@ -103,17 +123,18 @@ class ActiveLearningLoop:
                     self.is_waiting = True
                     break
                 self.pool.label(labeled, number + 1)
-                self.pool.leave_out(cycle.unreadable)
+                self.pool.leave_out(cycle.files.unreadable())
                 self._save_pool()
         barrier()
         return self.history
 
     def _draw_picks(self, cycle: Cycle) -> None:
-        picture = cycle.folder / "picks.png"
-        if not picture.exists():
-            picks, scores = cycle.picks, cycle.scores
+        files = cycle.files
+        if not files.picks_picture.exists():
+            picks, scores = files.picks(), files.scores()
             write_atomic(
-                picture, lambda file: plot_picks(picks, self.images.open_image, scores, file)
+                files.picks_picture,
+                lambda file: plot_picks(picks, self.images.open_image, scores, file),
             )
 
     def _is_committed(self, number: int) -> bool:
@@ -122,16 +143,12 @@ class ActiveLearningLoop:
     # -- state ------------------------------------------------------------------------------
 
     def _open_pool(self) -> Pool:
-        if is_main_process():
-            prepare_data(self.cfg)
-        barrier()
+        on_main(lambda: prepare_data(self.cfg))
         self.images = candidate_dataset(self.cfg)
         ids = self.images.image_ids()
         classes = getattr(self.images, "metainfo", {}).get("classes") or ()
         check_num_classes(self.cfg.model, classes)
-        existed = [self.work_dir.has_run()]
-        broadcast_object_list(existed, src=0)  # one process decides; the others may see less
-        if existed[0]:
+        if from_main(self.work_dir.has_run):
             if is_main_process():
                 self.work_dir.lock()
             pool = self.work_dir.read_pool(ids)
@@ -145,9 +162,7 @@ class ActiveLearningLoop:
         self.settings.check_pool(len(pool) - len(pool.left_out()), number)
         if not self._asks_for_initial():
             self._take_initial(pool, self._choose_initial(pool)[0])
-        if is_main_process():
-            self.work_dir.begin(pool)
-        barrier()
+        on_main(lambda: self.work_dir.begin(pool))
         return pool
 
     def _asks_for_initial(self) -> bool:
@@ -156,8 +171,8 @@ class ActiveLearningLoop:
         return human or self.settings.initial_strategy is not None
 
     def _choose_initial(self, pool: Pool) -> tuple[list[str], list[str]]:
-        folder = self.work_dir.path / INITIAL
-        return choose_initial(self.cfg, self.settings, pool, self.seed, folder)
+        files = self.work_dir.files.initial
+        return choose_initial(self.cfg, self.settings, pool, self.seed, files)
 
     def _take_initial(self, pool: Pool, ids: Sequence[str]) -> None:
         """Begin with some labelled images.
@@ -175,19 +190,18 @@ class ActiveLearningLoop:
 
     def _label_initial(self) -> bool:
         """Choose the first images, ask for their labels; whether the labels are there."""
-        folder = self.work_dir.path / INITIAL
-        chosen = [(folder / "picks.txt").exists()]
-        broadcast_object_list(chosen, src=0)
-        if not chosen[0]:
+        files = self.work_dir.files.initial
+        if not from_main(files.picks_list.exists):
             ids, unreadable = self._choose_initial(self.pool)
             self.pool.leave_out(unreadable)
             self._save_pool()
-            if is_main_process():
-                folder.mkdir(parents=True, exist_ok=True)
-                ids += self.oracle.unlabeled_test_ids(self.cfg)
-                write_ids(folder / "picks.txt", ids)
-            barrier()
-        batch = Batch(INITIAL, folder, read_ids(folder / "picks.txt"))
+
+            def write_picks() -> None:
+                files.folder.mkdir(parents=True, exist_ok=True)
+                write_ids(files.picks_list, ids + self.oracle.unlabeled_test_ids(self.cfg))
+
+            on_main(write_picks)
+        batch = Batch(files, files.picks())
         labeled = self.oracle.label(batch)
         if labeled is None:
             return False
@@ -196,12 +210,12 @@ class ActiveLearningLoop:
         return True
 
     def _build_oracle(self) -> Oracle:
-        dataset = self.cfg.train_dataloader.dataset
+        dataset = pool_config(self.cfg)
         if self.settings.oracle == "simulated":
             return SimulatedOracle(dataset)
-        if (self.cfg.get("ads") or {}).get("positive_filter") == "oracle":
+        if reads_labels(self._method):
             raise ADSError(
-                "ads.positive_filter='oracle' reads labels of the pool, which nobody has given "
+                "method.positive_filter='oracle' reads labels of the pool, which nobody has given "
                 "(active_learning.oracle='human'); use 'predicted' or 'none'."
             )
         return HumanOracle(dataset, self.work_dir.path, self._command)
@@ -212,26 +226,24 @@ class ActiveLearningLoop:
         Raises:
             ADSError: if a test image cannot be read: every cycle needs it.
         """
-        found: list[Any] = [{}]
-        if is_main_process():
-            test = test_dataset(self.cfg)
-            for name, why in test.unreadable_images().items() if test is not None else ():
-                raise ADSError(
-                    f"The test image {name!r} cannot be read ({why}); replace it or take it off "
-                    "the test set."
-                )
-            found = [self.images.unreadable_images()]
-        broadcast_object_list(found, src=0)
-        reasons = [f"{name} ({why})" for name, why in found[0].items()]
+        found = from_main(self._look_for_unreadable)
+        reasons = [f"{name} ({why})" for name, why in found.items()]
         if reasons:
             say(
                 f"Left out {len(reasons)} image(s) of the pool that cannot be read: "
                 + "; ".join(reasons[:MAX_NAMED])
                 + and_more(len(reasons) - MAX_NAMED)
             )
-        return list(found[0])
+        return list(found)
+
+    def _look_for_unreadable(self) -> dict[str, str]:
+        test = test_dataset(self.cfg)
+        for name, why in test.unreadable_images().items() if test is not None else ():
+            raise ADSError(
+                f"The test image {name!r} cannot be read ({why}); replace it or take it off the "
+                "test set."
+            )
+        return self.images.unreadable_images()
 
     def _save_pool(self) -> None:
-        if is_main_process():
-            self.work_dir.save(self.pool)
-        barrier()
+        on_main(lambda: self.work_dir.save(self.pool))

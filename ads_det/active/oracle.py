@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import barrier, broadcast_object_list, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.registry import DATASETS
 
 from ads_det.console import say
 from ads_det.data.readable import list_images
-from ads_det.engine.training import bare_dataset
+from ads_det.distributed import from_main, on_main
+from ads_det.engine.datasets import bare_dataset
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import write_coco
 from ads_det.labels.package import write_package
 from ads_det.labels.store import LabelStore
-
-INITIAL = "initial"  # the batch before the first cycle
-PROPOSALS = "proposals.json"  # in a batch's folder: the boxes as they were handed out
+from ads_det.work_files import SelectionFiles
 
 
 @dataclass(frozen=True)
@@ -31,25 +30,28 @@ class Batch:
     """Images to be labelled between two cycles.
 
     Args:
-        name: ``'initial'``, or the cycle that chose them, such as ``'cycle_00'``.
-        folder: of that cycle.
+        files: of the initial batch, or of the cycle that chose them.
         ids: the most wanted first.
         scores: of each, empty if nothing ranked them.
         propose: boxes that the current model proposes for some ids.
     """
 
-    name: str
-    folder: Path
+    files: SelectionFiles
     ids: Sequence[str]
     scores: Mapping[str, float] = field(default_factory=dict)
     propose: Callable[[Sequence[str]], list[ImageLabels]] = lambda ids: []
+
+    @property
+    def name(self) -> str:
+        """``'initial'`` or that of a cycle, such as ``'cycle_00'``."""
+        return self.files.name
 
 
 class Oracle(ABC):
     """Gives labels to the images that are chosen.
 
     Args:
-        dataset: config of the training data set.
+        dataset: config of the pool.
     """
 
     def __init__(self, dataset: dict) -> None:
@@ -88,7 +90,7 @@ class HumanOracle(Oracle):
     """Hands out what an annotation tool needs and waits for the import of its result.
 
     Args:
-        dataset: config of the training data set, an ``ads_det.ImageFolderDataset`` with
+        dataset: config of the pool, an ``ads_det.ImageFolderDataset`` with
             ``labels``.
         work_dir: of the run.
         resume: the command that goes on, for the user.
@@ -102,7 +104,7 @@ class HumanOracle(Oracle):
         self._work_dir, self._resume = work_dir, resume
         if not dataset.get("labels") or not dataset.get("metainfo"):
             raise ADSError(
-                "active_learning.oracle='human' needs a train_dataloader.dataset of type "
+                "active_learning.oracle='human' needs a `pool` of type "
                 "ads_det.ImageFolderDataset with `labels` and `metainfo`; tools/init_project.py "
                 "writes such a config."
             )
@@ -123,16 +125,12 @@ class HumanOracle(Oracle):
         return [name for name in read_ids(test.ids) if name not in known]
 
     def label(self, batch: Batch) -> list[str] | None:
-        labeled = labeled_ids(self._dataset["labels"], batch)
-        answer = [labeled if is_main_process() else None]
-        broadcast_object_list(answer, src=0)  # one process decides; the others may see less
-        if answer[0] is not None:
-            return answer[0]
-        package = batch.folder / "to_label"
-        there = [package.exists()]
-        broadcast_object_list(there, src=0)
-        if not there[0]:
-            self._hand_out(batch, package)
+        labeled = from_main(lambda: labeled_ids(self._dataset["labels"], batch))
+        if labeled is not None:
+            return labeled
+        package = batch.files.package
+        if not from_main(package.exists):
+            self._hand_out(batch)
         known = LabelStore(self._dataset["labels"]).read()
         missing = sum(1 for name in batch.ids if name not in known)
         some = "" if missing == len(batch.ids) else f"{missing} of "
@@ -147,22 +145,24 @@ class HumanOracle(Oracle):
         command = ["python", "tools/import_labels.py", str(self._work_dir), "EXPORTED_FILE"]
         return shlex.join(command)
 
-    def _hand_out(self, batch: Batch, package: Path) -> None:
+    def _hand_out(self, batch: Batch) -> None:
         classes = self._dataset["metainfo"]["classes"]
         proposals = batch.propose(batch.ids)  # of all processes: the model may be shared
-        if is_main_process():
+
+        def write() -> None:
             paths = list_images(self._dataset["data_root"])
             # to tell later what nobody has touched
-            write_coco(proposals, classes, batch.folder / PROPOSALS)
+            write_coco(proposals, classes, batch.files.proposals)
             write_package(
-                package,
+                batch.files.package,
                 {name: paths[name] for name in batch.ids},
                 batch.scores,
                 {image.image: image for image in proposals},
                 classes,
                 f"Then: {self._importing}",
             )
-        barrier()
+
+        on_main(write)
 
 
 def labeled_ids(labels: str, batch: Batch) -> list[str] | None:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import all_gather_object, broadcast_object_list, is_main_process
+from mmengine.dist import all_gather_object
 from mmengine.registry import DATASETS
 from torch import nn
 
-from ads_det.active.scoring import build_shard, evaluating, with_probabilities
+from ads_det.active.scoring import build_shard, evaluating, scorable_model
 from ads_det.console import progress_bar
+from ads_det.distributed import from_main
+from ads_det.engine.datasets import bare_dataset
 from ads_det.engine.phases import unwrap
-from ads_det.engine.training import bare_dataset
 from ads_det.labels.boxes import Box, ImageLabels
 
 
@@ -42,7 +43,7 @@ def predict_labels(
         upright image, clipped to it, best first, those without area left out. Images that cannot
         be read have no boxes and the size 0 x 0.
     """
-    inner = with_probabilities(model)  # repairs mmdet's SSD, too
+    inner = scorable_model(model)  # repairs mmdet's SSD, too
     found: list[ImageLabels] = []
     readable = _readable(dataloader["dataset"], ids)
     if readable:
@@ -62,12 +63,11 @@ def predict_labels(
 
 def _readable(dataset: dict, ids: Sequence[str]) -> list[str]:
     """The ids whose images can be read; the main process looks."""
-    refused: list[Any] = [None]
-    if is_main_process() and ids:
-        images = DATASETS.build(bare_dataset(dataset, lazy_init=True))
-        refused = [set(images.unreadable_images(ids))]
-    broadcast_object_list(refused, src=0)
-    return [name for name in ids if name not in refused[0]]
+    if not ids:
+        return []
+    images = DATASETS.build(bare_dataset(dataset, lazy_init=True))
+    refused = from_main(lambda: set(images.unreadable_images(ids)))
+    return [name for name in ids if name not in refused]
 
 
 def _image_labels(sample: Any, classes: Sequence[str], threshold: float) -> ImageLabels:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from ads_det.active.strategies import Accumulator
 from ads_det.console import progress_bar
+from ads_det.core.outputs import FEATURES
 from ads_det.data.samplers import ShardedBatchSampler
 from ads_det.engine.phases import unwrap
 
@@ -27,25 +29,25 @@ class Measurement:
 
     Args:
         ids: in the order of the data set, without those of unreadable images.
-        values: of a strategy's ``measure``, shape (N,) or (N, K), float64; None if none was asked
-            for.
+        values: what the strategy measured: shape (N,) or (N, K), float64, or a list of N items;
+            None if nothing was measured.
         features: pooled, shape (N, D), float32; None if none were asked for.
         unreadable: ids of images that could not be read.
     """
 
     ids: list[str]
-    values: np.ndarray | None
+    values: Any
     features: np.ndarray | None
     unreadable: list[str]
 
 
-def with_probabilities(model: nn.Module) -> Any:
-    """The model inside a distributed wrapper, able to give probabilities: itself, or a detector
-    of mmdet in a :class:`~ads_det.models.plain.PlainDetector`."""
+def scorable_model(model: nn.Module) -> Any:
+    """The model inside a distributed wrapper as a :class:`~ads_det.models.base.ScorableModel`:
+    itself, or a detector of mmdet in a :class:`~ads_det.models.foreign.ForeignDetector`."""
     # not above: it imports mmdet's models, whose warnings only a running tool keeps quiet
-    from ads_det.models.plain import as_two_classifiers
+    from ads_det.models.foreign import scorable
 
-    return as_two_classifiers(unwrap(model))
+    return scorable(unwrap(model))
 
 
 @contextmanager
@@ -84,55 +86,95 @@ def build_shard(dataloader: dict) -> tuple[list[str], list[int], DataLoader]:
 
 @torch.inference_mode()
 def measure_images(
-    model: nn.Module,
+    models: Sequence[nn.Module],
     dataloader: dict,
-    measure: Callable[[Tensor, Tensor], Tensor] | None,
-    features: bool = False,
+    needs: frozenset[str],
+    accumulator: Callable[[], Accumulator] | None = None,
+    pass_seeds: Sequence[int | None] = (None,),
 ) -> Measurement:
-    """Apply ``measure`` to the probabilities of every image of a data set.
+    """Ask models for their outputs of every image of a data set.
 
-    The model runs in eval mode, without NMS if it is a TwoClassifierModel. Batches are dealt out
-    whole to the processes, so the values do not depend on their number.
+    They run in eval mode. Batches are dealt out whole to the processes, and the masks of dropout
+    are a function of the seed of a pass, so the values do not depend on the number of processes.
 
     Args:
-        model: a TwoClassifierModel or any detector of mmdet, see
-            :class:`~ads_det.models.plain.PlainDetector`; distributed or not; its mode is restored.
+        models: members of an ensemble, or one: each a TwoClassifierModel or any detector of
+            mmdet, distributed or not; their mode is restored.
         dataloader: config of the loader (``dataset``, ``batch_size``, ``num_workers``).
-        measure: from ``(y1, y2)`` of a batch to one value an image, shape (N,), or several,
-            shape (N, K); or None.
-        features: whether to keep the pooled features.
+        needs: names of :class:`~ads_det.core.outputs.Outputs` to compute. With ``'features'`` the
+            pooled features of the first model are kept.
+        accumulator: makes what takes the outputs of one batch, model after model and pass after
+            pass, and gives the values of its images; None measures nothing.
+        pass_seeds: one pass over the classifiers for each; None is one without dropout.
+
+    Raises:
+        ADSError: if a model does not provide what is needed.
     """
-    inner = with_probabilities(model)
+    inner = [scorable_model(model) for model in models]
     ids, positions, loader = build_shard(dataloader)
-    parts: dict[str, list[Tensor]] = dict(values=[], features=[])
+    values: list[Any] = []
+    features: list[Tensor] = []
     unreadable: list[str] = []
-    with evaluating(unwrap(model)):
+    with ExitStack() as stack:
+        for model in models:
+            stack.enter_context(evaluating(unwrap(model)))
         for batch in progress_bar(loader, "score"):
             samples = batch["data_samples"]
             if isinstance(samples, list):  # images in memory were read before
                 unreadable += [s.img_id for s in samples if s.get("unreadable", False)]
-            data = inner.data_preprocessor(batch, training=False)
-            mode = "features" if features else "probabilities"
-            y1, y2, *pooled = inner._run_forward(data, mode=mode)
-            if measure is not None:
-                parts["values"].append(measure(y1, y2).double().cpu())
-            if pooled:
-                parts["features"].append(pooled[0].cpu())
-    own = {name: torch.cat(part).numpy() for name, part in parts.items() if part}
+            data = inner[0].data_preprocessor(batch, training=False)
+            taken = accumulator() if accumulator is not None else None
+            for place, model in enumerate(inner):
+                wanted = needs if place == 0 else needs - {FEATURES}
+                for outputs in model.passes(**data, needs=wanted, seeds=pass_seeds):
+                    if taken is not None:
+                        taken.add(outputs)
+                if place == 0 and outputs.features is not None:
+                    features.append(outputs.features.cpu())
+            if taken is not None:
+                values.append(_on_cpu(taken.result()))
+    own = dict(
+        values=_joined(values) if accumulator is not None else None,
+        features=_joined(features) if FEATURES in needs else None,
+    )
     shards: list[Any] = all_gather_object((positions, own, unreadable))
     refused = {name for _, _, names in shards for name in names}
     kept = [i for i, name in enumerate(ids) if name not in refused]
-    whole = {name: _assemble(shards, name, len(ids))[kept] for name in shards[0][1]}
     return Measurement(
-        [ids[i] for i in kept], whole.get("values"), whole.get("features"), sorted(refused)
+        [ids[i] for i in kept],
+        _assemble(shards, "values", len(ids), kept),
+        _assemble(shards, "features", len(ids), kept),
+        sorted(refused),
     )
 
 
-def _assemble(shards: list[Any], name: str, length: int) -> np.ndarray:
-    """One array in the order of the data set from the parts of all processes."""
+def _on_cpu(values: Any) -> Any:
+    """Numbers of a batch as float64; items of another kind as they are."""
+    return values.double().cpu() if isinstance(values, Tensor) else list(values)
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Of all batches of a process: an array, a list, or None without any batch."""
+    if not parts:
+        return None
+    if isinstance(parts[0], Tensor):
+        return torch.cat(parts).numpy()
+    return [item for part in parts for item in part]
+
+
+def _assemble(shards: list[Any], name: str, length: int, kept: list[int]) -> Any:
+    """The kept items in the order of the data set, from the parts of all processes."""
     first = shards[0][1][name]  # the first process always has a batch
+    if first is None:
+        return None
+    if isinstance(first, list):
+        items: list[Any] = [None] * length
+        for positions, own, _ in shards:
+            for i, item in zip(positions, own[name] or (), strict=True):
+                items[i] = item
+        return [items[i] for i in kept]
     whole = np.empty((length, *first.shape[1:]), first.dtype)
     for positions, own, _ in shards:
         if positions:
             whole[positions] = own[name]
-    return whole
+    return whole[kept]

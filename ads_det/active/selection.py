@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list
 from torch import nn
 
 from ads_det.active.scoring import measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
+from ads_det.core.outputs import FEATURES
 from ads_det.core.ranking import rank
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
-from ads_det.engine.training import candidate_dataset, candidate_loader
+from ads_det.distributed import from_main
+from ads_det.engine.datasets import candidate_dataset, candidate_loader
+from ads_det.engine.seeding import derive_seed
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_csv, write_ids
+from ads_det.work_files import SelectionFiles
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,17 @@ class Selection:
     picks: list[str]
     unreadable: list[str]
 
-    def write_scores(self, folder: Path) -> None:
-        """Write ``scores.csv`` (all candidates, best first)."""
+    def write_scores(self, files: SelectionFiles) -> None:
+        """Write the scores of all candidates, best first."""
         order = rank(self.ids, self.scores.tolist())
         rows = [(self.ids[i], repr(float(self.scores[i]))) for i in order]
-        write_csv(folder / "scores.csv", ("id", "score"), rows)
+        write_csv(files.scores_table, ("id", "score"), rows)
 
-    def write(self, folder: Path) -> None:
-        """Write ``scores.csv``, ``unreadable.txt`` and then ``picks.txt``."""
-        self.write_scores(folder)
-        write_ids(folder / "unreadable.txt", self.unreadable)
-        write_ids(folder / "picks.txt", self.picks)
+    def write(self, files: SelectionFiles) -> None:
+        """Write scores, unreadable images and then the picks."""
+        self.write_scores(files)
+        write_ids(files.unreadable_list, self.unreadable)
+        write_ids(files.picks_list, self.picks)
 
 
 def select_images(
@@ -52,7 +55,7 @@ def select_images(
     strategy: Strategy,
     budget: int,
     seed: int,
-    load_model: Callable[[], nn.Module],
+    load_models: Callable[[], Sequence[nn.Module]],
 ) -> Selection:
     """Measure the candidates, if the strategy wants it, and let it choose.
 
@@ -60,10 +63,10 @@ def select_images(
         cfg: the run's config.
         candidates: list of the ids that may be chosen.
         labeled: list of the labelled ids, from which a strategy may want to keep away.
-        strategy: decides.
+        strategy: decides; what it has to learn it has learnt.
         budget: how many to choose.
-        seed: of the strategy's random generator.
-        load_model: called only if the strategy needs a model.
+        seed: of the strategy's random generator and of its passes with dropout.
+        load_models: called only if the strategy needs models: those of the cycle.
 
     Returns:
         The same selection on every process.
@@ -80,19 +83,18 @@ def select_images(
     if not ids:  # unreadable images used the pool up before its time
         return Selection([], np.empty(0), [], [])
     try:
-        if strategy.needs_values or strategy.needs_features:
+        if strategy.needs:
             loaders = [candidate_loader(cfg, candidates)]
-            if strategy.needs_features and labeled is not None and read_ids(labeled):
+            if FEATURES in strategy.needs and labeled is not None and read_ids(labeled):
                 loaders.append(candidate_loader(cfg, labeled))
-            selection = _choose_measured(load_model(), loaders, strategy, budget, seed)
+            selection = _choose_measured(load_models(), loaders, strategy, budget, seed)
         else:
             selection = _choose_unmeasured(candidate_dataset(cfg), ids, strategy, budget, seed)
     except ValueError as error:
         raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
     # all processes computed the same; the main one's word counts
-    shared = [selection]
-    broadcast_object_list(shared, src=0)
-    selection = shared[0]
+    computed = selection
+    selection = from_main(lambda: computed)
     if selection.unreadable:
         named = ", ".join(selection.unreadable[:MAX_NAMED])
         named += and_more(len(selection.unreadable) - MAX_NAMED)
@@ -109,25 +111,27 @@ def _choose_unmeasured(
         readable = [name for name in ids if name not in unreadable]
         choice = Candidates(readable, None, np.random.default_rng(seed))
         picks, scores = strategy.query(choice, min(budget, len(readable)))
-        found: list[Any] = [images.unreadable_images(picks)]
-        broadcast_object_list(found, src=0)
-        if not found[0]:
+        refused = from_main(functools.partial(images.unreadable_images, picks))
+        if not refused:
             return Selection(readable, scores, picks, sorted(unreadable))
-        unreadable.update(found[0])
+        unreadable.update(refused)
 
 
 def _choose_measured(
-    model: nn.Module, loaders: list[dict], strategy: Strategy, budget: int, seed: int
+    models: Sequence[nn.Module], loaders: list[dict], strategy: Strategy, budget: int, seed: int
 ) -> Selection:
     """One forward pass over the candidates and, where the strategy wants their features, one over
     the labelled images (the second loader, if there are any)."""
-    measure = strategy.measure if strategy.needs_values else None
-    measured = measure_images(model, loaders[0], measure, strategy.needs_features)
+    one_pass = strategy.passes == 1
+    seeds = [None if one_pass else derive_seed(seed, "pass", t) for t in range(strategy.passes)]
+    accumulator = strategy.accumulator if strategy.measures else None
+    measured = measure_images(models, loaders[0], strategy.needs, accumulator, seeds)
     labeled_features = None
     if measured.features is not None:
         labeled_features = measured.features[:0]
         for loader in loaders[1:]:
-            labeled_features = measure_images(model, loader, None, features=True).features
+            found = measure_images(models[:1], loader, frozenset({FEATURES}))
+            labeled_features = found.features
     generator = np.random.default_rng(seed)
     choice = Candidates(
         measured.ids, measured.values, generator, measured.features, labeled_features

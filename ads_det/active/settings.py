@@ -13,6 +13,8 @@ from mmengine.config import Config
 from mmengine.registry import FUNCTIONS, init_default_scope
 
 from ads_det.active.strategies import Strategy
+from ads_det.engine.build import build_from
+from ads_det.engine.options import merge_options, refuse_old_keys
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
@@ -130,22 +132,7 @@ class Settings:
         Raises:
             ADSError: if it is unknown or an argument has no meaning.
         """
-        given = getattr(self, key)
-        if not isinstance(given, (str, dict)):
-            raise ADSError(
-                f"active_learning.{key} is {given!r}; use a name such as 'ads_det.Entropy' or a "
-                "dict of type and arguments."
-            )
-        arguments = dict(type=given) if isinstance(given, str) else dict(given)
-        name = arguments.pop("type", None)
-        build = STRATEGIES.get(name) if isinstance(name, str) else name
-        if build is None:
-            known = ", ".join(f"ads_det.{key}" for key in sorted(STRATEGIES.module_dict))
-            raise ADSError(f"active_learning.{key}.type is {name!r}; use one of {known}.")
-        try:
-            strategy: Strategy = build(**arguments)
-        except (TypeError, ValueError) as error:
-            raise ADSError(f"active_learning.{key} ({name}): {error}.") from error
+        strategy: Strategy = build_from(STRATEGIES, getattr(self, key), f"active_learning.{key}")
         return strategy
 
     def check_pool(self, size: int, initial: int) -> None:
@@ -176,10 +163,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     except Exception as error:  # a config is Python: anything may go wrong in it
         raise ADSError(f"The config {path} cannot be read: {error}") from error
     if options:
-        try:
-            cfg.merge_from_dict(options)
-        except (KeyError, TypeError, IndexError) as error:
-            raise ADSError(f"--cfg-options do not fit {path}: {error}") from error
+        merge_options(cfg, options)
+    refuse_old_keys(cfg)
     use_default_scope(cfg)
     return cfg
 

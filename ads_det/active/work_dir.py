@@ -13,6 +13,7 @@ from ads_det.active.pool import Pool
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.lock import lock_folder
+from ads_det.work_files import RunFiles
 
 COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
 
@@ -28,23 +29,19 @@ class WorkDir:
     """The work directory of a run: its lock, its config and ``pool.json``.
 
     Args:
-        path: of the folder.
-        cfg: config of the run.
-        seed: of the run.
+        path: work directory.
+        cfg: run config.
+        seed: run seed.
     """
 
     def __init__(self, path: str | Path, cfg: Config, seed: int) -> None:
         self.path, self._cfg = Path(path), cfg
+        self.files = RunFiles(self.path)
         self._facts: dict[str, Any] = dict(seed=seed, config=fingerprint(cfg))
-
-    @property
-    def state(self) -> Path:
-        """The file that holds the pool."""
-        return self.path / "pool.json"
 
     def has_run(self) -> bool:
         """Whether a run has begun here."""
-        return self.state.exists()
+        return self.files.pool.exists()
 
     def lock(self) -> None:
         """Keep other processes out until this one ends.
@@ -65,13 +62,13 @@ class WorkDir:
             self.lock()
             if self.has_run():
                 raise ADSError(f"{self.path} was taken by another run; choose another.")
-            strange = [p for p in self.path.glob("cycle_*") if not (p / COPIED).exists()]
+            strange = [c for c in self.files.cycles().values() if not (c.folder / COPIED).exists()]
             if strange:
                 raise ADSError(
                     f"{self.path} holds {strange[0].name} but no pool.json; restore pool.json, "
                     "delete the folder, or choose another --work-dir."
                 )
-            write_text(self.path / "config.py", self._cfg.pretty_text)
+            write_text(self.files.config, self._cfg.pretty_text)
         except OSError as error:
             raise ADSError(
                 f"The work directory {self.path} cannot be made ({error.strerror}); make it "
@@ -81,7 +78,7 @@ class WorkDir:
 
     def save(self, pool: Pool) -> None:
         """Write the state."""
-        pool.save(self.state, self._facts)
+        pool.save(self.files.pool, self._facts)
 
     def read_pool(self, ids: list[str]) -> Pool:
         """The state, if it is that of this config, seed and data set.
@@ -92,7 +89,7 @@ class WorkDir:
         Raises:
             ADSError: if it is not, or broken.
         """
-        pool, stored = Pool.load(self.state)
+        pool, stored = Pool.load(self.files.pool)
         theirs, ours = stored.get("config", {}), self._facts["config"]
         changed = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
         named = (self._differences(changed) or changed) if changed else []
@@ -102,7 +99,7 @@ class WorkDir:
             raise ADSError(
                 f"The run in {self.path} was started with other settings (they differ in "
                 f"{', '.join(named)}); "
-                f"give the same --cfg-options as then (all: {self.path / 'config.py'}), or another "
+                f"give the same --cfg-options as then (all: {self.files.config}), or another "
                 "--work-dir."
             )
         if set(pool.ids) != set(ids):
@@ -115,7 +112,7 @@ class WorkDir:
 
     def _differences(self, blocks: list[str], most: int = 3) -> list[str]:
         """Keys in which the stored config differs, with both values; none if it is gone."""
-        path = self.path / "config.py"
+        path = self.files.config
         if not path.exists():
             return []
         theirs, ours = (_flat(dict(c)) for c in (Config.fromfile(path), self._cfg.to_dict()))

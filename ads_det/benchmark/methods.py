@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,9 +10,13 @@ from typing import Any
 
 from mmengine.config import Config, DictAction
 
-from ads_det.active.checks import check_strategy
+from ads_det.active.checks import check_strategies
 from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
+from ads_det.engine.build import accepted_arguments
+from ads_det.engine.methods import ADS, build_method
+from ads_det.engine.model_config import classifiers_key
+from ads_det.engine.options import merge_options
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
@@ -26,7 +29,7 @@ class Method:
 
     Args:
         training: ``'plain'`` (one classifier, no phases), ``'equal'`` (plain with as many
-            updates as ADS makes, ``ads.equal_steps``), ``'ads'`` (the config as it is), or a
+            updates as ADS makes, ``ads_det.EqualSteps``), ``'ads'`` (the config as it is), or a
             name given to options.
         strategy: name of a strategy in small letters, such as ``'entropy'``.
     """
@@ -63,7 +66,7 @@ def parse_training(text: str) -> tuple[str, dict[str, Any]]:
     if not colon or not re.fullmatch(r"[\w.-]+", name.strip()) or not all(p[1] for p in pairs):
         raise ADSError(
             f"The training {text!r} is not of the form 'NAME: key=value ...', such as "
-            "'ads_none: ads.weighting=none'."
+            "'ads_none: method.weighting=none'."
         )
     return name.strip(), {key: DictAction._parse_iterable(value) for key, _, value in pairs}
 
@@ -91,30 +94,32 @@ def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str,
         known = ", ".join([*TRAININGS, *trainings])
         raise ADSError(f"The training {method.training!r} is unknown; use one of {known}.")
     try:
-        cfg.merge_from_dict(options)
-    except (KeyError, TypeError, IndexError) as error:
+        merge_options(cfg, options, tell=False)
+    except ADSError as error:
         raise ADSError(f"The options of {method.training} do not fit: {error}") from error
     given = cfg.active_learning.strategy
     given = {} if isinstance(given, str) else given
     wanted = _strategy_class(method.strategy)
-    accepted = _arguments(wanted)
+    accepted = accepted_arguments(wanted)
     kept = {k: v for k, v in given.items() if k in accepted}
     cfg.active_learning.strategy = dict(type=f"ads_det.{wanted.__name__}", **kept)
-    check_strategy(Settings.from_config(cfg), cfg)
+    check_strategies(Settings.from_config(cfg), cfg, build_method(cfg))
     return cfg
 
 
 def _training_options(cfg: Config, training: str) -> dict[str, Any]:
-    if cfg.get("ads") is None:
+    """Changes of an ADS config for one of the built-in trainings."""
+    if not isinstance(build_method(cfg), ADS):
         raise ADSError(
-            f"{cfg.filename or 'The config'} has no `ads` block; a comparison starts from an ADS "
-            "config and leaves the phases out where a method has none."
+            f"{cfg.filename or 'The config'} does not train by ads_det.ADS; a comparison starts "
+            "from an ADS config and leaves the phases out where a method has none."
         )
-    head = "model.bbox_head" if "bbox_head" in cfg.model else "model"
-    one = {f"{head}.num_classifiers": 1}
-    return {"ads": {}, "equal": one | {"ads.equal_steps": True}, "plain": one | {"ads": None}}[
-        training
-    ]
+    if training == "ads":
+        return {}
+    key = classifiers_key(cfg.model)
+    one = {} if key is None else {key: 1}
+    kind = {"equal": "ads_det.EqualSteps", "plain": "ads_det.Plain"}[training]
+    return one | {"method.type": kind}
 
 
 def _strategy_class(name: str) -> type[Strategy]:
@@ -123,12 +128,6 @@ def _strategy_class(name: str) -> type[Strategy]:
     if name.lower() not in known:
         raise ADSError(f"The strategy {name!r} is unknown; use one of {', '.join(sorted(known))}.")
     return known[name.lower()]
-
-
-def _arguments(kind: type) -> set[str]:
-    """Names that a class and those it passes ``**kwargs`` on to take."""
-    makers = [vars(base)["__init__"] for base in kind.__mro__[:-1] if "__init__" in vars(base)]
-    return {name for maker in makers for name in inspect.signature(maker).parameters} - {"self"}
 
 
 def parse_methods(names: Iterable[str]) -> list[Method]:

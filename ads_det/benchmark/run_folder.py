@@ -10,7 +10,8 @@ from typing import Any
 from mmengine.config import Config
 
 from ads_det.errors import ADSError
-from ads_det.files import read_csv, read_ids, read_json
+from ads_det.files import read_json
+from ads_det.work_files import RunFiles
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,15 @@ class RunFolder:
     path: Path
     name: str
 
+    @property
+    def files(self) -> RunFiles:
+        """Where everything lies."""
+        return RunFiles(self.path)
+
     @cached_property
     def history(self) -> dict[str, Any]:
         """Content of ``history.json``."""
-        content: dict[str, Any] = read_json(self.path / "history.json")
+        content: dict[str, Any] = read_json(self.files.history)
         return content
 
     @property
@@ -45,25 +51,7 @@ class RunFolder:
     @cached_property
     def config(self) -> Config:
         """The config that the run was started with."""
-        return Config.fromfile(self.path / "config.py")
-
-    def cycle(self, number: int) -> Path:
-        """Folder of a cycle."""
-        return self.path / f"cycle_{number:02d}"
-
-    def labeled(self, number: int) -> list[str]:
-        """Ids that a cycle trained on."""
-        return read_ids(self.cycle(number) / "labeled.txt")
-
-    def scores(self, number: int) -> dict[str, float]:
-        """Score of every candidate of a cycle, best first; empty without a selection."""
-        path = self.cycle(number) / "scores.csv"
-        return {row["id"]: float(row["score"]) for row in read_csv(path)} if path.exists() else {}
-
-    def picks(self, number: int) -> list[str]:
-        """Ids that a cycle chose, best first; empty without a selection."""
-        path = self.cycle(number) / "picks.txt"
-        return read_ids(path) if path.exists() else []
+        return Config.fromfile(self.files.config)
 
 
 def find_runs(folders: list[Path]) -> dict[str, dict[int, RunFolder]]:

@@ -24,10 +24,8 @@ from ads_det.console import progress_bar, say
 from ads_det.errors import ADSError
 from ads_det.files import read_json, write_json, write_text
 from ads_det.lock import lock_folder
+from ads_det.work_files import RunFiles
 
-# everything that a strategy cannot influence
-_CYCLE_0 = ("labeled.txt", "unlabeled.txt", "positive.txt", "model.pth", "seconds.json")
-_CYCLE_0 += ("metrics.json",)
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
 _PACKAGES += ("mmdet", "onedl-mmdetection", "numpy", "scikit-learn")
 _POLL = 0.5  # seconds between two looks at the processes
@@ -52,11 +50,11 @@ class Run:
         return self.folder.with_name(self.folder.name + ".log")
 
     def finished_cycles(self) -> int:
-        return sum(1 for _ in self.folder.glob("cycle_*/metrics.json"))
+        return sum(c.metrics_file.exists() for c in RunFiles(self.folder).cycles().values())
 
     def is_done(self) -> bool:
         """Whether the history holds every cycle."""
-        history = self.folder / "history.json"
+        history = RunFiles(self.folder).history
         return history.exists() and len(read_json(history)["cycles"]) >= self.cycles
 
     def shares_start_with(self, other: Run) -> bool:
@@ -64,8 +62,10 @@ class Run:
 
     def first_models(self) -> list[Path]:
         """Work directories of the same training and seed whose first cycle is evaluated."""
-        pattern = f"{self.method.training}+*/{self.folder.name}/cycle_00/metrics.json"
-        return [p.parents[1] for p in sorted(self.folder.parents[1].glob(pattern))]
+        folders = sorted(
+            self.folder.parents[1].glob(f"{self.method.training}+*/{self.folder.name}")
+        )
+        return [p for p in folders if RunFiles(p).cycle(0).metrics_file.exists()]
 
 
 class Benchmark:
@@ -159,7 +159,7 @@ class Benchmark:
     def _start(self, run: Run, threads: int) -> None:
         run.folder.parent.mkdir(parents=True, exist_ok=True)
         sources = [path for path in run.first_models() if path != run.folder]
-        if sources and not (run.folder / "pool.json").exists():
+        if sources and not RunFiles(run.folder).pool.exists():
             copy_first_cycle(sources[0], run.folder)
         command = [sys.executable, str(self.loop), str(self._config_path(run.method))]
         command += ["--seed", str(run.seed), "--work-dir", str(run.folder), "--resume"]
@@ -215,15 +215,25 @@ def copy_first_cycle(source: Path, target: Path) -> None:
     A stage whose file exists is not run, so the files must be those that the run itself would
     have written: same images, same training, same seed. The folder takes its place whole.
     """
-    copy = target / ".cycle_00.copy"
+    place_of_cycle = RunFiles(target).cycle(0).folder
+    copy = place_of_cycle.with_name(f".{place_of_cycle.name}.copy")
     shutil.rmtree(copy, ignore_errors=True)
-    shutil.rmtree(target / "cycle_00", ignore_errors=True)  # nothing is committed yet
+    shutil.rmtree(place_of_cycle, ignore_errors=True)  # nothing is committed yet
     copy.mkdir(parents=True)
-    for name in _CYCLE_0:
-        if (source / "cycle_00" / name).exists():
-            shutil.copyfile(source / "cycle_00" / name, copy / name)
+    for path in _before_selection(source):
+        if path.exists():
+            place = copy / path.relative_to(RunFiles(source).cycle(0).folder)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, place)
     write_text(copy / COPIED, f"{source}\n")
-    copy.rename(target / "cycle_00")
+    copy.rename(place_of_cycle)
+
+
+def _before_selection(run: Path) -> list[Path]:
+    """Files of the first cycle that a strategy cannot influence."""
+    files = RunFiles(run).cycle(0)
+    lists = [files.labeled_list, files.candidates_list, files.positive_list]
+    return [*lists, *files.found_models(), files.seconds_file, files.metrics_file]
 
 
 def _hash(cfg: Config, *but: str) -> str:

@@ -10,12 +10,14 @@ from mmengine.registry import DATASETS
 from ads_det.active.scoring import measure_images
 from ads_det.active.settings import prepare_data, use_default_scope
 from ads_det.benchmark.run_folder import RunFolder
-from ads_det.engine.training import (
+from ads_det.core.outputs import FEATURES
+from ads_det.engine.datasets import (
     bare_dataset,
     candidate_dataset,
     candidate_loader,
-    evaluation_runner,
+    pool_config,
 )
+from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_ids
 from ads_det.report.model_figures import plot_features, plot_predictions
 from ads_det.report.page import Page
@@ -35,7 +37,8 @@ def add_pool(page: Page, run: RunFolder) -> None:
     prepare_data(run.config)
     counts = [_class_counts(run, number) for number in range(len(run.rows))]
     page.figure("classes", plot_class_histogram(counts), "Labelled objects of each class")
-    cycles = [(i, run.scores(i), set(run.picks(i))) for i in range(len(run.rows))]
+    files = [run.files.cycle(i) for i in range(len(run.rows))]
+    cycles = [(i, cycle.scores(), set(cycle.picks())) for i, cycle in enumerate(files)]
     scored = [cycle for cycle in cycles if cycle[1]]
     if scored:
         figure = plot_score_histograms(scored)
@@ -55,8 +58,8 @@ def add_pool(page: Page, run: RunFolder) -> None:
 
 
 def _class_counts(run: RunFolder, number: int) -> dict[str, int]:
-    dataset = run.config.train_dataloader.dataset
-    built = DATASETS.build(bare_dataset(dataset, ids=run.labeled(number)))
+    dataset = bare_dataset(pool_config(run.config), ids=run.files.cycle(number).labeled())
+    built = DATASETS.build(dataset)
     counts: dict[str, int] = built.class_counts()
     return counts
 
@@ -64,46 +67,47 @@ def _class_counts(run: RunFolder, number: int) -> dict[str, int]:
 def add_model(page: Page, run: RunFolder) -> None:
     """Predictions and heat maps of the last picks, and the feature space of each cycle."""
     cfg = run.config
-    cycles = [i for i in range(len(run.rows)) if (run.cycle(i) / "model.pth").exists()]
+    files = [run.files.cycle(i) for i in range(len(run.rows))]
+    cycles = [i for i, cycle in enumerate(files) if cycle.found_models()]
     images = candidate_dataset(cfg)
-    last = max((i for i in cycles if run.picks(i)), default=None)
+    last = max((i for i in cycles if files[i].picks()), default=None)
     if last is not None:
         page.heading(f"What the classifiers see in the first picks of cycle {last}")
-        runner = evaluation_runner(cfg, run.cycle(last) / "model.pth", page.folder / "log")
+        runner = evaluation_runner(cfg, files[last].found_models()[0], page.folder / "log")
         loader = candidate_loader(cfg, None)
         figure = plot_predictions(
             runner.model,
             loader,
-            run.picks(last)[:SHOWN_PICKS],
+            files[last].picks()[:SHOWN_PICKS],
             images.open_image,
             _classes(cfg),
         )
         page.figure("predictions", figure, "f1 red, f2 blue; heat: the largest probability")
     page.heading("Feature space")
     for number in cycles:
-        runner = evaluation_runner(cfg, run.cycle(number) / "model.pth", page.folder / "log")
+        runner = evaluation_runner(cfg, files[number].found_models()[0], page.folder / "log")
         page.figure(
             f"features_{number:02d}", _features(page, run, runner.model, number), f"Cycle {number}"
         )
 
 
 def _classes(cfg: Any) -> tuple[str, ...]:
-    dataset = DATASETS.build(bare_dataset(cfg.train_dataloader.dataset, lazy_init=True))
+    dataset = DATASETS.build(bare_dataset(pool_config(cfg), lazy_init=True))
     if not dataset.metainfo.get("classes"):
         dataset.image_ids()  # class folders know theirs when they were read
     return tuple(dataset.metainfo["classes"])
 
 
 def _features(page: Page, run: RunFolder, model: Any, number: int) -> Any:
-    labeled, picked = run.labeled(number), set(run.picks(number))
-    scores = list(run.scores(number))
+    files = run.files.cycle(number)
+    labeled, picked, scores = files.labeled(), set(files.picks()), list(files.scores())
     rng = np.random.default_rng(number)
     rest = [name for name in scores if name not in picked]
     some = rng.choice(len(rest), min(len(rest), UNLABELED_POINTS), replace=False)
     ids = [*labeled, *(name for name in scores if name in picked), *(rest[i] for i in sorted(some))]
     path = page.folder / "tables" / f"features_{number:02d}_ids.txt"
     write_ids(path, ids)
-    measured = measure_images(model, candidate_loader(run.config, path), None, features=True)
+    measured = measure_images([model], candidate_loader(run.config, path), frozenset({FEATURES}))
     known = set(labeled)
     groups = [
         "labelled" if name in known else "picked" if name in picked else "unlabelled"

@@ -5,12 +5,8 @@ All weights are detached: they steer a phase, they are not trained through.
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
-
-from ads_det.core.entropy import entropy_bound
 
 WEIGHTINGS = ("calibration", "entropy", "none")
 
@@ -48,25 +44,17 @@ def normalized_entropy(entropy: Tensor, bound: float) -> Tensor:
 
 
 def phase_weights(
-    entropy: Tensor,
-    n: float,
-    num_classes: int,
-    weighting: str = "calibration",
-    tau: float = 0.1,
-    normalize: bool = False,
-    base: float = math.e,
+    entropy: Tensor, n: float, bound: float, weighting: str = "calibration", tau: float = 0.1
 ) -> tuple[Tensor, Tensor]:
     """Weights ``(w_a, w_d)`` of the agreement and the discrepancy phase (Table 1).
 
     Args:
         entropy: E of Eq. 3, any shape.
         n: number of samples in the batch.
-        num_classes: C, the length of the probability vectors behind ``entropy``.
+        bound: largest value that ``entropy`` can have.
         weighting: ``'calibration'`` (Eq. 4 and 7), ``'entropy'``
             (:func:`normalized_entropy`) or ``'none'`` (1 / n for all).
         tau: see :func:`agreement_weight`.
-        normalize: how ``entropy`` was computed; with ``base`` it sets the upper bound.
-        base: of its logarithm.
 
     Raises:
         ValueError: if ``weighting`` is none of the three.
@@ -74,9 +62,7 @@ def phase_weights(
     if weighting == "calibration":
         return agreement_weight(entropy, n, tau), discrepancy_weight(entropy, n, tau)
     if weighting == "entropy":
-        uncertain = normalized_entropy(
-            entropy, entropy_bound(num_classes, normalize, base)
-        ).detach()
+        uncertain = normalized_entropy(entropy, bound).detach()
         return (1 - uncertain) / n, uncertain / n
     if weighting == "none":
         uniform = torch.full_like(entropy, 1 / n)

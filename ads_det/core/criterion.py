@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ads_det.core.calibration import WEIGHTINGS, phase_weights
-from ads_det.core.entropy import ENTROPY_OF, check_entropy, mean_entropy
+from ads_det.core.entropy import PAPER, EntropyRule, entropy_bound, mean_entropy
 from ads_det.core.losses import agreement_loss, classifier_discrepancy, discrepancy_loss
 
 
@@ -27,11 +27,8 @@ class ADSCriterion:
 
     Args:
         weighting: ``'calibration'``, ``'entropy'`` or ``'none'`` (Table 1).
-        entropy_of: ``'mean'``, ``'max'`` or ``'min'`` (Table 2).
         tau: threshold of Eq. 4 and 7.
-        normalize: divide the probabilities by their sum before the entropy is taken. The
-            authors' published code does so, the paper does not.
-        base: of the entropy's logarithm; 2 in the published code.
+        rule: how the entropy is computed.
         n_power: the weights are divided by n to this power. 1 is the paper; the published code
             divides by the batch size in the weight and again in a mean over the batch: 2.
 
@@ -40,22 +37,16 @@ class ADSCriterion:
     """
 
     weighting: str = "calibration"
-    entropy_of: str = "mean"
     tau: float = 0.1
-    normalize: bool = False
-    base: float = math.e
+    rule: EntropyRule = PAPER
     n_power: int = 1
 
     def __post_init__(self) -> None:
         if self.weighting not in WEIGHTINGS:
             raise ValueError(f"weighting is {self.weighting!r}; use one of {', '.join(WEIGHTINGS)}")
-        if self.entropy_of not in ENTROPY_OF:
-            raise ValueError(
-                f"entropy_of is {self.entropy_of!r}; use one of {', '.join(ENTROPY_OF)}"
-            )
-        if isinstance(self.tau, bool) or not isinstance(self.tau, (int, float)):
+        is_number = isinstance(self.tau, (int, float)) and not isinstance(self.tau, bool)
+        if not is_number or not math.isfinite(self.tau):
             raise ValueError(f"tau is {self.tau!r}; use a number such as 0.1")
-        check_entropy(self.normalize, self.base)
         if isinstance(self.n_power, bool) or self.n_power not in (1, 2):
             raise ValueError(f"n_power is {self.n_power!r}; use 1 (the paper) or 2")
 
@@ -68,31 +59,21 @@ class ADSCriterion:
             n: number of samples by which the weights are divided; N unless given (a
                 distributed batch divides by its share of the global number).
         """
-        entropy = self._entropy(y1, y2)
+        entropy = mean_entropy((y1, y2), self.rule)
         weight, _ = self._weights(entropy, y1, n)
         return self._phase(agreement_loss(y1, y2, weight), entropy, y1, y2)
 
     def discrepancy(self, y1: Tensor, y2: Tensor, n: float | None = None) -> PhaseLoss:
         """The unlabelled term of Eq. 8; arguments as in :meth:`agreement`."""
-        entropy = self._entropy(y1, y2)
+        entropy = mean_entropy((y1, y2), self.rule)
         _, weight = self._weights(entropy, y1, n)
         return self._phase(discrepancy_loss(y1, y2, weight), entropy, y1, y2)
-
-    def _entropy(self, y1: Tensor, y2: Tensor) -> Tensor:
-        return mean_entropy(y1, y2, self.entropy_of, self.normalize, self.base)
 
     def _weights(self, entropy: Tensor, y: Tensor, n: float | None) -> tuple[Tensor, Tensor]:
         n = float(len(y)) if n is None else n
         n = n or 1.0  # a batch from which every image was filtered has an empty sum, not a 0 / 0
-        return phase_weights(
-            entropy.detach(),
-            n**self.n_power,
-            num_classes=y.shape[-1],
-            weighting=self.weighting,
-            tau=self.tau,
-            normalize=self.normalize,
-            base=self.base,
-        )
+        bound = entropy_bound(y.shape[-1], self.rule)
+        return phase_weights(entropy.detach(), n**self.n_power, bound, self.weighting, self.tau)
 
     @staticmethod
     def _phase(loss: Tensor, entropy: Tensor, y1: Tensor, y2: Tensor) -> PhaseLoss:

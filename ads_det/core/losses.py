@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from ads_det.core.entropy import check_same_shape
+
 
 def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """The inner sum of Eq. 1 for one classifier: BCE summed over the classes.
@@ -15,7 +17,11 @@ def binary_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
     Returns:
         Shape (...).
+
+    Raises:
+        ValueError: if the shapes differ.
     """
+    check_same_shape((logits, targets))
     loss = F.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype), reduction="none")
     return loss.sum(dim=-1)
 
@@ -36,7 +42,12 @@ def label_loss(logits1: Tensor, logits2: Tensor, targets: Tensor) -> Tensor:
 
 
 def classifier_discrepancy(y1: Tensor, y2: Tensor) -> Tensor:
-    """Eq. 2: ``mean_c |y1 - y2|``, shape (..., C) to (...), in [0, 1]."""
+    """Eq. 2: ``mean_c |y1 - y2|``, shape (..., C) to (...), in [0, 1].
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    check_same_shape((y1, y2))
     return (y1 - y2).abs().mean(dim=-1)
 
 
@@ -52,7 +63,9 @@ def agreement_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
-    return _sum_over_batch(weight * classifier_discrepancy(y1, y2))
+    discrepancy = classifier_discrepancy(y1, y2)
+    check_same_shape((weight, discrepancy))
+    return _sum_over_batch(weight * discrepancy)
 
 
 def discrepancy_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
@@ -61,7 +74,9 @@ def discrepancy_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
     Arguments and shapes as in :func:`agreement_loss`, with w_d of Eq. 7 as weight. Eq. 8 adds
     :func:`label_loss` on labelled samples in the same update.
     """
-    return _sum_over_batch(weight * (1 - classifier_discrepancy(y1, y2)))
+    discrepancy = classifier_discrepancy(y1, y2)
+    check_same_shape((weight, discrepancy))
+    return _sum_over_batch(weight * (1 - discrepancy))
 
 
 def _sum_over_batch(values: Tensor) -> Tensor:

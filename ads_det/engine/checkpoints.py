@@ -10,13 +10,13 @@ from typing import IO, Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner import runner as mmengine_runner
 from mmengine.runner.checkpoint import CheckpointLoader, get_state_dict, load_state_dict
 
 from ads_det.console import say
+from ads_det.distributed import from_main
 from ads_det.engine.phases import unwrap
 from ads_det.errors import ADSError
 
@@ -108,9 +108,7 @@ def newest_checkpoint(work_dir: Path) -> Path | None:
 
     A damaged one is passed over, and the user told so.
     """
-    found: list[Path | None] = [_newest_readable(work_dir) if is_main_process() else None]
-    broadcast_object_list(found, src=0)
-    return found[0]
+    return from_main(lambda: _newest_readable(work_dir))
 
 
 def _newest_readable(work_dir: Path) -> Path | None:

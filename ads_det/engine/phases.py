@@ -26,14 +26,6 @@ class PhaseStats:
     images: int = 0
 
 
-@dataclass
-class LabelStats:
-    """Mean loss and number of the updates that stood in for the phases."""
-
-    loss: float
-    updates: int
-
-
 class _Meter:
     """Sums of a phase on the device; read once at its end."""
 
@@ -136,11 +128,11 @@ def run_agreement(
         for batch in unlabeled:
             with optim_wrapper.optim_context(model):
                 data = inner.data_preprocessor(batch, training=True)
-                y1, y2 = model._run_forward(data, mode="probabilities")
+                y1, y2 = model._run_forward(data, mode="outputs").members
                 y1, y2, n, images = _select(inner, y1, y2, threshold)
                 phase = criterion.agreement(y1, y2, n)
             if n:
-                _update(optim_wrapper, phase.loss * loss_weight, "agreement")
+                update(optim_wrapper, phase.loss * loss_weight, "agreement")
             meter.add(phase, n, images)
     return meter.stats()
 
@@ -173,43 +165,14 @@ def run_discrepancy(
             data = inner.data_preprocessor(batch, training=True)
             data["labeled"] = inner.data_preprocessor(next(labeled), training=True)
             with optim_wrapper.optim_context(model):
-                y1, y2, losses = model._run_forward(data, mode="discrepancy")
-                y1, y2, n, images = _select(inner, y1, y2, threshold)
+                outputs, losses = model._run_forward(data, mode="discrepancy")
+                y1, y2, n, images = _select(inner, *outputs.members, threshold)
                 phase = criterion.discrepancy(y1, y2, n)
                 label_loss, _ = inner.parse_losses(losses)
             # without an image the labelled term alone still makes the update of Eq. 8
-            _update(optim_wrapper, phase.loss * loss_weight + label_loss, "discrepancy")
+            update(optim_wrapper, phase.loss * loss_weight + label_loss, "discrepancy")
             meter.add(phase, n, images)
     return meter.stats()
-
-
-def run_label_updates(
-    model: nn.Module, optim_wrapper: OptimWrapper, labeled: Iterator[dict], updates: int
-) -> LabelStats:
-    """Ordinary training on labelled images, for as many updates as phases would have made.
-
-    Args:
-        model: to train, distributed or not.
-        optim_wrapper: the Runner's own, so that momentum carries over as between its epochs.
-        labeled: an endless iterator of labelled batches; one is used for each update.
-        updates: how many.
-
-    Raises:
-        ADSError: if the loss is not finite.
-    """
-    inner = unwrap(model)
-    total = torch.zeros((), dtype=torch.float64, device=next(inner.parameters()).device)
-    model.train()
-    for _ in range(updates):
-        # not inside the context: autocast would round the boxes of a pipeline in this process
-        batch = next(labeled)
-        with optim_wrapper.optim_context(model):
-            data = inner.data_preprocessor(batch, training=True)
-            loss, _ = inner.parse_losses(model._run_forward(data, mode="loss"))
-        _update(optim_wrapper, loss, "label")
-        total += loss.detach()
-    all_reduce(total, op="mean")
-    return LabelStats(total.item() / max(updates, 1), updates)
 
 
 def _select(
@@ -233,10 +196,15 @@ def _select(
     return y1, y2, total.item() / get_world_size(), images
 
 
-def _update(optim_wrapper: OptimWrapper, loss: Tensor, phase: str) -> None:
+def update(optim_wrapper: OptimWrapper, loss: Tensor, phase: str) -> None:
+    """One step; ``phase`` is named if its loss is not finite.
+
+    Raises:
+        ADSError: then.
+    """
     if not torch.isfinite(loss):
         raise ADSError(
             f"The loss of the {phase} phase became {loss.item()}; lower its lr_mult or loss_weight "
-            "in the `ads` block of the config, or the learning rate."
+            "in the `method` block of the config, or the learning rate."
         )
     optim_wrapper.update_params(loss)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, is_distributed, is_main_process
-from mmengine.registry import DATASETS, OPTIMIZERS
+from mmengine.dist import is_distributed
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
-from ads_det.data.pool_dataset import PoolDataset
-from ads_det.engine.ads_hook import ADSHook
+from ads_det.distributed import on_main
 from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
+from ads_det.engine.datasets import training_dataset, unlabeled_dataset
+from ads_det.engine.methods import Method, build_method
+from ads_det.engine.methods.base import check_classifiers
+from ads_det.engine.model_config import classifiers_in
 from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic
 
-_NEEDED = ("model", "train_dataloader", "unlabeled_dataloader", "candidate_dataloader")
-_NEEDED += ("test_dataloader", "test_evaluator", "optim_wrapper", "train_cfg")
+_NEEDED = ("model", "train_dataloader", "candidate_dataloader", "test_dataloader")
+_NEEDED += ("test_evaluator", "optim_wrapper", "train_cfg")
 
 
 def training_config(
@@ -37,14 +38,14 @@ def training_config(
     """Config of a Runner that trains on some images and sees others without their labels.
 
     It adds what every training of this project has: random state per epoch and worker, the
-    check of the loss, a progress bar and, if the config has an ``ads`` block and there are
-    unlabelled images, the ADS hook with its loader.
+    check of the loss, a progress bar and, for a method that sees unlabelled images, the data set
+    of their loader.
 
     Args:
         cfg: a config with ``train_dataloader`` and so on; not changed.
         work_dir: of the Runner; a training that was cut short there is resumed.
         labeled: list of the ids to train on.
-        unlabeled: list of the ids that the phases see.
+        unlabeled: list of the ids that the method may see without labels.
         seed: of this training.
         start_from: weights to begin with, instead of the config's ``load_from`` or the model's
             own initial ones.
@@ -60,12 +61,12 @@ def training_config(
         cfg.load_from = str(checkpoint)
     elif start_from is not None:
         cfg.load_from = str(start_from)
-    cfg.train_dataloader.dataset.ids = str(labeled)
+    cfg.unlabeled_dataloader = _unlabeled_loader(cfg, unlabeled)
+    cfg.train_dataloader.dataset = training_dataset(cfg, labeled)
     _seed_workers(cfg.train_dataloader)
     cfg.custom_hooks = [
         *(cfg.get("custom_hooks") or ()),
         dict(type="ads_det.FitToDataHook"),
-        *_ads_hook(cfg, unlabeled),
         dict(type="ads_det.EpochSeedHook"),
         # a checkpoint holds the buffers of one process: a resumed run would differ without it
         dict(type="SyncBuffersHook"),
@@ -89,9 +90,7 @@ def train_model(cfg: Config, path: Path) -> Runner:
     """
     runner = CycleRunner.from_cfg(cfg)
     runner.train()
-    if is_main_process():
-        write_atomic(path, lambda file: write_model(runner, file))
-    barrier()
+    on_main(lambda: write_atomic(path, lambda file: write_model(runner, file)))
     read_model(runner.model, path)
     return runner
 
@@ -133,8 +132,11 @@ def _unique_name(work_dir: Path) -> str:
     return f"{work_dir.resolve()}_{time.time_ns()}".replace("/", "_")
 
 
-def check_training(cfg: Config) -> None:
+def check_training(cfg: Config) -> Method:
     """Refuse what the Runner would refuse only later, before any work.
+
+    Returns:
+        The method of the config.
 
     Raises:
         ADSError: names the key.
@@ -145,36 +147,37 @@ def check_training(cfg: Config) -> None:
                 f"The config has no `{key}`, or it is no dict; inherit from a config that has one, "
                 "such as configs/ssd_digits_ads.py."
             )
+    method = build_method(cfg)
+    if method.sees_unlabeled and not isinstance(cfg.get("unlabeled_dataloader"), dict):
+        raise ADSError(
+            f"The method {type(method).__name__} looks at unlabelled images, but the config has no "
+            "`unlabeled_dataloader`; add one, or use method=ads_det.Plain."
+        )
     for key in ("train_dataloader", "unlabeled_dataloader"):
-        if cfg[key].get("persistent_workers"):
+        if (cfg.get(key) or {}).get("persistent_workers"):
             raise ADSError(
                 f"{key}.persistent_workers is True; a resumed run would augment otherwise than an "
                 "uninterrupted one, so leave it out."
             )
+    check_classifiers(method, classifiers_in(cfg.model))
     optimizer = cfg.optim_wrapper.get("optimizer", {}).get("type")
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
         raise ADSError(
             f"optim_wrapper.optimizer.type is {optimizer!r}, which is no optimiser of torch; use "
             "one such as SGD or AdamW."
         )
-    if cfg.get("ads") is None:
-        return
-    if not isinstance(cfg.ads, dict):
-        raise ADSError(f"`ads` is {cfg.ads!r}; use a dict of ADSHook's arguments, or None.")
-    known = inspect.signature(ADSHook).parameters.keys() - {"unlabeled_dataloader"}
-    unknown = sorted(cfg.ads.keys() - known)
-    if unknown:
-        raise ADSError(f"`ads` has no {unknown[0]!r}; its keys are {', '.join(sorted(known))}.")
-    ADSHook(**cfg.ads)
+    return method
 
 
-def _ads_hook(cfg: Config, unlabeled: Path | None) -> list[dict]:
-    if cfg.get("ads") is None or unlabeled is None or not read_ids(unlabeled):
-        return []
+def _unlabeled_loader(cfg: Config, unlabeled: Path | None) -> dict | None:
+    """Config of the loader of unlabelled images, as far as its sampler; None if the method looks
+    at none or there are none."""
+    if not build_method(cfg).sees_unlabeled or unlabeled is None or not read_ids(unlabeled):
+        return None
     loader = copy.deepcopy(cfg.unlabeled_dataloader)
-    loader.dataset = unlabeled_dataset(cfg, loader.dataset, unlabeled)
+    loader.dataset = unlabeled_dataset(cfg, loader.get("dataset") or {}, unlabeled)
     _seed_workers(loader)
-    return [dict(cfg.ads, type="ads_det.ADSHook", unlabeled_dataloader=loader)]
+    return loader
 
 
 def _seed_workers(dataloader: dict) -> None:
@@ -194,62 +197,3 @@ def _allow_frozen_parts(cfg: Config) -> None:
             find_unused_parameters=True,
             broadcast_buffers=False,
         )
-
-
-def unlabeled_dataset(cfg: Config, override: dict, ids: Path | None) -> dict:
-    """The training data set without annotations, restricted to the ids listed in a file.
-
-    Args:
-        cfg: the run's config.
-        override: keys that replace the training data set's, such as the pipeline.
-        ids: None for all images.
-    """
-    dataset = copy.deepcopy(cfg.train_dataloader.dataset)
-    dataset.pop("filter_cfg", None)
-    dataset.update(load_annotations=False, ids=None if ids is None else str(ids))
-    dataset.update(override)
-    return dataset
-
-
-def candidate_loader(cfg: Config, ids: Path | None) -> dict:
-    """Config of the loader that scores the images of the pool listed in a file."""
-    loader = copy.deepcopy(cfg.candidate_dataloader)
-    loader.dataset = unlabeled_dataset(cfg, loader.dataset, ids)
-    return loader
-
-
-def bare_dataset(dataset: dict, **changes: Any) -> dict:
-    """Config of a data set that is asked for facts, not for batches: it prepares no image and
-    filters none away."""
-    kept = {k: v for k, v in dataset.items() if k not in ("pipeline", "filter_cfg")}
-    return copy.deepcopy(kept) | changes
-
-
-def candidate_dataset(cfg: Config) -> PoolDataset:
-    """The data set of all candidates, able to name its images, with nothing read yet.
-
-    Raises:
-        ADSError: if it is none of this project's data sets.
-    """
-    dataset = candidate_loader(cfg, None).dataset
-    built = _pool_dataset(dataset)
-    if built is None:
-        raise ADSError(
-            f"The data set of the pool is a {dataset['type']!r}; use one of this project, such as "
-            "ads_det.VOCDataset or ads_det.CocoDataset, for train_dataloader.dataset."
-        )
-    return built
-
-
-def test_dataset(cfg: Config) -> PoolDataset | None:
-    """The test data set with nothing read yet; None if it is none of this project's."""
-    return _pool_dataset(cfg.test_dataloader.dataset)
-
-
-def _pool_dataset(dataset: dict) -> PoolDataset | None:
-    name = dataset["type"]
-    kind = DATASETS.get(name) if isinstance(name, str) else name
-    if kind is None or not issubclass(kind, PoolDataset):
-        return None
-    built: PoolDataset = DATASETS.build(bare_dataset(dataset, lazy_init=True))
-    return built

@@ -32,9 +32,9 @@ images = dict(
     labels={labels!r},
     metainfo=dict(classes=classes),
 )
-train_dataloader = dict(dataset=dict(exclude={test!r}, **images))
+pool = dict(exclude={test!r}, **images)
 test_dataloader = dict(dataset=dict(ids={test!r}, **images))
-model = dict(bbox_head=dict(num_classes=len(classes)))
+{model}
 active_learning = dict(
     oracle="human",
     initial={initial!r},
@@ -165,7 +165,13 @@ class Plan:
     coverage: bool = False
 
 
-def write_project(out: Path, plan: Plan, labels: Sequence[ImageLabels], base: Path) -> Path:
+def write_project(
+    out: Path,
+    plan: Plan,
+    labels: Sequence[ImageLabels],
+    base: Path,
+    num_classes_keys: Sequence[str],
+) -> Path:
     """Write labels, lists and, last, the config.
 
     Args:
@@ -173,6 +179,7 @@ def write_project(out: Path, plan: Plan, labels: Sequence[ImageLabels], base: Pa
         plan: see there.
         labels: that are known already.
         base: config to inherit from.
+        num_classes_keys: dotted keys of the numbers of classes in its model.
 
     Returns:
         Path of the config, named like the folder.
@@ -202,6 +209,7 @@ def write_project(out: Path, plan: Plan, labels: Sequence[ImageLabels], base: Pa
         images=os.fspath(plan.images.resolve()),
         labels=os.fspath(store.folder),
         test=os.fspath(test),
+        model="\n".join(_assignment(key, "len(classes)") for key in num_classes_keys),
         initial=initial,
         budget=plan.budget,
         cycles=plan.cycles,
@@ -209,3 +217,14 @@ def write_project(out: Path, plan: Plan, labels: Sequence[ImageLabels], base: Pa
     )
     write_text(config, text)
     return config
+
+
+def _assignment(key: str, value: str) -> str:
+    """Python that sets a dotted key of a config, such as ``model = dict(head=dict(n=1))``."""
+    first, *path, last = key.split(".")
+    return (
+        f"{first} = "
+        + "".join(f"dict({p}=" for p in path)
+        + f"dict({last}={value})"
+        + ")" * len(path)
+    )

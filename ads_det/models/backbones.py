@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
@@ -21,6 +22,21 @@ INIT = (
 )
 
 
+class Pointwise(nn.Conv2d):
+    """A 1x1 convolution that is safe on every CPU.
+
+    With fewer than 8 input channels, a stride and channels_last, oneDNN's AVX2 kernel for the
+    gradient of the weights writes past the end of a buffer (torch 2.14.1: the process dies of a
+    corrupt heap somewhere later). Such a convolution takes its pixels first.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.in_channels >= 8:
+            return super().forward(x)
+        down, right = self.stride
+        return F.conv2d(x[:, :, ::down, ::right], self.weight, self.bias)
+
+
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions with BatchNorm beside a shortcut (He et al., CVPR 2016)."""
 
@@ -34,7 +50,7 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride > 1 or in_channels != channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+                Pointwise(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
             )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ads_det.core.losses import binary_cross_entropy, label_loss
 from ads_det.errors import ADSError
 from ads_det.models.base import TwoClassifierModel
+from ads_det.models.dropout import ConsistentDropout
 from ads_det.registry import MODELS
 
 CLASSIFIERS = ("linear", "prototype")
@@ -63,6 +64,7 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
         num_classifiers: 2, or 1 for the plain model.
         classifier: ``'linear'`` (the paper) or ``'prototype'`` (the authors' published code,
             :class:`PrototypeClassifier`).
+        dropout: share of the features dropped before the classifiers, in [0, 1).
         data_preprocessor: as in mmengine.
         init_cfg: as in mmengine.
 
@@ -76,6 +78,7 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
         num_classes: int,
         num_classifiers: int = 2,
         classifier: str = "linear",
+        dropout: float = 0.0,
         data_preprocessor: dict | nn.Module | None = None,
         init_cfg: dict | list | None = None,
     ) -> None:
@@ -86,6 +89,10 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
             )
         if num_classifiers not in (1, 2):
             raise ADSError(f"ADSClassifier.num_classifiers is {num_classifiers!r}; use 1 or 2.")
+        try:
+            self.dropout = ConsistentDropout(dropout)
+        except ValueError as error:
+            raise ADSError(f"ADSClassifier: {error}.") from error
         self.num_classes = num_classes
         self.backbone = MODELS.build(backbone)
         kind = nn.Linear if classifier == "linear" else PrototypeClassifier
@@ -101,8 +108,6 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
         labeled: dict[str, Any] | None = None,
     ) -> Any:
         """Run one mode; ``'tensor'`` gives the logits of each classifier."""
-        if mode == "loss":
-            return self.classification_loss(self.extract_feat(inputs), data_samples)
         if mode == "predict":
             return self.predict(inputs, data_samples)
         if mode == "tensor":
@@ -115,7 +120,7 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
 
     def predict(self, inputs: Tensor, data_samples: BaseDataElement) -> list[BaseDataElement]:
         """One data element an image, see the class."""
-        each = [logits.sigmoid() for logits in self._logits(self.extract_feat(inputs))]
+        each = self.probabilities(self.extract_feat(inputs))
         fields = {f"pred_f{i}": y for i, y in enumerate(each, start=1)}
         fields["pred_mean"] = torch.stack(each).mean(dim=0)
         if "labels" in data_samples:
@@ -125,9 +130,17 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
             for i, name in enumerate(data_samples.img_id)
         ]
 
-    def probabilities(self, feats: Tensor) -> tuple[Tensor, Tensor]:
-        each = [logits.sigmoid() for logits in self._logits(feats)]
-        return each[0], each[-1]
+    def probabilities(self, feats: Tensor) -> list[Tensor]:
+        return [logits.sigmoid() for logits in self._logits(feats)]
+
+    def label_losses(self, feats: Tensor, data_samples: BaseDataElement) -> dict[str, Any]:
+        return self.classification_loss(feats, data_samples)
+
+    @torch.no_grad()
+    def image_losses(self, feats: Tensor, data_samples: BaseDataElement) -> Tensor:
+        targets = F.one_hot(data_samples.labels, self.num_classes)
+        each = [binary_cross_entropy(logits, targets) for logits in self._logits(feats)]
+        return torch.stack(each).sum(dim=0)
 
     def classification_loss(self, feats: Tensor, data_samples: BaseDataElement) -> dict[str, Any]:
         logits = self._logits(feats)
@@ -145,4 +158,5 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
 
     def _logits(self, feats: Tensor) -> list[Tensor]:
         # probabilities and losses in full precision, whatever the features were computed in
+        feats = self.dropout(feats)
         return [head(feats).float() for head in self.heads]

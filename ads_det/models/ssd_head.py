@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -12,17 +11,18 @@ from mmdet.models.dense_heads import SSDHead
 from mmdet.models.losses import smooth_l1_loss
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
-from torch import Tensor, nn
+from torch import Tensor
 
 from ads_det.core.losses import binary_cross_entropy
 from ads_det.models.losses import hard_negative_loss
+from ads_det.models.two_classifier_head import Levels, TwoClassifierHead
 from ads_det.registry import MODELS
 
 ACTIVATIONS = ("sigmoid", "softmax")
 
 
 @MODELS.register_module()
-class ADSSSDHead(SSDHead):
+class ADSSSDHead(TwoClassifierHead, SSDHead):
     """SSD head whose classification convolutions are doubled; the box branch is shared.
 
     f1 is ``cls_convs`` (so a plain mmdet SSD checkpoint loads into it) and f2 is
@@ -34,92 +34,50 @@ class ADSSSDHead(SSDHead):
             ``'softmax'``: SSD's own cross-entropy over C classes and background. Both with
             SSD's 3:1 hard negatives.
         num_classifiers: 2, or 1 for the plain detector that baselines train.
+        dropout: see :class:`TwoClassifierHead`.
         **kwargs: as in mmdet's SSDHead.
 
     Raises:
         ValueError: if an argument has no meaning.
     """
 
+    classification_layer = "cls_convs"
     # SSDHead skips the parent's constructor and so never sets what prediction reads
     loss_cls = None
 
     def __init__(
-        self, activation: str = "sigmoid", num_classifiers: int = 2, **kwargs: Any
+        self,
+        activation: str = "sigmoid",
+        num_classifiers: int = 2,
+        dropout: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; use one of {', '.join(ACTIVATIONS)}")
-        if num_classifiers not in (1, 2):
-            raise ValueError(f"num_classifiers is {num_classifiers!r}; use 1 (plain) or 2 (ADS)")
         self.activation = activation
-        self.num_classifiers = num_classifiers
-        super().__init__(**kwargs)
+        super().__init__(num_classifiers=num_classifiers, dropout=dropout, **kwargs)
         self.use_sigmoid_cls = activation == "sigmoid"
 
     def _init_layers(self) -> None:
         if self.activation == "sigmoid":
             self.cls_out_channels = self.num_classes  # no background channel
         super()._init_layers()
-        if self.num_classifiers == 2:
-            self.cls_convs2 = copy.deepcopy(self.cls_convs)
-            for module in self.cls_convs2.modules():
-                if isinstance(module, nn.Conv2d):
-                    module.reset_parameters()  # equal classifiers would never disagree
-
-    def classifiers(self) -> list[nn.Module]:
-        return [self.cls_convs] + ([self.cls_convs2] if self.num_classifiers == 2 else [])
 
     # -- forward ----------------------------------------------------------------------------
 
-    def forward(self, x: tuple[Tensor, ...]) -> tuple[list[list[Tensor]], list[Tensor]]:
-        """Scores of each classifier and box deltas.
+    def forward(self, x: tuple[Tensor, ...]) -> tuple[list[Levels], Levels]:
+        """Scores of each classifier and box deltas, see :class:`TwoClassifierHead`."""
+        scores = self.scores(x)
+        return scores, [conv(feat) for conv, feat in zip(self.reg_convs, x, strict=True)]
 
-        Args:
-            x: features of L levels, each (N, channels, H_l, W_l).
-
-        Returns:
-            A list over classifiers of lists over levels, each (N, anchors * C', H_l, W_l) with
-            C' classes (one more with softmax), and a list over levels of
-            (N, anchors * 4, H_l, W_l).
-        """
-        scores = self._scores(x)
-        deltas = [conv(feat) for conv, feat in zip(self.reg_convs, x, strict=True)]
-        return scores, deltas
-
-    def probabilities(self, x: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-        """``(y1, y2)``, each (N, A, C') in float32, without touching the box branch."""
-        y = [self._activate(self._flatten(scores).float()) for scores in self._scores(x)]
-        return y[0], y[-1]
-
-    def _scores(self, x: tuple[Tensor, ...]) -> list[list[Tensor]]:
+    def scores(self, x: tuple[Tensor, ...]) -> list[Levels]:
+        """The scores alone, without touching the box branch."""
+        if self._dropout:
+            x = tuple(self.feature_dropout(feat) for feat in x)
         return [
             [conv(feat) for conv, feat in zip(convs, x, strict=True)]
             for convs in self.classifiers()
         ]
-
-    def heat_maps(self, x: tuple[Tensor, ...]) -> list[Tensor]:
-        """Where each classifier sees objects: the largest probability of any object class over
-        the anchors of a cell and over all levels, (N, H, W) of the finest level."""
-        maps = []
-        for levels in self._scores(x):
-            size, merged = levels[0].shape[-2:], None
-            for scores in levels:
-                n, _, h, w = scores.shape
-                y = self._activate(self._flatten([scores]).float())[..., : self.num_classes]
-                cells = y.amax(dim=-1).view(n, 1, h, w, -1).amax(dim=-1)
-                cells = F.interpolate(cells, size, mode="bilinear")[:, 0]
-                merged = cells if merged is None else torch.maximum(merged, cells)
-            maps.append(merged)
-        return maps
-
-    def _flatten(self, levels: list[Tensor]) -> Tensor:
-        """List over levels of (N, anchors * C', H, W) to (N, A, C')."""
-        n = len(levels[0])
-        return torch.cat(
-            [s.permute(0, 2, 3, 1).reshape(n, -1, self.cls_out_channels) for s in levels], dim=1
-        )
-
-    def _activate(self, scores: Tensor) -> Tensor:
-        return scores.sigmoid() if self.activation == "sigmoid" else scores.softmax(dim=-1)
 
     # -- losses -----------------------------------------------------------------------------
 
@@ -160,7 +118,7 @@ class ADSSSDHead(SSDHead):
         self, x: tuple[Tensor, ...], batch_data_samples: SampleList
     ) -> dict[str, Tensor]:
         """Eq. 1 alone: ``loss_cls1`` and ``loss_cls2`` on labelled features."""
-        scores = self._scores(x)
+        scores = self.scores(x)
         gt, gt_ignore, metas = unpack_gt_instances(batch_data_samples)
         labels, weights, _, _, avg_factor, _ = self._targets(scores[0], gt, metas, gt_ignore)
         return self._classification_losses(scores, labels, weights, avg_factor)
@@ -206,48 +164,6 @@ class ADSSSDHead(SSDHead):
     @staticmethod
     def _cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(scores.transpose(1, 2), labels, reduction="none")
-
-    # -- prediction -------------------------------------------------------------------------
-
-    def predict(
-        self, x: tuple[Tensor, ...], batch_data_samples: SampleList, rescale: bool = False
-    ) -> list:
-        """Boxes after NMS from the mean of the two probabilities."""
-        return self.predict_each(x, batch_data_samples, rescale, per_classifier=False)["mean"]
-
-    def predict_each(
-        self,
-        x: tuple[Tensor, ...],
-        batch_data_samples: SampleList,
-        rescale: bool = False,
-        per_classifier: bool = True,
-    ) -> dict[str, list]:
-        """Boxes after NMS: ``'mean'`` and, if asked, ``'f1'`` and ``'f2'`` of each image."""
-        metas = [sample.metainfo for sample in batch_data_samples]
-        scores, deltas = self(x)
-        variants = {"mean": self._joint_scores(scores)}
-        if per_classifier:
-            variants |= {f"f{i}": levels for i, levels in enumerate(scores, start=1)}
-        return {
-            name: self.predict_by_feat(levels, deltas, batch_img_metas=metas, rescale=rescale)
-            for name, levels in variants.items()
-        }
-
-    def _joint_scores(self, cls_scores: list[list[Tensor]]) -> list[Tensor]:
-        """Scores whose activation is the mean of the classifiers' probabilities."""
-        if self.num_classifiers == 1:
-            return cls_scores[0]
-        return [self._joint_level(s1, s2) for s1, s2 in zip(*cls_scores, strict=True)]
-
-    def _joint_level(self, scores1: Tensor, scores2: Tensor) -> Tensor:
-        if self.activation == "sigmoid":
-            return torch.logit((scores1.sigmoid() + scores2.sigmoid()) / 2, eps=1e-7)
-        n, _, h, w = scores1.shape
-        log1, log2 = (
-            F.log_softmax(s.view(n, -1, self.cls_out_channels, h, w), dim=2)
-            for s in (scores1, scores2)
-        )
-        return torch.logaddexp(log1, log2).view(n, -1, h, w)  # softmax forgets the factor 2
 
     # -- checkpoints ------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.table import Table
 from ads_det.files import write_atomic, write_csv, write_json
 from ads_det.report.advice import Advice, advise
 from ads_det.report.curves import plot_learning_curve
+from ads_det.work_files import RunFiles
 
 _CLASSIFIERS = ("mean", "f1", "f2")
 _MEAN_OF_SINGLE = "classifiers"  # the mean of their metrics, where the evaluation gives it
@@ -21,7 +21,7 @@ class History:
     """Results of the finished cycles of a run.
 
     Args:
-        work_dir: receives ``history.json``, ``history.csv`` and ``learning_curve.png``.
+        files: of the run; receive ``history.json``, ``history.csv`` and ``learning_curve.png``.
         metric: key of the evaluation to show, such as ``'pascal_voc/mAP'``.
         budget: images of the next purchase, for the advice; None for no advice.
         min_gain: of the metric, for which a purchase is worth its price; 0 never says stop.
@@ -30,13 +30,13 @@ class History:
 
     def __init__(
         self,
-        work_dir: Path,
+        files: RunFiles,
         metric: str,
         budget: int | None = None,
         min_gain: float = 0.0,
         most: int | None = None,
     ) -> None:
-        self.work_dir, self.metric = work_dir, metric
+        self.files, self.metric = files, metric
         self.budget, self.min_gain, self.most = budget, min_gain, most
         self.rows: list[dict[str, Any]] = []
 
@@ -53,11 +53,11 @@ class History:
         """Write the three files atomically."""
         advice = self._advice(self.budget, self.min_gain, self.most)
         content = dict(metric=self.metric, cycles=self.rows, advice=advice and advice.to_dict())
-        write_json(self.work_dir / "history.json", content)
+        write_json(self.files.history, content)
         flat = [self._flat(row) for row in self.rows]
-        write_csv(self.work_dir / "history.csv", list(flat[0]), [list(r.values()) for r in flat])
+        write_csv(self.files.history_table, list(flat[0]), [list(r.values()) for r in flat])
         write_atomic(
-            self.work_dir / "learning_curve.png",
+            self.files.curve,
             lambda file: plot_learning_curve(self.rows, self.metric, file),
         )
 

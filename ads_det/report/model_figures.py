@@ -45,8 +45,8 @@ def plot_predictions(
     model.eval()
     data = model.data_preprocessor(batch, training=False)
     predictions = model._run_forward(data, mode="predict")
-    has_maps = hasattr(getattr(model, "bbox_head", None), "heat_maps")
-    maps = model.bbox_head.heat_maps(model.extract_feat(data["inputs"])) if has_maps else []
+    has_maps = hasattr(model, "heat_maps")
+    maps = model.heat_maps(model.extract_feat(data["inputs"])) if has_maps else []
     names = list(COLORS)[: len(maps) or 2]
     figure = Figure(figsize=(2.4 * (1 + len(maps)), 2.3 * len(ids)), layout="constrained")
     grid = figure.subplots(len(ids), 1 + len(maps), squeeze=False)

@@ -17,15 +17,16 @@ model = dict(
 )
 dataset = dict(type="ads_det.CIFARDataset", data_root="data/cifar", num_classes=10)
 collate_fn = dict(type="ads_det.whole_batch")
+pool = dict(**dataset, train=True)
 train_dataloader = dict(
     batch_size=128,  # paper
     num_workers=0,
     sampler=dict(type="DefaultSampler", shuffle=True),
     collate_fn=collate_fn,
-    dataset=dict(**dataset, train=True),
+    dataset=dict(),
 )
-unlabeled_dataloader = dict(batch_size=128, num_workers=0, collate_fn=collate_fn, dataset=dict())
-candidate_dataloader = dict(batch_size=256, num_workers=0, collate_fn=collate_fn, dataset=dict())
+unlabeled_dataloader = dict(batch_size=128, num_workers=0, collate_fn=collate_fn)
+candidate_dataloader = dict(batch_size=256, num_workers=0, collate_fn=collate_fn)
 test_dataloader = dict(
     batch_size=256,
     num_workers=0,
@@ -45,7 +46,8 @@ param_scheduler = [
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=200, milestones=[160], gamma=0.1)
 ]
 # Paper (Alg. 1): both phases before every epoch but the first, over all of U.
-ads = dict(
+method = dict(
+    type="ads_det.ADS",
     interval=1,
     begin=1,
     positive_filter="none",  # every image shows its class

@@ -122,6 +122,11 @@ test_pipeline = [
 ]
 
 dataset = dict(type="ads_det.VOCDataset", data_root="data/VOCdevkit/")
+# all images: training, phases and scoring see their parts of it
+pool = dict(
+    **dataset,
+    ann_file=["VOC2007/ImageSets/Main/trainval.txt", "VOC2012/ImageSets/Main/trainval.txt"],
+)
 # Workers start anew each epoch: their random state is a function of the epoch (seeding.py).
 # Raise num_workers to the number of cores; another number draws other augmentations.
 loader = dict(batch_size=32, num_workers=2, persistent_workers=False)
@@ -130,11 +135,6 @@ train_dataloader = dict(
     # an epoch is one pass over the labelled images, so it grows from cycle to cycle (LL4AL)
     sampler=dict(type="DefaultSampler", shuffle=True),
     dataset=dict(
-        **dataset,
-        ann_file=[
-            "VOC2007/ImageSets/Main/trainval.txt",
-            "VOC2012/ImageSets/Main/trainval.txt",
-        ],
         filter_cfg=dict(filter_empty_gt=True),  # of the labelled images; the pool is not filtered
         pipeline=train_pipeline,
     ),

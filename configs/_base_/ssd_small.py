@@ -123,17 +123,14 @@ test_pipeline = [
 ]
 # serialised items save memory in workers, but cost a garbage collection for each data set
 dataset = dict(type="ads_det.VOCDataset", data_root="data/mine", serialize_data=False)
+# all images: training, phases and scoring see their parts of it
+pool = dict(**dataset, ann_file="ImageSets/Main/trainval.txt")
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,
     # epochs of equal length in all cycles, so that schedules in epochs keep their meaning
     sampler=dict(type="ads_det.FixedLengthSampler", num_samples=320),
-    dataset=dict(
-        **dataset,
-        ann_file="ImageSets/Main/trainval.txt",
-        filter_cfg=dict(filter_empty_gt=True),
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(filter_cfg=dict(filter_empty_gt=True), pipeline=train_pipeline),
 )
 unlabeled_dataloader = dict(batch_size=16, num_workers=0, dataset=dict(pipeline=unlabeled_pipeline))
 candidate_dataloader = dict(batch_size=32, num_workers=0, dataset=dict(pipeline=candidate_pipeline))

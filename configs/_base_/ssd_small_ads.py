@@ -11,8 +11,8 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=40),
     dict(type="CosineAnnealingLR", by_epoch=True, T_max=40, convert_to_iter_based=True),
 ]
-# None trains the plain model
-ads = dict(
+method = dict(
+    type="ads_det.ADS",
     interval=5,
     begin=5,
     images_per_epoch=320,

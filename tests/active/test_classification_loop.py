@@ -137,12 +137,12 @@ def test_equal_steps_makes_as_many_updates_as_the_phases(monkeypatch, tmp_path):
         folder.mkdir()
     ads, own, _ = updates(monkeypatch, folders[0])
     assert (ads, own) == (3 * 3 + 2 * 2 * 4, 3 * 3)  # 3 epochs of 3; 2 ADS epochs, 2 phases of 4
-    options = {"ads.equal_steps": True, "model.num_classifiers": 1}
+    options = {"method.equal_steps": True, "model.num_classifiers": 1}
     control, own, runner = updates(monkeypatch, folders[1], **options)
     assert control == own == ads  # all of them the Runner's
     assert runner.message_hub.get_scalar("train/label_updates_updates").current() == 8
     assert runner.optim_wrapper.param_groups[0]["lr"] == pytest.approx(0.002)  # by epochs still
-    plain, _, _ = updates(monkeypatch, folders[2], ads=None)
+    plain, _, _ = updates(monkeypatch, folders[2], method="ads_det.Plain")
     assert plain == 9
 
 
@@ -155,7 +155,7 @@ def test_equal_steps_reads_no_unlabelled_image(monkeypatch, tmp_path):
         return original(self, indices)
 
     monkeypatch.setattr(classification.ClassificationDataset, "__getitems__", getitems)
-    updates(monkeypatch, tmp_path, **{"ads.equal_steps": True})
+    updates(monkeypatch, tmp_path, **{"method.equal_steps": True})
     assert seen and all(seen)
 
 
@@ -168,7 +168,7 @@ def test_the_control_is_a_function_of_its_seed(monkeypatch, tmp_path):
     states = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        _, _, runner = updates(monkeypatch, tmp_path / name, **{"ads.equal_steps": True})
+        _, _, runner = updates(monkeypatch, tmp_path / name, **{"method.equal_steps": True})
         states.append(state_of(runner.model))
     assert not moved(states[0], runner.model)
 

@@ -119,7 +119,7 @@ def test_the_classification_loop_on_two_processes(tmp_path):
 
 def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tmp_path):
     """Detector and classifier; the labelled images do not divide evenly."""
-    tiny_config(digits, **{"ads.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
+    tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
     tiny_classification_config().dump(tmp_path / "classifier.py")
     script = tmp_path / "ranks.py"
     script.write_text(

@@ -147,7 +147,7 @@ def _moved(root):
 
 
 def test_oracle_filter_reads_labels_and_says_so(digits, tmp_path, capsys):
-    cfg = tiny_config(digits, **{"ads.positive_filter": "oracle", "active_learning.cycles": 1})
+    cfg = tiny_config(digits, **{"method.positive_filter": "oracle", "active_learning.cycles": 1})
     ActiveLearningLoop(cfg, tmp_path / "run").run()
     assert "READ THE LABELS of 36 unlabelled images" in capsys.readouterr().out
     positive = (tmp_path / "run/cycle_00/positive.txt").read_text().split()

@@ -36,7 +36,7 @@ def test_what_a_method_changes(name, head):
     assert of("plain+random") == (None, 1, dict(type="ads_det.Random"))
     ads, classifiers, _ = of("equal+entropy")
     assert (ads.equal_steps, classifiers) == (True, 1)
-    ads, classifiers, strategy = of("none+random", none={"ads.weighting": "none"})
+    ads, classifiers, strategy = of("none+random", none={"method.weighting": "none"})
     assert (ads.weighting, classifiers, strategy["type"]) == ("none", 2, "ads_det.Random")
     assert cfg.to_dict() == before
 
@@ -59,7 +59,7 @@ def test_a_strategy_of_the_config_keeps_its_arguments():
 def test_options_of_a_training_are_read_like_cfg_options():
     assert parse_training("weak: ads.agreement.loss_weight=0.5 ads.weighting=none a.b=[1,2]") == (
         "weak",
-        {"ads.agreement.loss_weight": 0.5, "ads.weighting": "none", "a.b": [1, 2]},
+        {"method.agreement.loss_weight": 0.5, "method.weighting": "none", "a.b": [1, 2]},
     )
 
 
@@ -67,7 +67,7 @@ def test_options_of_a_training_are_read_like_cfg_options():
     ("call", "message"),
     [
         (lambda cfg: parse_methods(["ads"]), "not of the form TRAINING\\+STRATEGY"),
-        (lambda cfg: parse_training("ads.weighting=none"), "not of the form 'NAME: key=value"),
+        (lambda cfg: parse_training("method.weighting=none"), "not of the form 'NAME: key=value"),
         (lambda cfg: parse_training("a: b"), "not of the form"),
         (lambda cfg: method_config(cfg, Method("adz", "random"), {}), "training 'adz' is unknown"),
         (lambda cfg: method_config(cfg, Method("ads", "luck"), {}), "strategy 'luck' is unknown"),
@@ -80,7 +80,7 @@ def test_mistakes(call, message):
 
 def test_a_plain_config_cannot_be_compared():
     with pytest.raises(ADSError, match="has no `ads` block"):
-        method_config(tiny_classification_config(ads=None), Method("plain", "random"), {})
+        method_config(tiny_classification_config(method="ads_det.Plain"), Method("plain", "random"), {})
 
 
 def benchmark(cfg, folder, methods, seeds=(0,), loop=LOOP):

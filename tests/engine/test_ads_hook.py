@@ -57,7 +57,7 @@ def test_algorithm_1(digits, tmp_path, recorded):
 
 
 def test_interval_begin_and_epochs(digits, tmp_path, recorded):
-    options = {"ads.interval": 2, "ads.begin": 1, "ads.epochs": 1, "train_cfg.max_epochs": 5}
+    options = {"method.interval": 2, "method.begin": 1, "method.epochs": 1, "train_cfg.max_epochs": 5}
     build_runner(digits, tmp_path, **options).train()
     labels = [f"label {e}" for e in range(5)]
     assert recorded == [labels[0], "agreement", "discrepancy", *labels[1:]]
@@ -89,7 +89,7 @@ def test_logs_reach_message_hub_and_json(digits, tmp_path):
 
 
 def test_phase_learning_rates_follow_the_schedule(digits, tmp_path):
-    runner = build_runner(digits, tmp_path, **{"ads.agreement": dict(lr_mult=0.5)})
+    runner = build_runner(digits, tmp_path, **{"method.agreement": dict(lr_mult=0.5)})
     rates = []
     original = ADSHook._run_phase
 
@@ -118,10 +118,10 @@ def test_a_phase_with_rate_zero_leaves_label_training_as_without_it(digits, tmp_
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     still = dict(lr_mult=0.0)
-    options = {"ads.agreement": still, "ads.discrepancy": still}
+    options = {"method.agreement": still, "method.discrepancy": still}
     with_phases = build_runner(digits, tmp_path / "a", **options)
     with_phases.train()
-    without = build_runner(digits, tmp_path / "b", ads=None)
+    without = build_runner(digits, tmp_path / "b", method="ads_det.Plain")
     without.train()
     names = moved(state_of(without.model), with_phases.model)
     # BatchNorm statistics of unlabelled batches, and nothing else
@@ -129,7 +129,7 @@ def test_a_phase_with_rate_zero_leaves_label_training_as_without_it(digits, tmp_
 
 
 def test_a_phase_with_an_optimizer_of_its_own_keeps_its_rate(digits, tmp_path):
-    options = {"ads.discrepancy": dict(optimizer=dict(type="SGD", lr=0.007))}
+    options = {"method.discrepancy": dict(optimizer=dict(type="SGD", lr=0.007))}
     runner = build_runner(digits, tmp_path, **options)
     runner.train()
     (hook,) = (h for h in runner.hooks if isinstance(h, ADSHook))

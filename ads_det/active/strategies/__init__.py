@@ -1,20 +1,21 @@
 """One strategy a file, all with ``query(candidates, budget) -> (ids, utilities)``."""
 
-from ads_det.active.strategies.base import Candidates, Strategy
+from ads_det.active.strategies.base import Accumulator, Candidates, Strategy
 from ads_det.active.strategies.class_balanced_entropy import ClassBalancedEntropy
 from ads_det.active.strategies.core_set import CoreSet
-from ads_det.active.strategies.diverse_ads import DiverseADS
-from ads_det.active.strategies.entropy import ADSEntropy, Entropy
+from ads_det.active.strategies.diverse_entropy import DiverseADS, DiverseEntropy
+from ads_det.active.strategies.entropy import Entropy
 from ads_det.active.strategies.least_confident import LeastConfident
 from ads_det.active.strategies.margin import Margin
 from ads_det.active.strategies.random import Random
 
 __all__ = [
-    "ADSEntropy",
+    "Accumulator",
     "Candidates",
     "ClassBalancedEntropy",
     "CoreSet",
     "DiverseADS",
+    "DiverseEntropy",
     "Entropy",
     "LeastConfident",
     "Margin",

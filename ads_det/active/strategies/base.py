@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from ads_det.core.outputs import MEMBERS, Outputs
 from ads_det.core.ranking import rank
+
+if TYPE_CHECKING:
+    from ads_det.active.fitting import FitStage
 
 
 @dataclass(frozen=True)
@@ -17,8 +23,8 @@ class Candidates:
 
     Args:
         ids: names of the candidate images.
-        values: what :meth:`Strategy.measure` gave for each, shape (N,) or (N, K); None for a
-            strategy that needs no values.
+        values: what the strategy measured of each: shape (N,) or (N, K), or a list of N items;
+            None for a strategy that measures nothing.
         generator: the only source of randomness.
         features: pooled features of the candidates, shape (N, D), for a strategy that needs
             them.
@@ -26,22 +32,86 @@ class Candidates:
     """
 
     ids: list[str]
-    values: np.ndarray | None
+    values: Any
     generator: np.random.Generator
     features: np.ndarray | None = None
     labeled_features: np.ndarray | None = None
 
 
+class Accumulator(Protocol):
+    """Takes the outputs of a batch pass by pass, so that not all of them are in memory at once."""
+
+    def add(self, outputs: Outputs) -> None:
+        """One pass of one model: K members that belong to it."""
+
+    def result(self) -> Tensor | list[Any]:
+        """One value an image, as :meth:`Strategy.measure` gives it."""
+
+
+class Gathered:
+    """The accumulator of a strategy that measures all members at once.
+
+    Args:
+        measure: from outputs with the members of all passes and models to values.
+    """
+
+    def __init__(self, measure: Callable[[Outputs], Tensor | list[Any]]) -> None:
+        self._measure = measure
+        self._outputs: Outputs | None = None
+
+    def add(self, outputs: Outputs) -> None:
+        before = self._outputs.members if self._outputs is not None else ()
+        first = self._outputs or outputs
+        self._outputs = first._replace(members=(*before, *outputs.members))
+
+    def result(self) -> Tensor | list[Any]:
+        assert self._outputs is not None
+        return self._measure(self._outputs)
+
+
 class Strategy(ABC):
-    """Decides which images to label next; holds arguments but no state."""
+    """Decides which images to label next; holds arguments and, after :meth:`fit`, what it learnt.
 
-    needs_values: bool = True  # of :meth:`measure`
-    needs_features: bool = False  # of the candidates and of the labelled images
+    A strategy says what it needs and measures it; see docs/extending.md.
+    """
 
-    def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
-        """One value an image, shape (N,), or several, shape (N, K), from the two classifiers'
-        probabilities of a batch, shape (N, A, C) or (N, C)."""
+    # names of what it reads in Outputs; without any, no image is looked at
+    needs: frozenset[str] = frozenset({MEMBERS})
+    min_members: int = 1  # over classifiers, models and passes
+    passes: int = 1  # over the classifiers, with dropout; features are computed once
+    fits: bool = False  # whether :meth:`fit` is called
+
+    def measure(self, outputs: Outputs) -> Tensor | list[Any]:
+        """One value an image of a batch, shape (N,), several, shape (N, K), or a list of N
+        items."""
         raise TypeError(f"{type(self).__name__} measures nothing")
+
+    def accumulator(self) -> Accumulator:
+        """What takes the outputs of a batch; by default :meth:`measure` gets all members."""
+        return Gathered(self.measure)
+
+    @property
+    def measures(self) -> bool:
+        """Whether it has a value for each image."""
+        kind = type(self)
+        return kind.measure is not Strategy.measure or kind.accumulator is not Strategy.accumulator
+
+    def fit(self, stage: FitStage) -> dict[str, Any]:
+        """Learn something before the candidates are scored, such as a discriminator.
+
+        It is called once a cycle, by all processes, with the same random state.
+
+        Args:
+            stage: loaders of the images, the trained model, the seed.
+
+        Returns:
+            Tensors and plain data from which :meth:`load_fitted` restores it.
+        """
+        raise TypeError(f"{type(self).__name__} fits nothing")
+
+    def load_fitted(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`fit` returned."""
+        raise TypeError(f"{type(self).__name__} fits nothing")
 
     @abstractmethod
     def utilities(self, candidates: Candidates) -> np.ndarray:
@@ -82,5 +152,5 @@ class MeasuredStrategy(Strategy):
     """A strategy whose utility is what it measured."""
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
-        assert candidates.values is not None
+        assert isinstance(candidates.values, np.ndarray)
         return candidates.values

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ads_det.active.strategies.base import Candidates, Strategy
 from ads_det.core.entropy import class_entropy
+from ads_det.core.outputs import Outputs
 from ads_det.core.ranking import check_reduction, check_topk, rank, topk_reduce
 from ads_det.registry import STRATEGIES
 
@@ -38,13 +39,13 @@ class ClassBalancedEntropy(Strategy):
         check_reduction(reduction)
         self.topk, self.reduction = topk, reduction
 
-    def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
+    def measure(self, outputs: Outputs) -> Tensor:
         """One value for each class, shape (N, C)."""
-        terms = class_entropy(y1, y2)
+        terms = class_entropy(outputs.members)
         if terms.dim() == 2:  # a classifier
             return terms
         by_class = terms.transpose(1, 2).flatten(0, 1)
-        return topk_reduce(by_class, self.topk, self.reduction).view(len(y1), -1)
+        return topk_reduce(by_class, self.topk, self.reduction).view(len(terms), -1)
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
         assert candidates.values is not None

@@ -6,6 +6,7 @@ import numpy as np
 
 from ads_det.active.strategies.base import Candidates, Strategy
 from ads_det.core.k_center import distance_to_centers, k_center_greedy
+from ads_det.core.outputs import FEATURES
 from ads_det.registry import STRATEGIES
 
 
@@ -17,7 +18,7 @@ class CoreSet(Strategy):
     the images chosen before as well, so it is not simply the order of utilities.
     """
 
-    needs_values, needs_features = False, True
+    needs = frozenset({FEATURES})
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
         assert candidates.features is not None and candidates.labeled_features is not None

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ads_det.active.strategies.base import MeasuredStrategy
+from ads_det.core.outputs import Outputs
 from ads_det.core.ranking import check_reduction, check_topk, topk_reduce
 from ads_det.core.uncertainty import class_distribution, least_confidence
 from ads_det.registry import STRATEGIES
 
 
 class AnchorUncertainty(MeasuredStrategy):
-    """An uncertainty of the mean prediction of both classifiers, over the anchors of an image.
+    """An uncertainty of the mean prediction of all members, over the anchors of an image.
 
     Args:
         topk: number of the most uncertain anchors or, as a float, their fraction; ignored by
@@ -38,9 +39,9 @@ class AnchorUncertainty(MeasuredStrategy):
             raise ValueError(f"background is {background!r}; use True or False")
         self.topk, self.reduction, self.background = topk, reduction, background
 
-    def measure(self, y1: Tensor, y2: Tensor) -> Tensor:
-        has_anchors = y1.dim() == 3
-        distribution = class_distribution((y1 + y2) / 2, self.background and has_anchors)
+    def measure(self, outputs: Outputs) -> Tensor:
+        mean = outputs.mean
+        distribution = class_distribution(mean, self.background and mean.dim() == 3)
         return topk_reduce(type(self).uncertainty(distribution), self.topk, self.reduction)
 
 

@@ -12,7 +12,7 @@ from ads_det.registry import STRATEGIES
 class Random(Strategy):
     """Uniform choice without replacement."""
 
-    needs_values = False
+    needs = frozenset()
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
         return candidates.generator.random(len(candidates.ids))

@@ -1,7 +1,8 @@
-"""Any detector of mmdet, asked for probabilities like a model with two classifiers."""
+"""A detector of mmdet that knows nothing of this project, made able to rank images."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -19,17 +20,18 @@ from mmdet.models.detectors.base import BaseDetector
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS, BoxOutputs, Outputs
 from ads_det.errors import ADSError
-from ads_det.models.base import TwoClassifierModel, pooled_features
+from ads_det.models.base import ONE_PASS, TwoClassifierModel, check_needs, pooled_features
+from ads_det.models.detector import box_features
 
 # They predict in a way of their own, but from the same scores as mmdet's other heads.
 _PREDICTS_FROM_SCORES = (FoveaHead, GFLHead, PAAHead, RepPointsHead)
 MAX_BOXES = 100
 
 
-class PlainDetector(BaseModel):
-    """A detector of mmdet with the modes ``'probabilities'`` and ``'features'`` of
-    :class:`TwoClassifierModel`; its single prediction counts twice (y1 is y2).
+class ForeignDetector(BaseModel):
+    """A detector of mmdet as a :class:`~ads_det.models.base.ScorableModel` with one member.
 
     Where a single-stage detector predicts from one class score for each anchor (SSD, RetinaNet,
     FCOS, ATSS, GFL, RTMDet and others) the probabilities are those of all anchors, before any
@@ -56,33 +58,70 @@ class PlainDetector(BaseModel):
             # SSDHead skips the parent's constructor and so never sets what prediction reads
             head.loss_cls = None
 
-    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
-        """Run one mode: the two above, or one of the detector's own.
+    provides = frozenset({MEMBERS, FEATURES, BOXES, INPUTS})
 
-        Args:
-            inputs: preprocessed images, shape (N, 3, H, W).
-            data_samples: their data samples with meta information.
-            mode: of the model.
+    def forward(self, inputs: Tensor, data_samples: Any = None, mode: str = "tensor") -> Any:
+        """One of the detector's own modes."""
+        return self.detector(inputs, data_samples, mode)
+
+    def passes(
+        self,
+        inputs: Tensor,
+        data_samples: Any,
+        needs: frozenset[str],
+        seeds: Iterable[int | None] = ONE_PASS,
+    ) -> Iterator[Outputs]:
+        """See :class:`~ads_det.models.base.ScorableModel`; every pass is the same.
 
         Raises:
             ADSError: if the detector predicts no boxes.
         """
-        if mode not in ("probabilities", "features"):
-            return self.detector(inputs, data_samples, mode)
+        check_needs(self, needs)
+        needs_scores = MEMBERS in needs and self.has_anchor_scores
+        needs_boxes = BOXES in needs or (MEMBERS in needs and not self.has_anchor_scores)
         feats = None
-        if self.has_anchor_scores or mode == "features":
+        if needs_scores or needs & {FEATURES, BOXES}:
             feats = self.detector.extract_feat(inputs)
-        if self.has_anchor_scores:
+        predicted = self._predict(inputs, data_samples) if needs_boxes else []
+        if needs_scores:
             y = _anchor_probabilities(self.detector.bbox_head, feats)
         else:
-            y = _box_probabilities(self.detector(inputs, data_samples, "predict"), inputs.device)
-        return (y, y) if mode == "probabilities" else (y, y, pooled_features(feats))
+            y = _box_probabilities(predicted, inputs.device)
+        answer = Outputs(
+            members=(y,) if MEMBERS in needs else (),
+            features=pooled_features(feats) if FEATURES in needs else None,
+            boxes=self._boxes(inputs, feats, predicted) if BOXES in needs else None,
+            inputs=inputs if INPUTS in needs else None,
+        )
+        for _ in seeds:
+            yield answer
+
+    def _predict(self, inputs: Tensor, data_samples: Any) -> list:
+        """Instances predicted in each image, in pixels of the original image."""
+        samples = self.detector(inputs, data_samples, "predict")
+        if any("pred_instances" not in sample for sample in samples):
+            raise ADSError(
+                "The model predicts no boxes (`pred_instances`); use a config whose `model` is a "
+                "detector of boxes."
+            )
+        return samples
+
+    @staticmethod
+    def _boxes(inputs: Tensor, feats: Any, samples: list) -> tuple[BoxOutputs, ...]:
+        level, found = feats[0] if isinstance(feats, (tuple, list)) else feats, []
+        for i, sample in enumerate(samples):
+            p = sample.pred_instances
+            scale = p.bboxes.new_tensor(sample.metainfo.get("scale_factor", (1.0, 1.0)))
+            boxes = p.bboxes * scale.repeat(2)
+            features = box_features(level[i], boxes, inputs)
+            found.append(BoxOutputs(boxes, p.scores, p.labels, features))
+        return tuple(found)
 
 
-def as_two_classifiers(model: nn.Module) -> nn.Module:
-    """The model itself, or a detector of mmdet in a :class:`PlainDetector`."""
-    is_plain = isinstance(model, BaseDetector) and not isinstance(model, TwoClassifierModel)
-    return PlainDetector(model) if is_plain else model
+def scorable(model: nn.Module) -> Any:
+    """The model itself, or a detector of mmdet in a :class:`ForeignDetector`."""
+    is_foreign = isinstance(model, BaseDetector) and not isinstance(model, TwoClassifierModel)
+    return ForeignDetector(model) if is_foreign else model
 
 
 def _has_anchor_scores(detector: BaseDetector) -> bool:
@@ -115,11 +154,6 @@ def _box_probabilities(samples: list, device: torch.device) -> Tensor:
     """(N, MAX_BOXES, 1) in float32 from data samples with predictions."""
     y = torch.zeros(len(samples), MAX_BOXES, 1, device=device)
     for row, sample in zip(y, samples, strict=True):
-        if "pred_instances" not in sample:
-            raise ADSError(
-                "The model predicts no boxes (`pred_instances`); use a config whose `model` is a "
-                "detector of boxes."
-            )
         scores = sample.pred_instances.scores.float()
         best = scores.topk(min(MAX_BOXES, len(scores))).values
         row[: len(best), 0] = best

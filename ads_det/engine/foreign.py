@@ -21,12 +21,12 @@ _META_KEYS = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
 _LOADER_KEYS = ("batch_size", "num_workers", "persistent_workers", "pin_memory", "collate_fn")
 
 
-def is_plain(cfg: Config) -> bool:
-    """Whether a config is an ordinary mmdet one, without a loader of candidates."""
+def is_foreign(cfg: Config) -> bool:
+    """Whether a config is an ordinary one of mmdet, without a loader of candidates."""
     return cfg.get("candidate_dataloader") is None
 
 
-def plain_config(cfg: Config, images: Path) -> Config:
+def foreign_config(cfg: Config, images: Path) -> Config:
     """A copy of an ordinary config whose pool is a folder of images.
 
     The images pass through the pipeline of ``test_dataloader``, without its annotations, in its
@@ -49,15 +49,14 @@ def plain_config(cfg: Config, images: Path) -> Config:
             f"{where} has no `test_dataloader.dataset.pipeline`, which would say how to load an "
             "image; add the pipeline that the model was tested with."
         )
-    folder = dict(
-        type="ads_det.ImageFolderDataset",
-        data_root=str(images),
-        pipeline=_without_annotations(dataset["pipeline"]),
-    )
     cfg = Config(copy.deepcopy(cfg.to_dict()), filename=cfg.filename)
     kept = {key: loader[key] for key in _LOADER_KEYS if key in loader}
-    cfg.candidate_dataloader = dict(batch_size=1, num_workers=0) | kept | dict(dataset={})
-    cfg.train_dataloader = dict(dataset=folder)
+    pipeline = _without_annotations(dataset["pipeline"])
+    cfg.candidate_dataloader = (
+        dict(batch_size=1, num_workers=0) | kept | dict(dataset=dict(pipeline=pipeline))
+    )
+    cfg.pool = dict(type="ads_det.ImageFolderDataset", data_root=str(images))
+    cfg.pop("train_dataloader", None)  # of other images
     return cfg
 
 

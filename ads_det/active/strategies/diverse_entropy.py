@@ -8,12 +8,14 @@ import numpy as np
 
 from ads_det.active.strategies.base import Candidates
 from ads_det.active.strategies.entropy import Entropy
+from ads_det.console import say_once
 from ads_det.core.k_center import k_center_greedy
+from ads_det.core.outputs import FEATURES, MEMBERS
 from ads_det.registry import STRATEGIES
 
 
 @STRATEGIES.register_module()
-class DiverseADS(Entropy):
+class DiverseEntropy(Entropy):
     """Entropy first, then k-centre greedy among the most uncertain.
 
     Entropy alone buys near-copies by the dozen, since what makes one uncertain makes all of
@@ -28,7 +30,7 @@ class DiverseADS(Entropy):
         ValueError: if an argument has no meaning.
     """
 
-    needs_features = True
+    needs = frozenset({MEMBERS, FEATURES})
 
     def __init__(self, factor: float = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -41,3 +43,12 @@ class DiverseADS(Entropy):
         kept = np.array(order[: round(self.factor * budget)])
         chosen = k_center_greedy(candidates.features[kept], budget, candidates.labeled_features)
         return [int(kept[i]) for i in sorted(chosen)]  # the most uncertain first
+
+
+@STRATEGIES.register_module()
+class DiverseADS(DiverseEntropy):
+    """The old name of :class:`DiverseEntropy`, which has nothing of the method ADS."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        say_once("The strategy ads_det.DiverseADS is now called ads_det.DiverseEntropy.")

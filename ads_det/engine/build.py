@@ -1,0 +1,71 @@
+"""Objects from what a config says, with one sentence for what it cannot mean."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from mmengine.registry import Registry
+
+from ads_det.errors import ADSError
+
+
+def find_class(registry: Registry, name: Any, where: str) -> type:
+    """The class that a ``type`` names.
+
+    Args:
+        registry: of the kind wanted.
+        name: with or without scope, or the class itself.
+        where: key of the config, for the sentence.
+
+    Raises:
+        ADSError: if there is none; names those there are.
+    """
+    found = registry.get(name) if isinstance(name, str) else name
+    if not inspect.isclass(found):
+        known = ", ".join(f"ads_det.{key}" for key in sorted(registry.module_dict))
+        raise ADSError(f"{where}.type is {name!r}; use one of {known}.")
+    return found
+
+
+def build_from(registry: Registry, given: Any, where: str) -> Any:
+    """The object of a name such as ``'ads_det.Entropy'``, or of a dict of type and arguments.
+
+    Raises:
+        ADSError: if it is unknown or an argument has no meaning.
+    """
+    if not isinstance(given, (str, dict)):
+        raise ADSError(
+            f"{where} is {given!r}; use a name such as 'ads_det.{_example(registry)}' or a dict of "
+            "type and arguments."
+        )
+    arguments = dict(type=given) if isinstance(given, str) else dict(given)
+    name = arguments.pop("type", None)
+    kind = find_class(registry, name, where)
+    accepted = accepted_arguments(kind)
+    unknown = sorted(arguments.keys() - accepted)
+    if unknown:
+        takes = f"it takes {', '.join(sorted(accepted))}" if accepted else "it takes no argument"
+        raise ADSError(f"{where} ({name}) has no {unknown[0]!r}; {takes}.")
+    try:
+        return kind(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ADSError(f"{where} ({name}): {error}.") from error
+
+
+def accepted_arguments(kind: type) -> set[str]:
+    """Names that a class and those it passes ``**kwargs`` on to take."""
+    names: set[str] = set()
+    for base in kind.__mro__[:-1]:
+        if "__init__" not in vars(base):
+            continue
+        parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+        names |= {p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return names - {"self"}
+
+
+def _example(registry: Registry) -> str:
+    registry.import_from_location()
+    return next(iter(sorted(registry.module_dict)), "Name")

@@ -1,0 +1,64 @@
+"""What a model's config says of its classifiers, whatever the detector."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from ads_det.engine.build import accepted_arguments
+from ads_det.registry import MODELS
+
+_CLASSIFIERS = "num_classifiers"
+
+
+def find_settings(node: Any, name: str, key: str = "model") -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of every setting of a name in a model's config."""
+    if isinstance(node, dict):
+        for own, value in node.items():
+            if own == name:
+                yield f"{key}.{own}", value
+            yield from find_settings(value, name, f"{key}.{own}")
+
+
+def classifiers_key(model: dict) -> str | None:
+    """Dotted key of the setting that says how many classifiers a model has; None for a model that
+    has no such choice."""
+    for key, node in _parts(model, "model"):
+        kind = _class_of(node)
+        if kind is not None and _CLASSIFIERS in accepted_arguments(kind):
+            return f"{key}.{_CLASSIFIERS}"
+    return None
+
+
+def classifiers_in(model: dict) -> int:
+    """Number of classifiers that a model's config asks for, 1 where there is no choice."""
+    key = classifiers_key(model)
+    if key is None:
+        return 1
+    node = model
+    for part in key.split(".")[1:-1]:
+        node = node[part]
+    if _CLASSIFIERS in node:
+        return int(node[_CLASSIFIERS])
+    for base in _class_of(node).__mro__:
+        parameters = inspect.signature(base.__init__).parameters
+        if _CLASSIFIERS in parameters:
+            return int(parameters[_CLASSIFIERS].default)
+    raise AssertionError("a class takes what none of its bases does")
+
+
+def _parts(node: Any, key: str) -> Iterator[tuple[str, dict]]:
+    if isinstance(node, dict):
+        yield key, node
+        for name, value in node.items():
+            yield from _parts(value, f"{key}.{name}")
+
+
+def _class_of(node: dict) -> type | None:
+    """The class that a part of a model is built from; None if there is none or it is unknown."""
+    kind = node.get("type")
+    if isinstance(kind, str):
+        with MODELS.switch_scope_and_registry(None) as registry:
+            kind = registry.get(kind) or MODELS.get(kind)
+    return kind if inspect.isclass(kind) else None
