@@ -25,6 +25,7 @@ from ads_det.engine.training import (
     candidate_dataset,
     check_training,
     delete_checkpoints,
+    prepare_bfloat16,
     train_model,
     training_config,
 )
@@ -73,6 +74,7 @@ def main() -> None:
             "<work-dir>/cycle_NN/positive.txt and set ads.positive_filter=none."
         )
     check_training(cfg)
+    prepare_bfloat16(cfg)
     check_pretrained(cfg)
     if is_main_process():
         prepare_data(cfg)

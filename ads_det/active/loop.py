@@ -19,7 +19,12 @@ from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
 from ads_det.engine.checkpoints import check_pretrained
-from ads_det.engine.training import candidate_dataset, check_training, test_dataset
+from ads_det.engine.training import (
+    candidate_dataset,
+    check_training,
+    prepare_bfloat16,
+    test_dataset,
+)
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.report.gallery import plot_picks
@@ -51,6 +56,7 @@ class ActiveLearningLoop:
         self.cfg, self._command = cfg, command
         self.settings = Settings.from_config(cfg)
         check_training(cfg)
+        prepare_bfloat16(cfg)
         check_strategy(self.settings, cfg)
         self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
         self.work_dir = WorkDir(work_dir, cfg, self.seed)

@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import barrier, is_distributed, is_main_process
 from mmengine.registry import DATASETS, OPTIMIZERS
 from mmengine.runner import Runner
 
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.engine.ads_hook import ADSHook
+from ads_det.engine.bfloat16 import ensure_bfloat16
 from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
 from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
@@ -166,6 +168,18 @@ def check_training(cfg: Config) -> None:
     if unknown:
         raise ADSError(f"`ads` has no {unknown[0]!r}; its keys are {', '.join(sorted(known))}.")
     ADSHook(**cfg.ads)
+
+
+def prepare_bfloat16(cfg: Config) -> None:
+    """Settle whether a CPU computes in bfloat16, before a model is used: later is too late for
+    :func:`~ads_det.engine.bfloat16.ensure_bfloat16`, and a run that was resumed in an evaluation
+    would train otherwise than an uninterrupted one.
+
+    Args:
+        cfg: with an ``optim_wrapper``, as :func:`check_training` leaves it.
+    """
+    if "Bfloat16OptimWrapper" in str(cfg.optim_wrapper.get("type")) and get_device() == "cpu":
+        ensure_bfloat16()
 
 
 def _ads_hook(cfg: Config, unlabeled: Path | None) -> list[dict]:
