@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from helpers import build_classifier, classification_batch, moved, state_of
+from helpers import build_detector, detection_batch, moved, state_of
 
 from ads_det.core.criterion import ADSCriterion
 from ads_det.engine import bfloat16
@@ -66,17 +66,17 @@ def test_a_child_that_dies_with_amx_limits_onednn(machine):
 @pytest.mark.parametrize("child, in_effect", [(DIES, True), (DIES_UNLIMITED, False)])
 def test_float32_where_no_limit_helps_or_it_comes_too_late(machine, child, in_effect):
     environment, said = machine(child, in_effect)
-    model = build_classifier()
+    model = build_detector()
     wrapper = Bfloat16OptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=0.05))
     assert environment[bfloat16.VERDICT] == "off" and "ONEDNN_MAX_CPU_ISA" not in environment
-    data = model.data_preprocessor(classification_batch(), training=False)
+    data = model.data_preprocessor(detection_batch(), training=False)
     with wrapper.optim_context(model):
         assert not torch.is_autocast_enabled("cpu")
         feats = model.extract_feat(data["inputs"])
     feats = feats if isinstance(feats, tuple) else (feats,)
     assert {f.dtype for f in feats} == {torch.float32}
     before = state_of(model)
-    batches = [classification_batch(seed=1)]
+    batches = [detection_batch(seed=1)]
     run_agreement(model, wrapper, batches, ADSCriterion())
     assert moved(before, model)
     assert len(said) == 1 and "float32" in said[0]
