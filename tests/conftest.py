@@ -12,6 +12,12 @@ from processes import TOOLS, output
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.data.synthetic import make_digits
+from ads_det.engine.bfloat16 import ensure_bfloat16
+
+
+def pytest_configure():
+    """Before any test computes. The workers of xdist are started later and inherit the answer."""
+    ensure_bfloat16()
 
 
 @pytest.fixture(scope="session")

@@ -347,7 +347,11 @@ def test_an_image_that_breaks_during_the_run_does_not_end_it(run, project, worke
 def test_random_choice_leaves_out_what_broke_during_the_run(run, project):
     """No forward pass reads the images for it; all but four are bought."""
     project.label_first()
-    project.set(active_learning__budget=32, active_learning__strategy="ads_det.Random", method="ads_det.Plain")
+    project.set(
+        active_learning__budget=32,
+        active_learning__strategy="ads_det.Random",
+        method="ads_det.Plain",
+    )
     project.set(model__bbox_head__num_classifiers=1)
     arguments = project.arguments_of_loop()
     assert run("al_loop.py", *arguments, "--cycles", 1)[0] == 0

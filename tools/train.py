@@ -26,6 +26,7 @@ from ads_det.engine.datasets import candidate_dataset
 from ads_det.engine.training import (
     check_training,
     delete_checkpoints,
+    prepare_bfloat16,
     train_model,
     training_config,
 )
@@ -73,6 +74,7 @@ def main() -> None:
             "method.positive_filter='oracle' is the loop's: pass --unlabeled "
             "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."
         )
+    prepare_bfloat16(cfg)
     check_pretrained(cfg)
     if is_main_process():
         prepare_data(cfg)

@@ -20,7 +20,7 @@ from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.distributed import from_main, on_main
 from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.datasets import candidate_dataset, pool_config, test_dataset
-from ads_det.engine.training import check_training
+from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.report.gallery import plot_picks
@@ -67,6 +67,7 @@ class ActiveLearningLoop:
         """
         self.settings = settings = Settings.from_config(self.cfg)
         self._method = check_training(self.cfg)
+        prepare_bfloat16(self.cfg)
         check_strategies(settings, self.cfg, self._method)
         if self.work_dir.has_run() and not self._resume:
             raise ADSError(

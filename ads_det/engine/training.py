@@ -8,11 +8,13 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from ads_det.distributed import on_main
+from ads_det.engine.bfloat16 import ensure_bfloat16
 from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
 from ads_det.engine.datasets import training_dataset, unlabeled_dataset
 from ads_det.engine.methods import Method, build_method
@@ -167,6 +169,18 @@ def check_training(cfg: Config) -> Method:
             "one such as SGD or AdamW."
         )
     return method
+
+
+def prepare_bfloat16(cfg: Config) -> None:
+    """Settle whether a CPU computes in bfloat16, before a model is used: later is too late for
+    :func:`~ads_det.engine.bfloat16.ensure_bfloat16`, and a run that was resumed in an evaluation
+    would train otherwise than an uninterrupted one.
+
+    Args:
+        cfg: with an ``optim_wrapper``, as :func:`check_training` leaves it.
+    """
+    if "Bfloat16OptimWrapper" in str(cfg.optim_wrapper.get("type")) and get_device() == "cpu":
+        ensure_bfloat16()
 
 
 def _unlabeled_loader(cfg: Config, unlabeled: Path | None) -> dict | None:

@@ -80,7 +80,9 @@ def test_mistakes(call, message):
 
 def test_a_plain_config_cannot_be_compared():
     with pytest.raises(ADSError, match="has no `ads` block"):
-        method_config(tiny_classification_config(method="ads_det.Plain"), Method("plain", "random"), {})
+        method_config(
+            tiny_classification_config(method="ads_det.Plain"), Method("plain", "random"), {}
+        )
 
 
 def benchmark(cfg, folder, methods, seeds=(0,), loop=LOOP):

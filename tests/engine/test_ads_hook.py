@@ -57,7 +57,12 @@ def test_algorithm_1(digits, tmp_path, recorded):
 
 
 def test_interval_begin_and_epochs(digits, tmp_path, recorded):
-    options = {"method.interval": 2, "method.begin": 1, "method.epochs": 1, "train_cfg.max_epochs": 5}
+    options = {
+        "method.interval": 2,
+        "method.begin": 1,
+        "method.epochs": 1,
+        "train_cfg.max_epochs": 5,
+    }
     build_runner(digits, tmp_path, **options).train()
     labels = [f"label {e}" for e in range(5)]
     assert recorded == [labels[0], "agreement", "discrepancy", *labels[1:]]
