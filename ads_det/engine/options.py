@@ -42,10 +42,13 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
                 + (" (method.type=ads_det.EqualSteps)." if key.endswith("equal_steps") else ".")
             )
     for key, registry in _TYPED.items():
+        whole = options.get(key)
         given = [option for option in options if option.startswith(f"{key}.")]
-        if not given:
+        if not given and not isinstance(whole, dict):
             continue
-        block, wanted = cfg.get(key), options.get(f"{key}.type")
+        block, wanted = _get(cfg, key), options.get(f"{key}.type")
+        if isinstance(whole, dict):
+            wanted = whole.get("type")
         if isinstance(block, str):
             block = dict(type=block)
         if wanted is not None and isinstance(block, dict) and block.get("type") != wanted:
@@ -87,6 +90,13 @@ def _shared(key: str, block: dict, wanted: Any, registry: Registry, tell: bool) 
     if dropped and tell:
         say(f"{key} is {wanted} now and has its own defaults; dropped {', '.join(dropped)}.")
     return kept
+
+
+def _get(cfg: Config, key: str) -> Any:
+    node: Any = cfg
+    for name in key.split("."):
+        node = node.get(name) if isinstance(node, (dict, Config)) else None
+    return node
 
 
 def _set(cfg: Config, key: str, value: dict) -> None:

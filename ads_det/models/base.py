@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS, BoxOutputs, Outputs
 from ads_det.errors import ADSError
-from ads_det.models.dropout import fixed_masks
+from ads_det.models.dropout import fixed_masks, has_dropout
 
 ONE_PASS = (None,)
 
@@ -137,7 +137,8 @@ class TwoClassifierModel:
         seeds: Iterable[int | None] = ONE_PASS,
     ) -> Iterator[Outputs]:
         """See :class:`ScorableModel`."""
-        check_needs(self, needs)
+        seeds = tuple(seeds)
+        check_needs(self, needs, seeds)
         feats = self.extract_feat(inputs) if needs - {INPUTS} else None
         extras: dict[str, Tensor] = {}
         for module in self.extensions():
@@ -197,12 +198,21 @@ class TwoClassifierModel:
         raise NotImplementedError
 
 
-def check_needs(model: ScorableModel, needs: frozenset[str]) -> None:
+def check_needs(
+    model: ScorableModel, needs: frozenset[str], seeds: Sequence[int | None] = ONE_PASS
+) -> None:
     """Refuse what a model cannot answer.
 
     Raises:
-        ADSError: names it and what the model provides.
+        ADSError: names it and what the model provides; or if passes with dropout are wanted of a
+            model that has none.
     """
+    if any(seed is not None for seed in seeds) and not has_dropout(model):
+        raise ADSError(
+            f"The strategy compares {len(seeds)} passes with dropout, but the model has no "
+            "dropout, so all would be the same; set `dropout` of its head or classifier, such as "
+            "0.1."
+        )
     missing = sorted(needs - model.provides)
     if missing:
         raise ADSError(

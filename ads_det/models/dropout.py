@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,7 @@ def fixed_masks(model: object, seed: int | None) -> Iterator[None]:
         model: an nn.Module.
         seed: of the pass; None changes nothing.
     """
-    modules = [] if seed is None else [m for m in model.modules() if _is_dropout(m)]  # type: ignore[attr-defined]
+    modules = [] if seed is None else _dropouts(model)
     try:
         for place, module in enumerate(modules):
             module.seed = seed + place  # layers of equal width have masks of their own
@@ -62,5 +63,10 @@ def fixed_masks(model: object, seed: int | None) -> Iterator[None]:
             module.seed = None
 
 
-def _is_dropout(module: nn.Module) -> bool:
-    return isinstance(module, ConsistentDropout)
+def has_dropout(model: object) -> bool:
+    """Whether passes of a model can differ."""
+    return any(module.p for module in _dropouts(model))
+
+
+def _dropouts(model: Any) -> list[ConsistentDropout]:
+    return [module for module in model.modules() if isinstance(module, ConsistentDropout)]

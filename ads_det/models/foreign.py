@@ -76,7 +76,8 @@ class ForeignDetector(BaseModel):
         Raises:
             ADSError: if the detector predicts no boxes.
         """
-        check_needs(self, needs)
+        seeds = tuple(seeds)
+        check_needs(self, needs, seeds)
         needs_scores = MEMBERS in needs and self.has_anchor_scores
         needs_boxes = BOXES in needs or (MEMBERS in needs and not self.has_anchor_scores)
         feats = None

@@ -1,0 +1,276 @@
+"""What a method may add, what a strategy may learn, several members and several passes."""
+
+import itertools
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from helpers import build_classifier, classifier_config, tiny_classification_config, tiny_config
+from retina_models import tiny_retina_config
+
+from ads_det.active.cycle import Cycle
+from ads_det.active.fitting import load_fitted
+from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.scoring import measure_images
+from ads_det.active.strategies import Strategy
+from ads_det.active.strategies.base import MeasuredStrategy
+from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
+from ads_det.engine.datasets import candidate_loader
+from ads_det.errors import ADSError
+from ads_det.registry import STRATEGIES
+
+
+@STRATEGIES.register_module()
+class Disagreement(MeasuredStrategy):
+    """Variance over the members, summed in a stream."""
+
+    min_members, passes = 2, 3
+
+    def accumulator(self):
+        return _Variance()
+
+
+class _Variance:
+    def __init__(self):
+        self.count, self.total, self.squares = 0, 0.0, 0.0
+
+    def add(self, outputs):
+        for y in outputs.members:
+            self.count += 1
+            self.total, self.squares = self.total + y, self.squares + y.square()
+
+    def result(self):
+        mean = self.total / self.count
+        variance = self.squares / self.count - mean.square()
+        return variance.flatten(1).mean(dim=1)
+
+
+@STRATEGIES.register_module()
+class FarFromLabeled(Strategy):
+    """Learns the mean colour of the labelled images; far from it is wanted."""
+
+    needs, fits = frozenset({INPUTS}), True
+
+    def fit(self, stage):
+        self.draw = torch.rand(1)  # the stage's random state
+        batches = stage.labeled_images(batch_size=3)
+        means = [torch.stack(list(b["inputs"])).float().mean() for b in batches]
+        candidates = sum(len(b["inputs"]) for b in stage.candidate_images(batch_size=5))
+        assert next(stage.load_models()[0].parameters()) is not None
+        return dict(mean=torch.stack(means).mean(), draw=self.draw, candidates=candidates)
+
+    def load_fitted(self, state):
+        self.mean = state["mean"]
+
+    def measure(self, outputs):
+        return (outputs.inputs.flatten(1).mean(dim=1) - self.mean).abs()
+
+    def utilities(self, candidates):
+        return candidates.values
+
+
+@STRATEGIES.register_module()
+class CountBoxes(Strategy):
+    """A list of boxes of each image, which only the choice looks at."""
+
+    needs = frozenset({BOXES})
+
+    def measure(self, outputs):
+        return [image.features.numpy() for image in outputs.boxes]
+
+    def utilities(self, candidates):
+        assert all(item.shape[1] == 16 for item in candidates.values)
+        return np.array([len(item) for item in candidates.values], float)
+
+
+def texts(work_dir):
+    files = [p for p in work_dir.rglob("*") if p.suffix in (".csv", ".txt")]
+    return {str(p.relative_to(work_dir)): p.read_text() for p in files if p.name != "history.csv"}
+
+
+def classification(**options):
+    return tiny_classification_config(**{"active_learning.cycles": 2} | options)
+
+
+# -- passes -----------------------------------------------------------------------------------
+
+
+def test_scores_of_passes_depend_neither_on_batches_nor_on_the_time():
+    model = build_classifier(dropout=0.5)
+    cfg = classification()
+    scores = []
+    for batch_size in (256, 100):
+        torch.manual_seed(batch_size)  # whatever was drawn before
+        cfg.candidate_dataloader.batch_size = batch_size
+        loader = candidate_loader(cfg, None)
+        measured = measure_images([model], loader, frozenset({MEMBERS}), _Variance, [5, 6, 7])
+        scores.append(measured.values)
+    assert np.allclose(*scores, rtol=1e-5)
+    one = measure_images([model], loader, frozenset({MEMBERS}), _Variance, [5, 5, 5]).values
+    assert not np.allclose(scores[0], one, rtol=0.01)
+
+
+def test_passes_share_the_features_and_differ_in_the_mask():
+    model, calls = build_classifier(dropout=0.5).eval(), []
+    model.backbone.register_forward_hook(lambda *_: calls.append(1))
+    inputs = torch.rand(4, 3, 8, 8)
+    with torch.no_grad():
+        passes = list(model.passes(inputs, None, frozenset({MEMBERS}), [1, 2, 1]))
+        (without,) = model.passes(inputs, None, frozenset({MEMBERS}))
+    assert len(calls) == 2
+    first, second, third = (p.members[0] for p in passes)
+    assert torch.equal(first, third) and not torch.equal(first, second)
+    assert not torch.equal(first, without.members[0])
+
+
+def test_passes_without_dropout_are_refused():
+    model = build_classifier()
+    with pytest.raises(ADSError, match="no dropout"):
+        next(model.passes(torch.rand(2, 3, 8, 8), None, frozenset({MEMBERS}), [1, 2]))
+
+
+# -- members ----------------------------------------------------------------------------------
+
+
+def test_members_are_trained_resumed_and_measured_together(tmp_path, monkeypatch):
+    options = {"method": dict(type="ads_det.Plain", members=2)}
+    options |= {"model.num_classifiers": 1, "model.dropout": 0.2}
+    options |= {"active_learning.strategy": dict(type="Disagreement")}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    ActiveLearningLoop(classification(**options), whole).run()
+    files = [whole / "cycle_00" / f"member_{j}" / "model.pth" for j in (0, 1)]
+    first, second = (torch.load(p, weights_only=True)["state_dict"] for p in files)
+    assert not torch.equal(first["heads.0.weight"], second["heads.0.weight"])
+    assert not (whole / "cycle_00/model.pth").exists()
+    original = Cycle._training_config
+
+    def stop(self, member, model):
+        if member == 1:
+            raise KeyboardInterrupt
+        return original(self, member, model)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cycle, "_training_config", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ActiveLearningLoop(classification(**options), cut).run()
+    assert (cut / "cycle_00/member_0/model.pth").exists()
+    ActiveLearningLoop(classification(**options), cut, resume=True).run()
+    assert texts(cut) == texts(whole)
+
+
+def test_too_few_predictions_are_refused_before_any_work(tmp_path, monkeypatch):
+    options = {"model.num_classifiers": 1, "method": "ads_det.Plain"}
+    options |= {"active_learning.strategy": dict(type="Disagreement")}
+    monkeypatch.setattr(Disagreement, "passes", 1)
+    with pytest.raises(ADSError, match=r"strategy \(Disagreement\) compares at least 2"):
+        ActiveLearningLoop(classification(**options), tmp_path).open()
+
+
+# -- a stage that learns ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def learnt(digits, tmp_path_factory):
+    """A run of a strategy that learns, and its options."""
+    options = {"active_learning.cycles": 2}
+    options |= {"active_learning.strategy": dict(type="FarFromLabeled")}
+    work_dir = tmp_path_factory.mktemp("learnt") / "run"
+    ActiveLearningLoop(tiny_config(digits, **options), work_dir).run()
+    return work_dir, options
+
+
+def test_a_strategy_learns_between_evaluation_and_scoring(learnt):
+    folder = learnt[0] / "cycle_00"
+    state = torch.load(folder / "sampler.pth", weights_only=True)
+    assert state["candidates"] == 36
+    assert list(json.loads((folder / "seconds.json").read_text())) == [
+        *("lists", "train", "evaluate", "fit", "select")
+    ]
+    assert len((folder / "picks.txt").read_text().split()) == 4
+
+
+@pytest.mark.parametrize("gone", [("picks.txt",), ("picks.txt", "sampler.pth")])
+def test_a_run_cut_in_the_stage_ends_the_same(learnt, digits, tmp_path, gone):
+    work_dir, options = learnt
+    shutil.copytree(work_dir, tmp_path / "run")
+    for name in ("pool.json", "cycle_01"):
+        target = tmp_path / "run" / name
+        shutil.rmtree(target) if target.is_dir() else None
+    pool = json.loads((tmp_path / "run/pool.json").read_text())
+    pool["images"] = {k: -1 if v == 1 else v for k, v in pool["images"].items()}
+    (tmp_path / "run/pool.json").write_text(json.dumps(pool))
+    for name in gone:
+        (tmp_path / "run/cycle_00" / name).unlink()
+    ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run", resume=True).run()
+    assert texts(tmp_path / "run") == texts(work_dir)
+    states = [d / "cycle_00/sampler.pth" for d in (work_dir, tmp_path / "run")]
+    first, second = (torch.load(p, weights_only=True) for p in states)
+    assert first == second
+
+
+def test_what_was_learnt_by_another_strategy_is_refused(tmp_path):
+    torch.save(dict(other=1), tmp_path / "sampler.pth")
+    with pytest.raises(ADSError, match="not what FarFromLabeled learnt"):
+        load_fitted(FarFromLabeled(), tmp_path / "sampler.pth")
+
+
+def test_no_label_of_the_pool_is_read_by_the_stage(learnt, digits, tmp_path):
+    work_dir, options = learnt
+    root = tmp_path / "digits"
+    shutil.copytree(digits, root)
+    pool = json.loads((work_dir / "pool.json").read_text())["images"]
+    for name in (name for name, cycle in pool.items() if cycle < 0):
+        (root / "Annotations" / f"{name}.xml").unlink()
+    options = options | {"pool.data_root": str(root)}
+    options |= {"test_dataloader.dataset.data_root": str(root)}
+    ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run").run()
+    assert texts(tmp_path / "run") == texts(work_dir)
+
+
+# -- boxes, and another detector ----------------------------------------------------------------
+
+
+def test_retina_through_both_phases_with_a_strategy_of_boxes(digits, tmp_path):
+    """Two cycles; the same without the pool's labels, and cut in the middle of a training."""
+    options = {"active_learning.cycles": 2, "method.positive_filter": "predicted"}
+    options |= {"active_learning.strategy": dict(type="CountBoxes")}
+    whole = tmp_path / "whole"
+    history = ActiveLearningLoop(tiny_retina_config(digits, **options), whole).run()
+    assert [row["labeled_images"] for row in history.rows] == [4, 8]
+    log = "".join(p.read_text() for p in (whole / "cycle_01/train").glob("*/*.log"))
+    assert "agreement: loss" in log and "discrepancy: loss" in log
+
+    root = tmp_path / "digits"
+    shutil.copytree(digits, root)
+    pool = json.loads((whole / "pool.json").read_text())["images"]
+    for name in (name for name, cycle in pool.items() if cycle < 0):
+        (root / "Annotations" / f"{name}.xml").unlink()
+    options |= {"pool.data_root": str(root), "test_dataloader.dataset.data_root": str(root)}
+    cut = tmp_path / "cut"
+    cfg = tiny_retina_config(digits, **options)
+    cfg.custom_hooks = [dict(type="ads_det.FiniteLossHook", priority="VERY_LOW")]
+    with pytest.MonkeyPatch.context() as patch:
+        epochs = itertools.count()
+
+        def stop(self, runner):
+            if next(epochs) == 4:
+                raise KeyboardInterrupt
+
+        patch.setattr("ads_det.engine.hooks.EpochSeedHook.after_train_epoch", stop)
+        with pytest.raises(KeyboardInterrupt):
+            ActiveLearningLoop(cfg, cut).run()
+    assert list((cut / "cycle_01/train").glob("epoch_*.pth"))
+    ActiveLearningLoop(cfg, cut, resume=True).run()
+    assert texts(cut) == texts(whole)
+    for number in (0, 1):
+        paths = [d / f"cycle_{number:02d}/model.pth" for d in (whole, cut)]
+        one, other = (torch.load(p, weights_only=True)["state_dict"] for p in paths)
+        assert all(torch.equal(one[k], other[k]) for k in one)
+
+
+def test_features_and_dropout_are_what_a_config_says():
+    assert build_classifier().provides == {MEMBERS, FEATURES, INPUTS}
+    with pytest.raises(ADSError, match="dropout is 1"):
+        build_classifier(**classifier_config(dropout=1))
