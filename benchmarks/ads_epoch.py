@@ -25,7 +25,8 @@ from rich.table import Table
 
 from ads_det.core.criterion import ADSCriterion
 from ads_det.data.classification import ClassificationDataset, Images, whole_batch
-from ads_det.engine.phases import run_agreement, run_discrepancy, run_label_updates
+from ads_det.engine.methods.equal_steps import run_label_updates
+from ads_det.engine.phases import run_agreement, run_discrepancy
 from ads_det.registry import DATASETS, MODELS, OPTIM_WRAPPERS
 
 COUNTERS = ("forward with gradient", "forward without", "backward")

@@ -25,21 +25,22 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+_SMALL_DETECTION = [
+    "train_cfg.max_epochs=4",
+    "train_dataloader.sampler.num_samples=32",
+    "train_dataloader.batch_size=8",
+    "unlabeled_dataloader.batch_size=8",
+    "test_dataloader.dataset.indices=40",
+    "method.images_per_epoch=16",
+    "method.interval=1",
+    "method.begin=1",
+    "active_learning.initial=20",
+    "active_learning.budget=10",
+    "active_learning.subset=60",
+]
 TASKS = {
-    "detection": [
-        "configs/ssd_digits_ads.py",
-        "train_cfg.max_epochs=4",
-        "train_dataloader.sampler.num_samples=32",
-        "train_dataloader.batch_size=8",
-        "unlabeled_dataloader.batch_size=8",
-        "test_dataloader.dataset.indices=40",
-        "method.images_per_epoch=16",
-        "method.interval=1",
-        "method.begin=1",
-        "active_learning.initial=20",
-        "active_learning.budget=10",
-        "active_learning.subset=60",
-    ],
+    "detection": ["configs/ssd_digits_ads.py", *_SMALL_DETECTION],
+    "retina": ["configs/retina_digits_ads.py", *_SMALL_DETECTION],
     "classification": [
         "configs/resnet8_digits_ads.py",
         "train_cfg.max_epochs=24",
