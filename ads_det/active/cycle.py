@@ -19,6 +19,7 @@ from ads_det.active.fitting import FitStage, fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
 from ads_det.active.pool import Pool
 from ads_det.active.prelabels import predict_labels
+from ads_det.active.scoring import ensemble_of
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
@@ -26,6 +27,7 @@ from ads_det.console import say
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import candidate_loader, pool_config
 from ads_det.engine.methods import Method, build_method
+from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import (
     delete_checkpoints,
@@ -167,7 +169,7 @@ class Cycle:
             self._runners[member] = train_model(self._training_config(member, model), model)
 
     def _evaluate(self) -> None:
-        metrics = self._trained_runner().test()
+        metrics = self._test()
         if f"mean/{self.settings.metric}" not in metrics:
             raise ADSError(
                 f"active_learning.metric is {self.settings.metric!r}, but the evaluation gave "
@@ -185,6 +187,19 @@ class Cycle:
                 metrics={k: float(v) for k, v in metrics.items()},
             )
             write_json(self.files.metrics_file, content)
+
+    def _test(self) -> dict[str, float]:
+        """Metrics of the model; of several members those of all together, and beside them those
+        of the first alone."""
+        runner = self._trained_runner()
+        metrics = runner.test()
+        if self.method.members == 1:
+            return metrics
+        alone, first = metrics, runner.model
+        runner.model = ensemble_of([unwrap(model) for model in self._trained_models()])
+        metrics = runner.test()
+        runner.model = first
+        return metrics | {f"member_0/{name}": value for name, value in alone.items()}
 
     def _fit(self, strategy: Strategy) -> None:
         files = self.files

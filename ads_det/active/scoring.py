@@ -50,6 +50,13 @@ def scorable_model(model: nn.Module) -> Any:
     return scorable(unwrap(model))
 
 
+def ensemble_of(models: Sequence[nn.Module]) -> nn.Module:
+    """Several trained models as one that predicts by their mean, in eval mode."""
+    from ads_det.models.ensemble import Ensemble  # not above, as in scorable_model
+
+    return Ensemble(models).to(next(models[0].parameters()).device).eval()
+
+
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode inside the block, the mode of before after it."""

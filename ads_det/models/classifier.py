@@ -120,7 +120,14 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
 
     def predict(self, inputs: Tensor, data_samples: BaseDataElement) -> list[BaseDataElement]:
         """One data element an image, see the class."""
-        each = self.probabilities(self.extract_feat(inputs))
+        return self.predict_jointly([self], inputs, data_samples)
+
+    def predict_jointly(
+        self, models: list[ADSClassifier], inputs: Tensor, data_samples: BaseDataElement
+    ) -> list[BaseDataElement]:
+        """As :meth:`predict`, by the mean over the classifiers of several models; ``pred_f1`` and
+        so on are then those of the models in turn."""
+        each = [y for model in models for y in model.probabilities(model.extract_feat(inputs))]
         fields = {f"pred_f{i}": y for i, y in enumerate(each, start=1)}
         fields["pred_mean"] = torch.stack(each).mean(dim=0)
         if "labels" in data_samples:

@@ -27,11 +27,29 @@ class ADSDetector(TwoClassifierModel, SingleStageDetector):
     has_boxes = True
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True):
-        predictions = self.bbox_head.predict_each(
-            self.extract_feat(batch_inputs),
+        return self.predict_jointly([self], batch_inputs, batch_data_samples, rescale)
+
+    def predict_jointly(
+        self,
+        models: list[ADSDetector],
+        batch_inputs: Tensor,
+        batch_data_samples: SampleList,
+        rescale: bool = True,
+    ) -> SampleList:
+        """As :meth:`predict`, by the mean of the probabilities and of the box branches of several
+        models with the same anchors."""
+        heads = [model.bbox_head(model.extract_feat(batch_inputs)) for model in models]
+        scores = [levels for own, *_ in heads for levels in own]
+        rest = [
+            [sum(same[1:], same[0]) / len(same) for same in zip(*branch, strict=True)]
+            for branch in zip(*(others for _, *others in heads), strict=True)
+        ]
+        predictions = self.bbox_head.predict_from(
+            scores,
+            rest,
             batch_data_samples,
-            rescale=rescale,
-            per_classifier=self.test_cfg.get("per_classifier", False),
+            rescale,
+            per_classifier=self.test_cfg.get("per_classifier", False) and len(models) == 1,
         )
         for name in predictions.keys() - {"mean"}:
             for sample, instances in zip(batch_data_samples, predictions[name], strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -200,8 +200,27 @@ class TwoClassifierHead:
         per_classifier: bool = True,
     ) -> dict[str, list]:
         """Boxes after NMS: ``'mean'`` and, if asked, ``'f1'`` and ``'f2'`` of each image."""
-        metas = [sample.metainfo for sample in batch_data_samples]
         scores, *rest = self(x)
+        return self.predict_from(scores, rest, batch_data_samples, rescale, per_classifier)
+
+    def predict_from(
+        self,
+        scores: list[Levels],
+        rest: list[Levels],
+        batch_data_samples: SampleList,
+        rescale: bool = False,
+        per_classifier: bool = True,
+    ) -> dict[str, list]:
+        """:meth:`predict_each` from what one or several heads gave.
+
+        Args:
+            scores: of each of K classifiers, a list over levels.
+            rest: what the head gives beside them, such as box deltas.
+            batch_data_samples: of the images.
+            rescale: whether boxes are in pixels of the original image.
+            per_classifier: whether each classifier predicts as well.
+        """
+        metas = [sample.metainfo for sample in batch_data_samples]
         variants = {"mean": self._joint_scores(scores)}
         if per_classifier:
             variants |= {f"f{i}": levels for i, levels in enumerate(scores, start=1)}
@@ -214,17 +233,16 @@ class TwoClassifierHead:
         """Scores whose activation is the mean of the classifiers' probabilities."""
         if len(scores) == 1:
             return scores[0]
-        return [self._joint_level(*level) for level in zip(*scores, strict=True)]
+        return [self._joint_level(level) for level in zip(*scores, strict=True)]
 
-    def _joint_level(self, scores1: Tensor, scores2: Tensor) -> Tensor:
+    def _joint_level(self, members: Sequence[Tensor]) -> Tensor:
         if self.use_sigmoid_cls:
-            return torch.logit((scores1.sigmoid() + scores2.sigmoid()) / 2, eps=1e-7)
-        n, _, h, w = scores1.shape
-        log1, log2 = (
-            F.log_softmax(s.view(n, -1, self.cls_out_channels, h, w), dim=2)
-            for s in (scores1, scores2)
-        )
-        return torch.logaddexp(log1, log2).view(n, -1, h, w)  # softmax forgets the factor 2
+            each = [scores.sigmoid() for scores in members]
+            return torch.logit(sum(each[1:], each[0]) / len(each), eps=1e-7)
+        n, _, h, w = members[0].shape
+        logs = [F.log_softmax(s.view(n, -1, self.cls_out_channels, h, w), dim=2) for s in members]
+        joint = functools.reduce(torch.logaddexp, logs)  # softmax forgets the factor 1 / K
+        return joint.view(n, -1, h, w)
 
 
 def _layers(classifier: nn.Module) -> list[nn.Module]:

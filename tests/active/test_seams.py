@@ -1,5 +1,6 @@
 """What a method may add, what a strategy may learn, several members and several passes."""
 
+import copy
 import itertools
 import json
 import shutil
@@ -7,16 +8,23 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import build_classifier, classifier_config, tiny_classification_config, tiny_config
-from retina_models import tiny_retina_config
+from helpers import (
+    build_classifier,
+    classification_batch,
+    classifier_config,
+    detection_batch,
+    tiny_classification_config,
+    tiny_config,
+)
+from retina_models import build_retina, tiny_retina_config
 
 from ads_det.active.cycle import Cycle
 from ads_det.active.fitting import load_fitted
 from ads_det.active.loop import ActiveLearningLoop
-from ads_det.active.scoring import measure_images
-from ads_det.active.strategies import Strategy
+from ads_det.active.scoring import ensemble_of, measure_images
+from ads_det.active.strategies import Extra, Strategy
 from ads_det.active.strategies.base import MeasuredStrategy
-from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
+from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS, Outputs
 from ads_det.engine.datasets import candidate_loader
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
@@ -141,6 +149,8 @@ def test_members_are_trained_resumed_and_measured_together(tmp_path, monkeypatch
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ActiveLearningLoop(classification(**options), whole).run()
     files = [whole / "cycle_00" / f"member_{j}" / "model.pth" for j in (0, 1)]
+    metrics = json.loads((whole / "cycle_00/metrics.json").read_text())["metrics"]
+    assert {"mean/accuracy", "member_0/mean/accuracy"} <= metrics.keys()
     first, second = (torch.load(p, weights_only=True)["state_dict"] for p in files)
     assert not torch.equal(first["heads.0.weight"], second["heads.0.weight"])
     assert not (whole / "cycle_00/model.pth").exists()
@@ -158,6 +168,30 @@ def test_members_are_trained_resumed_and_measured_together(tmp_path, monkeypatch
     assert (cut / "cycle_00/member_0/model.pth").exists()
     ActiveLearningLoop(classification(**options), cut, resume=True).run()
     assert texts(cut) == texts(whole)
+
+
+def test_members_predict_by_their_mean():
+    models = [build_retina(seed).eval() for seed in (1, 2)]
+    data = models[0].data_preprocessor(detection_batch(), False)
+    with torch.no_grad():
+        alone = [m(**copy.deepcopy(data), mode="predict")[0].pred_instances for m in models]
+        together = ensemble_of(models)(**copy.deepcopy(data), mode="predict")[0].pred_instances
+        same = ensemble_of([models[0]] * 2)(**copy.deepcopy(data), mode="predict")
+    assert torch.allclose(same[0].pred_instances.scores, alone[0].scores, atol=1e-5)
+    assert together.scores.max() < max(one.scores.max() for one in alone)
+    classifiers = [build_classifier(seed).eval() for seed in (1, 2)]
+    batch = classifiers[0].data_preprocessor(classification_batch(), False)
+    with torch.no_grad():
+        predicted = ensemble_of(classifiers)(**batch, mode="predict")[0].pred_mean
+        each = [m(**batch, mode="predict")[0].pred_mean for m in classifiers]
+    assert torch.allclose(predicted, sum(each) / 2)
+
+
+def test_an_extra_of_the_method_ranks_and_an_unknown_one_is_refused():
+    values = torch.tensor([[1.0, 4.0, 3.0], [0.0, 9.0, 0.0]])
+    assert Extra("loss", topk=2).measure(Outputs(extras={"loss": values})).tolist() == [3.5, 4.5]
+    with pytest.raises(ADSError, match="needs 'loss' .* does not give"):
+        next(build_classifier().passes(torch.rand(2, 3, 8, 8), None, Extra("loss").needs))
 
 
 def test_too_few_predictions_are_refused_before_any_work(tmp_path, monkeypatch):

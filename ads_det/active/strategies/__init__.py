@@ -5,6 +5,7 @@ from ads_det.active.strategies.class_balanced_entropy import ClassBalancedEntrop
 from ads_det.active.strategies.core_set import CoreSet
 from ads_det.active.strategies.diverse_entropy import DiverseADS, DiverseEntropy
 from ads_det.active.strategies.entropy import Entropy
+from ads_det.active.strategies.extra import Extra
 from ads_det.active.strategies.least_confident import LeastConfident
 from ads_det.active.strategies.margin import Margin
 from ads_det.active.strategies.random import Random
@@ -17,6 +18,7 @@ __all__ = [
     "DiverseADS",
     "DiverseEntropy",
     "Entropy",
+    "Extra",
     "LeastConfident",
     "Margin",
     "Random",
