@@ -36,6 +36,11 @@ class SelectionFiles:
         return self.folder / "scores.csv"
 
     @property
+    def fitted(self) -> Path:
+        """What the strategy learnt."""
+        return self.folder / "sampler.pth"
+
+    @property
     def unreadable_list(self) -> Path:
         return self.folder / "unreadable.txt"
 
@@ -93,11 +98,6 @@ class CycleFiles(SelectionFiles):
     @property
     def seconds_file(self) -> Path:
         return self.folder / "seconds.json"
-
-    @property
-    def fitted(self) -> Path:
-        """What the strategy learnt."""
-        return self.folder / "sampler.pth"
 
     def models(self, members: int = 1) -> list[Path]:
         """Weights of each training of the cycle."""

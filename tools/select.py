@@ -21,7 +21,8 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import barrier, is_main_process
 from torch import nn
 
-from ads_det.active.fitting import FitStage, fit_strategy, load_fitted
+from ads_det.active.fit_stage import FitStage
+from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.prelabels import predict_labels
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data

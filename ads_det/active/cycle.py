@@ -15,7 +15,8 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
 from torch import nn
 
-from ads_det.active.fitting import FitStage, fit_strategy, load_fitted
+from ads_det.active.fit_stage import FitStage
+from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
 from ads_det.active.pool import Pool
 from ads_det.active.prelabels import predict_labels

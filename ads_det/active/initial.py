@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from torch import nn
 
-from ads_det.active.fitting import FitStage, fit_strategy
+from ads_det.active.fit_stage import FitStage
+from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.pool import Pool
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
@@ -77,7 +78,8 @@ def choose_initial(
     seed = derive_seed(seed, "initial")
     if strategy.fits:
         stage = FitStage(cfg, None, files.candidates_list, seed, load_models)
-        fit_strategy(strategy, stage, files.folder / "sampler.pth")
+        fit_strategy(strategy, stage, files.fitted)
+        load_fitted(strategy, files.fitted)
     selection = select_images(
         cfg, files.candidates_list, None, strategy, settings.initial, seed, load_models
     )

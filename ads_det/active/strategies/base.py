@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from ads_det.active.fit_stage import FitStage
 from ads_det.core.outputs import MEMBERS, Outputs
 from ads_det.core.ranking import rank
-
-if TYPE_CHECKING:
-    from ads_det.active.fitting import FitStage
 
 
 @dataclass(frozen=True)
