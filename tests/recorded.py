@@ -19,9 +19,20 @@ from unittest.mock import patch
 
 # What the runs need to know of the config's keys. A tiny detector finds nothing at an IoU of 0.5.
 _DETECTION = {"test_evaluator.metric.iou_thrs": [0.1]}
-_PREDICTED = {"ads.positive_filter": "predicted", "ads.positive_threshold": 0.73}  # about half pass
-_PLAIN = {"ads": None, "model.bbox_head.num_classifiers": 1, "active_learning.cycles": 2}
-_EQUAL = {"ads.equal_steps": True, "model.num_classifiers": 1, "active_learning.cycles": 2}
+_PREDICTED = {
+    "method.positive_filter": "predicted",
+    "method.positive_threshold": 0.73,
+}  # about half pass
+_PLAIN = {
+    "method": "ads_det.Plain",
+    "model.bbox_head.num_classifiers": 1,
+    "active_learning.cycles": 2,
+}
+_EQUAL = {
+    "method.type": "ads_det.EqualSteps",
+    "model.num_classifiers": 1,
+    "active_learning.cycles": 2,
+}
 OPTIONS = {
     "detection": _DETECTION,
     "detection_predicted": _DETECTION | _PREDICTED,
@@ -103,7 +114,7 @@ def _cut_at(name, run):
 def _chosen(cfg, cycle, work_dir):
     """Picks of each strategy with the model of a finished cycle."""
     model = evaluation_runner(cfg, cycle / "model.pth", work_dir).model
-    lists, ask = (cycle / "unlabeled.txt", cycle / "labeled.txt"), (8, 0, lambda: model)
+    lists, ask = (cycle / "unlabeled.txt", cycle / "labeled.txt"), (8, 0, lambda: [model])
     built = {name: registry.build(dict(type=f"ads_det.{name}")) for name in STRATEGIES}
     return {name: select_images(cfg, *lists, s, *ask).picks for name, s in built.items()}
 
