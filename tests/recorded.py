@@ -23,6 +23,9 @@ _PREDICTED = {
     "method.positive_filter": "predicted",
     "method.positive_threshold": 0.73,
 }  # about half pass
+_PHASES = {
+    f"method.{phase}.loss_weight": 30 for phase in ("agreement", "discrepancy")
+}  # to be seen
 _PLAIN = {
     "method": "ads_det.Plain",
     "model.bbox_head.num_classifiers": 1,
@@ -34,10 +37,10 @@ _EQUAL = {
     "active_learning.cycles": 2,
 }
 OPTIONS = {
-    "detection": _DETECTION,
-    "detection_predicted": _DETECTION | _PREDICTED,
+    "detection": _DETECTION | _PHASES,
+    "detection_predicted": _DETECTION | _PHASES | _PREDICTED,
     "detection_plain": _DETECTION | _PLAIN,
-    "classification": {},
+    "classification": _PHASES,
     "classification_equal_steps": _EQUAL,
 }
 # Strategies that choose 8 images each, one after the other with one model.
@@ -111,8 +114,7 @@ def _cut_at(name, run):
     raise RuntimeError(f"the run wrote no {name}")
 
 
-def _chosen(cfg, cycle, work_dir):
-    """Picks of each strategy with the model of a finished cycle."""
+def _picks_of_strategies(cfg, cycle, work_dir):
     model = evaluation_runner(cfg, cycle / "model.pth", work_dir).model
     lists, ask = (cycle / "unlabeled.txt", cycle / "labeled.txt"), (8, 0, lambda: [model])
     built = {name: registry.build(dict(type=f"ads_det.{name}")) for name in STRATEGIES}
@@ -136,8 +138,8 @@ def _all_values(root):
     _cut_at("cycle_01/train/epoch_3.pth", lambda: run("detection", "cut"))  # the epoch is lost
     _cut_at("cycle_01/picks.txt", lambda: run("detection", "cut", resume=True))
     cfg = run("detection", "cut", resume=True)
-    values["detection_cut"] = _values(root / "cut")
-    return values | {"strategies": _chosen(cfg, root / "cut" / "cycle_00", root / "strategies")}
+    picks = _picks_of_strategies(cfg, root / "cut/cycle_00", root / "strategies")
+    return values | {"detection_cut": _values(root / "cut"), "strategies": picks}
 
 
 if __name__ == "__main__":
