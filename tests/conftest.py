@@ -11,8 +11,10 @@ from helpers import tiny_config
 from processes import TOOLS, output
 
 from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.data.synthetic import make_digits
 from ads_det.engine.bfloat16 import ensure_bfloat16
+from ads_det.registry import STRATEGIES
 
 
 def pytest_configure():
@@ -57,6 +59,24 @@ def run(monkeypatch, tmp_path, capsys):
 
     monkeypatch.chdir(tmp_path)
     return run
+
+
+class Gap(MeasuredStrategy):
+    """Compares two predictions of an image."""
+
+    min_members = 2
+
+    def measure(self, outputs):
+        first, second = outputs.members[:2]
+        return (first - second).abs().flatten(1).mean(dim=1)
+
+
+@pytest.fixture
+def gap(monkeypatch):
+    """A strategy ``ads_det.Gap`` that needs two predictions of each image."""
+    STRATEGIES.import_from_location()
+    monkeypatch.setitem(STRATEGIES.module_dict, "Gap", Gap)
+    return Gap
 
 
 @pytest.fixture

@@ -117,7 +117,7 @@ def draw(path, width, height, seed, orientation=None):
     image.save(path, exif=exif)
 
 
-def plain_model_config(kind, root):
+def foreign_model_config(kind, root):
     """What somebody who uses mmdet has; the test annotations are on another machine."""
     load = dict(type="LoadImageFromFile", backend_args=None)
     resize = dict(type="Resize", scale=(SIZE, SIZE), keep_ratio=False)
@@ -169,7 +169,7 @@ def plain_model_config(kind, root):
     )
 
 
-def train_plain(kind: str, root: Path) -> tuple[Path, Path]:
+def train_foreign(kind: str, root: Path) -> tuple[Path, Path]:
     """The config file of a kind of model and the checkpoint that mmengine wrote of it after two
     steps of training."""
     coco = dict(images=[], annotations=[], categories=[])
@@ -180,13 +180,13 @@ def train_plain(kind: str, root: Path) -> tuple[Path, Path]:
         box = dict(bbox=[10, 10, 25, 20], area=500, iscrowd=0, category_id=i % 3)
         coco["annotations"].append(dict(box, id=i, image_id=i))
     (root / "train.json").write_text(json.dumps(coco))
-    cfg = plain_model_config(kind, root)
-    cfg.dump(root / "plain.py")
+    cfg = foreign_model_config(kind, root)
+    cfg.dump(root / "foreign.py")
     training = copy.deepcopy(cfg)
     for key in ("test_dataloader", "test_evaluator", "test_cfg"):
         training[key] = None
     Runner.from_cfg(training).train()
-    return root / "plain.py", root / "epoch_1.pth"
+    return root / "foreign.py", root / "epoch_1.pth"
 
 
 def reference_model(config, checkpoint):

@@ -96,10 +96,10 @@ CONFIGS = {
     "unknown strategy": (dict(active_learning__strategy="ads_det.Luck"), "'ads_det.Luck'; use one"),
     "unknown oracle": (dict(active_learning__oracle="delphi"), "oracle is 'delphi'; use one of"),
     "people without a place for labels": (
-        dict(active_learning__oracle="human"), "needs a train_dataloader.dataset of type"
+        dict(active_learning__oracle="human"), "needs a `pool` of type"
     ),
     "people and a filter that reads labels": (
-        dict(active_learning__oracle="human", ads__positive_filter="oracle"),
+        dict(active_learning__oracle="human", method__positive_filter="oracle"),
         "reads labels of the pool, which nobody has given",
     ),
     "threshold above 1": (
@@ -114,41 +114,51 @@ CONFIGS = {
         "initial_strategy would choose the first images",
     ),
     "topk 0": (dict(active_learning__strategy__topk=0), "topk is 0"),
-    "unknown argument of the strategy": (dict(active_learning__strategy__k=1), "argument 'k'"),
+    "unknown argument of the strategy": (
+        dict(active_learning__strategy__k=1), "Entropy\\) has no 'k'; it takes entropy_of"
+    ),
     "strategy is a number": (dict(active_learning__strategy=5), "strategy is 5; use a name"),
-    "phase is a number": (dict(ads__agreement=3), "agreement is 3; use a dict"),
-    "epochs below 1": (dict(ads__epochs=0), "epochs is 0"),
-    "threshold is no probability": (dict(ads__positive_threshold=30), "positive_threshold is 30"),
+    "phase is a number": (dict(method__agreement=3), "agreement is 3; use a dict"),
+    "epochs below 1": (dict(method__epochs=0), "epochs is 0"),
+    "no probability": (dict(method__positive_threshold=30), "positive_threshold is 30"),
     "no candidate loader": (dict(candidate_dataloader=None), "no `candidate_dataloader`"),
     "workers that stay": (
         dict(train_dataloader__persistent_workers=True), "persistent_workers is True"
     ),
-    "ADS entropy of a plain model": (
+    "two predictions of a plain model": (
         dict(
-            active_learning__strategy="ads_det.ADSEntropy",
+            active_learning__strategy="ads_det.Gap",
             model__bbox_head__num_classifiers=1,
             method="ads_det.Plain",
         ),
-        "ADSEntropy needs two classifiers",
+        "Gap\\) compares at least 2 predictions of an image, but there will be 1",
     ),
-    "tau in words": (dict(ads__tau="warm"), "tau is 'warm'"),
-    "unknown weighting": (dict(ads__weighting="heavy"), "weighting is 'heavy'"),
-    "interval 0": (dict(ads__interval=0), "interval is 0"),
-    "unknown key of ads": (dict(ads__taus=1), "`ads` has no 'taus'"),
-    "unknown key of a phase": (dict(ads__agreement=dict(weight=1)), "agreement has no 'weight'"),
-    "ads is no dict": (dict(ads=True), "`ads` is True"),
+    "ADS of a plain model": (
+        dict(model__bbox_head__num_classifiers=1), "ADS needs 2 classifiers, but the model has 1"
+    ),
+    "tau in words": (dict(method__tau="warm"), "tau is 'warm'"),
+    "unknown weighting": (dict(method__weighting="heavy"), "weighting is 'heavy'"),
+    "interval 0": (dict(method__interval=0), "interval is 0"),
+    "unknown key of the method": (dict(method__taus=1), "ADS\\) has no 'taus'; it takes agreem"),
+    "unknown key of a phase": (dict(method__agreement=dict(weight=1)), "agreement has no 'weight'"),
+    "method is no dict": (dict(method=True), "method is True; use a name"),
+    "unknown method": (dict(method="ads_det.SDA"), "method.type is 'ads_det.SDA'; use one of"),
+    "no loader of unlabelled images": (
+        dict(unlabeled_dataloader=None), "no `unlabeled_dataloader`; add one, or use method=ads_"
+    ),
     "one class too few": (dict(model__bbox_head__num_classes=9), "num_classes=9.*names 10"),
     "no classes": (
-        dict(train_dataloader__dataset__metainfo=dict(classes=())), "name at least one class"
+        dict(pool__metainfo=dict(classes=())), "name at least one class"
     ),
     "classes of another data set": (
         dict(
-            train_dataloader__dataset__metainfo=dict(classes=("cat",)),
+            pool__metainfo=dict(classes=("cat",)),
             model__bbox_head__num_classes=1,
         ),
         "one of the configured classes",
     ),
-    "data set of another package": (
+    "data set of another package": (dict(pool__type="CocoDataset"), "use one of this project"),
+    "data set of another package, for training": (
         dict(train_dataloader__dataset__type="CocoDataset"), "use one of this project"
     ),
     "unknown optimiser": (
@@ -164,10 +174,25 @@ CONFIGS = {
 
 
 @pytest.mark.parametrize("case", CONFIGS)
-def test_config(run, project, case):
+def test_config(run, project, gap, case):
     options, message = CONFIGS[case]
     project.set(**options)
     fails(run, project, message)
+
+
+def test_config_of_an_earlier_version(run, project):
+    cfg = tiny_config(project.root)
+    cfg.ads = cfg.pop("method")
+    del cfg.ads["type"]
+    cfg.dump(project.folder / "config.py")
+    new = r"write method=dict\(type='ads_det.ADS', .*positive_filter='none'"
+    fails(run, project, rf"config.py has the block `ads`, which is called `method` now; {new}")
+    assert not project.work_dir.exists()
+
+
+def test_option_of_an_earlier_version(run, project):
+    project.arguments = ["--cfg-options", "ads.tau=0.2"]
+    fails(run, project, r"--cfg-options ads.tau: .* `method` now; write method.tau=")
 
 
 def test_cycles_0(run, project):
@@ -581,7 +606,7 @@ STATE = {
     other_images: "no longer the one of the run",
     no_resume: "already holds a run; add --resume",
     other_seed: "differ in the seed",
-    other_config: "differ in ads",
+    other_config: "differ in method.tau: nothing then, 0.3 now",
     broken_metrics: "metrics.json cannot be read",
     missing_scores: "scores.csv cannot be read",
     broken_scores: "no image 'nobody'",

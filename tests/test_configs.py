@@ -15,8 +15,14 @@ from mmengine.runner import Runner
 from ads_det.active.settings import Settings, load_config
 from ads_det.active.strategies import Entropy, Random
 from ads_det.cli import add_common_options
-from ads_det.engine.ads_hook import ADSHook
-from ads_det.engine.training import candidate_dataset, candidate_loader, unlabeled_dataset
+from ads_det.engine.datasets import (
+    candidate_dataset,
+    candidate_loader,
+    training_dataset,
+    unlabeled_dataset,
+)
+from ads_det.engine.methods import ADS, Plain, build_method
+from ads_det.engine.training import check_training
 from ads_det.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -30,7 +36,7 @@ RUNNER_KEYS = set(inspect.signature(Runner.__init__).parameters) - {
     *("work_dir", "experiment_name", "launcher", "resume", "load_from"),
 }
 OTHER_RUNNER_KEYS = {"activation_checkpointing", "compile", "efficient_conv_bn_eval", "sync_bn"}
-OUR_KEYS = {"active_learning", "ads", "candidate_dataloader", "unlabeled_dataloader"}
+OUR_KEYS = {"active_learning", "candidate_dataloader", "method", "pool", "unlabeled_dataloader"}
 
 
 @pytest.fixture(params=sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
@@ -47,8 +53,8 @@ def build_model(cfg):
 
 def data_sets(cfg):
     return dict(
-        train=cfg.train_dataloader.dataset,
-        unlabeled=unlabeled_dataset(cfg, cfg.unlabeled_dataloader.dataset, None),
+        train=training_dataset(cfg, None),
+        unlabeled=unlabeled_dataset(cfg, cfg.unlabeled_dataloader.get("dataset", {}), None),
         candidate=candidate_loader(cfg, None)["dataset"],
         test=cfg.test_dataloader.dataset,
     )
@@ -75,12 +81,14 @@ def test_active_learning_block_is_accepted(cfg):
     settings.check_pool(10**9, settings.initial if isinstance(settings.initial, int) else 1)
 
 
-def test_ads_block_is_accepted_and_finds_two_classifiers(cfg):
-    classifiers = build_model(cfg).classifiers()
-    if cfg.get("ads") is not None:
-        hook = ADSHook(**cfg.ads)
-        assert any(hook.is_due(epoch) for epoch in range(cfg.train_cfg.max_epochs))
-        assert len(classifiers) == 2
+def test_method_is_accepted_and_finds_its_classifiers(cfg):
+    method = check_training(cfg)
+    assert len(build_model(cfg).classifiers()) >= method.min_classifiers
+    if isinstance(method, ADS):
+        assert any(method.is_due(epoch) for epoch in range(cfg.train_cfg.max_epochs))
+        assert method.min_classifiers == 2
+    else:
+        assert type(method) is Plain
 
 
 def test_model_has_the_classes_of_the_data(cfg):
@@ -126,7 +134,7 @@ def test_cifar_protocol(name):
     sizes = [settings.initial + settings.budget * c for c in range(settings.cycles)]
     assert sizes == list(labels)
     assert settings.subset == 10000
-    assert all(map(ADSHook(**cfg.ads).is_due, range(1, 200)))
+    assert all(map(build_method(cfg).is_due, range(1, 200)))
     model = build_model(cfg)
     assert sum(p.numel() for p in model.backbone.parameters()) == parameters
     assert model.data_preprocessor.needs_statistics
@@ -144,9 +152,10 @@ def test_cifar_baselines_are_plain_with_all_else_equal(name, baseline):
     cfg = load_config(CONFIGS / f"{name}_{baseline}.py")
     assert cfg.model == dict(ads.model, num_classifiers=1)
     assert len(build_model(cfg).classifiers()) == 1
+    assert type(build_method(cfg)) is Plain
     assert type(Settings.from_config(cfg).build_strategy()) is BASELINES[baseline]
     assert cfg.active_learning == dict(ads.active_learning, strategy=cfg.active_learning.strategy)
-    assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"ads", "model"}
+    assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"method", "model"}
 
 
 def published_rows():
@@ -156,8 +165,11 @@ def published_rows():
         if line.startswith("## "):
             table = line[3:].partition(":")[0]
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if table.startswith("Table") and len(cells) == 12 and cells[1].strip("`").startswith("ads"):
-            yield table, cells[0], cells[1].strip("`").split(), [float(c) for c in cells[2:]]
+        if not table.startswith("Table") or len(cells) != 12:
+            continue
+        options = cells[1].strip("`")
+        if options.startswith("method"):
+            yield table, cells[0], options.split(), [float(c) for c in cells[2:]]
 
 
 def test_each_row_of_tables_1_and_2_is_one_line_of_options():
@@ -173,8 +185,8 @@ def test_each_row_of_tables_1_and_2_is_one_line_of_options():
         given = parser.parse_args(["--cfg-options", *options]).cfg_options
         cfg = load_config(CONFIGS / "resnet18_cifar10_ads.py", given)
         strategy = Settings.from_config(cfg).build_strategy()
-        hook = ADSHook(**cfg.ads) if cfg.ads is not None else None
-        criterion = hook and (hook.criterion.weighting, hook.criterion.entropy_of)
+        criterion = getattr(build_method(cfg), "criterion", None)
+        criterion = criterion and (criterion.weighting, criterion.rule.entropy_of)
         found.add((len(build_model(cfg).classifiers()), type(strategy), criterion))
     assert found == {
         (1, Random, None),
@@ -194,13 +206,13 @@ def test_ssd300_has_8732_anchors():
     anchors = priors.grid_priors([(n, n) for n in (38, 19, 10, 5, 3, 1)], device="cpu")
     assert sum(map(len, anchors)) == 8732
     with torch.inference_mode():
-        y1, y2 = model(torch.zeros(1, 3, 300, 300), mode="probabilities")
+        y1, y2 = model(torch.zeros(1, 3, 300, 300), mode="outputs").members
     assert y1.shape == y2.shape == (1, 8732, 20)
 
 
 def test_ssd300_has_30_ads_epochs_among_150():
     cfg = load_config(ADS300)
-    hook = ADSHook(**cfg.ads)
+    hook = build_method(cfg)
     assert cfg.train_cfg.max_epochs == 150
     assert [e for e in range(150) if hook.is_due(e)] == list(range(1, 150, 5))
     assert sum(map(hook.is_due, range(1000))) == 30
@@ -232,10 +244,11 @@ def test_ssd300_baselines_are_plain_ssd_with_all_else_equal(name):
     head = build_model(cfg).bbox_head
     assert len(head.classifiers()) == 1
     assert head.cls_out_channels == 21
+    assert type(build_method(cfg)) is Plain
     assert type(Settings.from_config(cfg).build_strategy()) is BASELINES[name]
     block = dict(ads.active_learning, strategy=cfg.active_learning.strategy)
     assert cfg.active_learning == block
-    assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"ads", "model"}
+    assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"method", "model"}
 
 
 def checkpoint(*command_line):

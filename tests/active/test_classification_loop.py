@@ -81,8 +81,9 @@ def test_a_checkpoint_is_evaluated_with_the_statistics_it_was_trained_with(whole
 
 
 def test_plain_model_runs_too(tmp_path):
-    options = {"model.num_classifiers": 1, "ads": None, "active_learning.cycles": 1}
-    history = ActiveLearningLoop(tiny_classification_config(**options), tmp_path / "run").run()
+    options = {"model.num_classifiers": 1, "active_learning.cycles": 1}
+    cfg = tiny_classification_config(**options, **{"method.type": "ads_det.Plain"})
+    history = ActiveLearningLoop(cfg, tmp_path / "run").run()
     metrics = history.rows[-1]["metrics"]
     assert metrics.keys() == KEYS - {"f2/accuracy"}
     assert len(set(metrics.values())) == 1
@@ -101,7 +102,7 @@ def test_official_code_preset_runs_and_starts_warm(tmp_path, monkeypatch):
     preset = load_config(CONFIGS / "resnet18_cifar10_official_code.py")
     cfg = tiny_classification_config(**{"active_learning.cycles": 2})
     cfg.model.classifier = preset.model.classifier
-    cfg.ads = preset.ads
+    cfg.method = preset.method
     cfg.active_learning.strategy = preset.active_learning.strategy
     cfg.active_learning.warm_start = preset.active_learning.warm_start
     rows = ActiveLearningLoop(cfg, tmp_path / "run").run().rows
@@ -137,7 +138,7 @@ def test_equal_steps_makes_as_many_updates_as_the_phases(monkeypatch, tmp_path):
         folder.mkdir()
     ads, own, _ = updates(monkeypatch, folders[0])
     assert (ads, own) == (3 * 3 + 2 * 2 * 4, 3 * 3)  # 3 epochs of 3; 2 ADS epochs, 2 phases of 4
-    options = {"method.equal_steps": True, "model.num_classifiers": 1}
+    options = {"method.type": "ads_det.EqualSteps", "model.num_classifiers": 1}
     control, own, runner = updates(monkeypatch, folders[1], **options)
     assert control == own == ads  # all of them the Runner's
     assert runner.message_hub.get_scalar("train/label_updates_updates").current() == 8
@@ -155,7 +156,7 @@ def test_equal_steps_reads_no_unlabelled_image(monkeypatch, tmp_path):
         return original(self, indices)
 
     monkeypatch.setattr(classification.ClassificationDataset, "__getitems__", getitems)
-    updates(monkeypatch, tmp_path, **{"method.equal_steps": True})
+    updates(monkeypatch, tmp_path, **{"method.type": "ads_det.EqualSteps"})
     assert seen and all(seen)
 
 
@@ -168,14 +169,15 @@ def test_the_control_is_a_function_of_its_seed(monkeypatch, tmp_path):
     states = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        _, _, runner = updates(monkeypatch, tmp_path / name, **{"method.equal_steps": True})
+        options = {"method.type": "ads_det.EqualSteps"}
+        _, _, runner = updates(monkeypatch, tmp_path / name, **options)
         states.append(state_of(runner.model))
     assert not moved(states[0], runner.model)
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["Margin", "LeastConfident", "ADSEntropy", "ClassBalancedEntropy", "CoreSet", "DiverseADS"],
+    ["Margin", "LeastConfident", "ClassBalancedEntropy", "CoreSet", "DiverseEntropy"],
 )
 def test_every_strategy_runs_and_chooses_from_its_candidates(tmp_path, kind):
     options = {"active_learning.cycles": 2, "train_cfg.max_epochs": 1}
@@ -187,4 +189,4 @@ def test_every_strategy_runs_and_chooses_from_its_candidates(tmp_path, kind):
     assert set(picks) <= set((folder / "unlabeled.txt").read_text().split())
     lines = (folder / "scores.csv").read_text().splitlines()[1:]
     best = [line.split(",")[0] for line in lines[:10]]
-    assert (picks == best) == (kind in ("Margin", "LeastConfident", "ADSEntropy"))
+    assert (picks == best) == (kind in ("Margin", "LeastConfident"))

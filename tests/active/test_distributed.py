@@ -44,7 +44,7 @@ def test_two_processes_hand_out_a_batch(torchrun, digits, tmp_path):
         data_root=str(digits / "JPEGImages"),
         labels=str(tmp_path / "labels"),
     )
-    cfg.train_dataloader.dataset.update(images, exclude=str(tmp_path / "test.txt"))
+    cfg.pool.update(images, exclude=str(tmp_path / "test.txt"))
     cfg.test_dataloader.dataset.update(images, ids=str(tmp_path / "test.txt"))
     block = dict(oracle="human", proposal_threshold=0.0, initial=str(tmp_path / "initial.txt"))
     cfg.active_learning.update(block)
@@ -80,7 +80,7 @@ def test_a_main_process_that_writes_slowly_is_waited_for(torchrun, config, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("kind", "numbers"), [("DiverseADS", (1, 2, 3)), ("ClassBalancedEntropy", (1, 2))]
+    ("kind", "numbers"), [("DiverseEntropy", (1, 2, 3)), ("ClassBalancedEntropy", (1, 2))]
 )
 def test_picks_do_not_depend_on_the_number_of_processes(
     torchrun, config, finished, tmp_path, kind, numbers
@@ -128,10 +128,11 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "from mmengine.dist import all_gather_object, barrier, is_main_process\n"
         "from ads_det.active.settings import load_config\n"
         "from ads_det.cli import leave_processes, start_processes\n"
-        "from ads_det.engine import ads_hook\n"
+        "from ads_det.engine.methods import ads as ads_method\n"
         "from ads_det.engine.phases import unwrap\n"
         "from ads_det.engine.runner import CycleRunner\n"
-        "from ads_det.engine.training import candidate_dataset, training_config\n"
+        "from ads_det.engine.datasets import candidate_dataset\n"
+        "from ads_det.engine.training import training_config\n"
         "from ads_det.files import write_ids\n"
         "start_processes('pytorch')\n"
         "def same(model, what):\n"
@@ -141,13 +142,13 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "    if is_main_process():\n"
         "        with open('same.txt', 'a') as file: print(what, file=file)\n"
         "def check(name):\n"
-        "    original = getattr(ads_hook, name)\n"
+        "    original = getattr(ads_method, name)\n"
         "    def checked(model, *args, **kwargs):\n"
         "        stats = original(model, *args, **kwargs)\n"
         "        assert stats.images or 'detector' in str(path)\n"
         "        same(model, name)\n"
         "        return stats\n"
-        "    setattr(ads_hook, name, checked)\n"
+        "    setattr(ads_method, name, checked)\n"
         "check('run_agreement'); check('run_discrepancy')\n"
         "for path in map(Path, sys.argv[1:3]):\n"
         "    cfg = load_config(path)\n"

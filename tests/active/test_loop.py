@@ -13,8 +13,8 @@ from ads_det.active.pool import Pool
 from ads_det.active.scoring import measure_images
 from ads_det.active.settings import load_config
 from ads_det.active.strategies import Entropy
-from ads_det.core.entropy import mean_entropy
-from ads_det.engine.training import candidate_loader
+from ads_det.core.outputs import FEATURES, MEMBERS
+from ads_det.engine.datasets import candidate_loader
 from ads_det.errors import ADSError
 
 
@@ -65,7 +65,7 @@ def test_picks_are_the_top_of_the_scores(finished):
 def test_another_run_is_never_overwritten(finished, digits):
     before = results(finished)
     with pytest.raises(ADSError, match="--resume"):
-        ActiveLearningLoop(tiny_config(digits), finished)
+        ActiveLearningLoop(tiny_config(digits), finished).open()
     assert results(finished) == before
 
 
@@ -108,7 +108,7 @@ def test_a_run_stopped_between_stages_ends_the_same(finished, digits, tmp_path, 
 def test_a_stage_that_fails_is_done_again(finished, digits, tmp_path, monkeypatch):
     work_dir = tmp_path / "run"
     original = Cycle._select
-    monkeypatch.setattr(Cycle, "_select", lambda self: 1 / 0)
+    monkeypatch.setattr(Cycle, "_select", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         ActiveLearningLoop(tiny_config(digits), work_dir).run()
     monkeypatch.setattr(Cycle, "_select", original)
@@ -136,14 +136,15 @@ def test_before_the_first_purchase_only_initial_labels_exist(finished, digits, t
         if name not in initial:
             (root / "Annotations" / f"{name}.xml").unlink()
     loop = ActiveLearningLoop(tiny_config(digits, **_moved(root)), tmp_path / "run")
-    folder = tmp_path / "run/cycle_00"
-    Cycle(loop.cfg, loop.settings, loop.pool, loop.oracle, 0, folder, loop.seed).run(select=True)
+    loop.open()
+    run, folder = loop.work_dir.files, tmp_path / "run/cycle_00"
+    Cycle(loop.cfg, loop.settings, loop.pool, loop.oracle, 0, run, loop.seed).run(select=True)
     for name in ("scores.csv", "picks.txt"):
         assert (folder / name).read_text() == (finished / "cycle_00" / name).read_text()
 
 
 def _moved(root):
-    return {f"{k}_dataloader.dataset.data_root": str(root) for k in ("train", "test")}
+    return {f"{k}.data_root": str(root) for k in ("pool", "test_dataloader.dataset")}
 
 
 def test_oracle_filter_reads_labels_and_says_so(digits, tmp_path, capsys):
@@ -156,7 +157,7 @@ def test_oracle_filter_reads_labels_and_says_so(digits, tmp_path, capsys):
 
 def test_plain_training_with_random_selection(digits, tmp_path):
     options = {
-        "ads": None,
+        "method.type": "ads_det.Plain",
         "model.bbox_head.num_classifiers": 1,
         "active_learning.strategy": dict(type="ads_det.Random", _delete_=True),
         "active_learning.cycles": 2,
@@ -180,9 +181,8 @@ def test_a_run_goes_on_with_its_own_config_file(finished, tmp_path):
 
 
 def test_subset_limits_candidates_and_phases(digits, tmp_path):
-    cfg = tiny_config(
-        digits, **{"active_learning.subset": 10, "active_learning.cycles": 2, "ads": None}
-    )
+    options = {"active_learning.subset": 10, "active_learning.cycles": 2}
+    cfg = tiny_config(digits, **options, **{"method.type": "ads_det.Plain"})
     ActiveLearningLoop(cfg, tmp_path / "run").run()
     candidates = [
         (tmp_path / f"run/cycle_{n:02d}/unlabeled.txt").read_text().split() for n in (0, 1)
@@ -211,22 +211,22 @@ def test_the_last_cycle_may_empty_the_pool(digits, tmp_path):
         ({"active_learning.strategy.topk": 0}, "topk is 0"),
         ({"active_learning": None}, "no `active_learning` block"),
         ({"model.bbox_head.num_classes": 9}, "num_classes=9.* names 10"),
-        ({"train_dataloader.dataset.type": "CocoDataset"}, "use one of this project"),
-        ({"train_dataloader.dataset.data_root": "nowhere"}, "nowhere does not exist"),
+        ({"pool.type": "CocoDataset"}, "use one of this project"),
+        ({"pool.data_root": "nowhere"}, "nowhere does not exist"),
     ],
 )
 def test_a_mistake_in_the_config_stops_before_anything_is_written(
     digits, tmp_path, options, message
 ):
     with pytest.raises(ADSError, match=message):
-        ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run")
+        ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run").open()
     assert not (tmp_path / "run").exists()
 
 
 def test_resume_with_another_config_or_seed_names_the_difference(finished, digits):
     with pytest.raises(ADSError, match="optimizer.lr: .* then, 0.5 now, the seed"):
         cfg = tiny_config(digits, **{"optim_wrapper.optimizer.lr": 0.5, "randomness.seed": 5})
-        ActiveLearningLoop(cfg, finished, resume=True)
+        ActiveLearningLoop(cfg, finished, resume=True).open()
 
 
 def test_scores_do_not_depend_on_batch_or_mode(digits, tmp_path):
@@ -235,14 +235,16 @@ def test_scores_do_not_depend_on_batch_or_mode(digits, tmp_path):
     model.train()
     before = model.backbone.bn1.running_mean.clone()
     loader = candidate_loader(cfg, None)
-    first = measure_images(model, loader, Entropy(topk=20).measure)
+    strategy = Entropy(topk=20)
+    first = measure_images([model], loader, frozenset({MEMBERS}), strategy.accumulator)
     ids, scores = first.ids, first.values
     assert first.features is None and first.unreadable == []
     assert model.training and (model.backbone.bn1.running_mean == before).all()
     assert len(ids) == len(scores) == 40
     loader["batch_size"] = 3
-    other = measure_images(model, loader, Entropy(topk=20).measure, features=True)
+    needs = frozenset({MEMBERS, FEATURES})
+    other = measure_images([model], loader, needs, strategy.accumulator)
     assert other.ids == ids and np.allclose(scores, other.values, atol=1e-6)
     assert other.features.shape == (40, 16 + 32 + 32) and other.features.dtype == np.float32
-    every = measure_images(model, loader, lambda y1, y2: mean_entropy(y1, y2).mean(dim=1))
+    every = measure_images([model], loader, needs, Entropy(topk=1.0).accumulator)
     assert (every.values < other.values).all()

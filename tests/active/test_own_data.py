@@ -56,8 +56,7 @@ def coco_digits(digits, tmp_path):
 def test_coco_format(coco_digits, finished, tmp_path):
     """The same images, boxes and seed as the VOC run: the same training and the same picks."""
     options = {"active_learning.metric": "coco/bbox_mAP_50", "active_learning.cycles": 2}
-    for name, split in (("train", "trainval"), ("test", "test")):
-        dataset = f"{name}_dataloader.dataset"
+    for dataset, split in (("pool", "trainval"), ("test_dataloader.dataset", "test")):
         options |= {
             f"{dataset}.type": "ads_det.CocoDataset",
             f"{dataset}.data_root": str(coco_digits),

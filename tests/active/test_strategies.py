@@ -3,19 +3,26 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers import tiny_config
 
+from ads_det.active.checks import check_strategies
+from ads_det.active.settings import Settings
 from ads_det.active.strategies import (
-    ADSEntropy,
     Candidates,
     ClassBalancedEntropy,
     CoreSet,
-    DiverseADS,
+    DiverseEntropy,
     Entropy,
     LeastConfident,
     Margin,
     Random,
 )
 from ads_det.active.strategies.entropy import entropy_score
+from ads_det.console import say_once
+from ads_det.core.entropy import EntropyRule
+from ads_det.core.outputs import Outputs
+from ads_det.engine.build import build_from
+from ads_det.engine.methods import build_method
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
@@ -23,6 +30,10 @@ from ads_det.registry import STRATEGIES
 def candidates(values=None, n=5, seed=0):
     ids = [f"i{k}" for k in range(n)]
     return Candidates(ids, values, np.random.default_rng(seed))
+
+
+def outputs(*members):
+    return Outputs(members=members)
 
 
 def test_random_is_uniform_and_a_function_of_its_generator():
@@ -48,17 +59,20 @@ def test_entropy_score_by_hand():
     y1 = torch.tensor([[sure, unsure, unsure], [sure, sure, unsure]])
     y2 = torch.tensor([[unsure, unsure, unsure], [sure, sure, sure]])
     ln2 = math.log(2)
-    assert entropy_score(y1, y2, topk=2).tolist() == pytest.approx([ln2, ln2 / 4])
-    assert entropy_score(y1, y2, topk=3, reduction="sum").tolist() == pytest.approx(
+    assert entropy_score((y1, y2), topk=2).tolist() == pytest.approx([ln2, ln2 / 4])
+    assert entropy_score((y1, y2), topk=3, reduction="sum").tolist() == pytest.approx(
         [2.5 * ln2, 0.5 * ln2]
     )
-    assert entropy_score(y1, y2, 1, entropy_of="min").tolist() == pytest.approx([ln2, 0])
-    assert Entropy(topk=2).measure(y1, y2).tolist() == entropy_score(y1, y2, 2).tolist()
+    assert entropy_score((y1, y2), 1, rule=EntropyRule("min")).tolist() == pytest.approx([ln2, 0])
+    measured = Entropy(topk=2).measure(outputs(y1, y2))
+    assert measured.tolist() == entropy_score((y1, y2), 2).tolist()
+    least = Entropy(topk=1, entropy_of="min").measure(outputs(y1, y2))
+    assert least.tolist() == pytest.approx([ln2, 0])
 
 
 def test_a_classifier_without_anchors_is_scored_by_its_entropy():
     y = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    assert Entropy().measure(y, y).tolist() == pytest.approx([math.log(2), 0])
+    assert Entropy().measure(outputs(y, y)).tolist() == pytest.approx([math.log(2), 0])
 
 
 def test_more_asked_than_there_are():
@@ -82,8 +96,8 @@ def test_a_score_that_is_not_finite_names_the_image():
         ("Margin", dict(background="yes")),
         ("ClassBalancedEntropy", dict(topk=0)),
         ("ClassBalancedEntropy", dict(reduction="median")),
-        ("DiverseADS", dict(factor=0.5)),
-        ("DiverseADS", dict(topk=0)),
+        ("DiverseEntropy", dict(factor=0.5)),
+        ("DiverseEntropy", dict(topk=0)),
     ],
 )
 def test_arguments_without_meaning(kind, argument):
@@ -97,15 +111,15 @@ def test_class_balanced_entropy_by_hand():
     y2 = torch.tensor([[[1.0, 1.0], [0.25, 0.0], [0.0, 1.00]], [[1.0, 0.5]] * 3])
     # of one anchor: 0.5 gives ln 2 / 2, and so does 0.25; one sure classifier halves it
     term = math.log(2) / 2
-    largest = ClassBalancedEntropy(topk=1).measure(y1, y2)
+    largest = ClassBalancedEntropy(topk=1).measure(outputs(y1, y2))
     assert largest.tolist() == [pytest.approx([term, term / 2]), pytest.approx([0, term / 2])]
-    two = ClassBalancedEntropy(topk=2).measure(y1, y2)
+    two = ClassBalancedEntropy(topk=2).measure(outputs(y1, y2))
     assert two.tolist() == [pytest.approx([term * 3 / 4, term / 4]), pytest.approx([0, term / 2])]
-    total = ClassBalancedEntropy(topk=3, reduction="sum").measure(y1, y2)
-    by_anchor = entropy_score(y1, y2, topk=3, reduction="sum")
+    total = ClassBalancedEntropy(topk=3, reduction="sum").measure(outputs(y1, y2))
+    by_anchor = entropy_score((y1, y2), topk=3, reduction="sum")
     assert total.sum(dim=1).tolist() == pytest.approx(by_anchor.tolist())
     # a classifier's classes stand for themselves
-    assert ClassBalancedEntropy().measure(y1[:, 0], y2[:, 0])[0].tolist() == pytest.approx(
+    assert ClassBalancedEntropy().measure(outputs(y1[:, 0], y2[:, 0]))[0].tolist() == pytest.approx(
         [term / 2, 0]
     )
 
@@ -128,25 +142,48 @@ def test_margin_and_least_confidence_of_anchors_by_hand():
     y1 = torch.tensor([[[0.9, 0.3], [0.0, 0.0]]])
     y2 = torch.tensor([[[0.7, 0.1], [0.0, 0.0]]])
     # mean (.8, .2) and background .2, sum 1.2; the other anchor is surely empty
-    assert LeastConfident(topk=1).measure(y1, y2).tolist() == pytest.approx([1 - 0.8 / 1.2])
-    assert Margin(topk=1).measure(y1, y2).tolist() == pytest.approx([1 - 0.6 / 1.2])
-    assert Margin(topk=2).measure(y1, y2).tolist() == pytest.approx([(1 - 0.6 / 1.2) / 2])
-    assert Margin(topk=1, background=False).measure(y1[:, :1], y2[:, :1]).tolist() == pytest.approx(
-        [1 - 0.6]
+    assert LeastConfident(topk=1).measure(outputs(y1, y2)).tolist() == pytest.approx(
+        [1 - 0.8 / 1.2]
     )
+    assert Margin(topk=1).measure(outputs(y1, y2)).tolist() == pytest.approx([1 - 0.6 / 1.2])
+    assert Margin(topk=2).measure(outputs(y1, y2)).tolist() == pytest.approx([(1 - 0.6 / 1.2) / 2])
+    assert Margin(topk=1, background=False).measure(
+        outputs(y1[:, :1], y2[:, :1])
+    ).tolist() == pytest.approx([1 - 0.6])
 
 
 def test_a_classifier_has_no_background():
     y = torch.tensor([[0.6, 0.2]])
-    assert Margin().measure(y, y).tolist() == pytest.approx([0.5])
-    assert LeastConfident().measure(y, y).tolist() == pytest.approx([0.25])
+    assert Margin().measure(outputs(y, y)).tolist() == pytest.approx([0.5])
+    assert LeastConfident().measure(outputs(y, y)).tolist() == pytest.approx([0.25])
 
 
-def test_ads_entropy_insists_on_two_classifiers():
-    y = torch.tensor([[0.6, 0.2]])
-    assert ADSEntropy().measure(y, y.clone()).tolist() == Entropy().measure(y, y).tolist()
-    with pytest.raises(ADSError, match="needs two classifiers"):
-        ADSEntropy().measure(y, y)
+def test_one_classifier_is_plain_entropy_sampling():
+    y = torch.tensor([[0.6, 0.2], [0.5, 0.5]])
+    for strategy in (Entropy(), Margin(), LeastConfident(), ClassBalancedEntropy()):
+        alone, twice = strategy.measure(outputs(y)), strategy.measure(outputs(y, y))
+        assert torch.equal(alone, twice)
+
+
+def check(digits, key="strategy", **options):
+    options = {f"active_learning.{key}": "ads_det.Gap"} | options
+    cfg = tiny_config(digits, **options)
+    check_strategies(Settings.from_config(cfg), cfg, build_method(cfg))
+
+
+def test_a_strategy_of_two_predictions_insists_on_them(gap, digits, monkeypatch):
+    one = {"model.bbox_head.num_classifiers": 1, "method.type": "ads_det.Plain"}
+    ensemble = one | {"method.members": 2}
+    check(digits)
+    check(digits, **ensemble)
+    with pytest.raises(ADSError, match=r"strategy \(Gap\) compares at least 2 .* will be 1"):
+        check(digits, **one)
+    # before the first cycle there is one model, whatever the method trains later
+    check(digits, "initial_strategy")
+    with pytest.raises(ADSError, match=r"initial_strategy \(Gap\) compares at least 2"):
+        check(digits, "initial_strategy", **ensemble)
+    monkeypatch.setattr(gap, "passes", 2)
+    check(digits, **one)
 
 
 def features(points, labeled, values=None):
@@ -164,10 +201,23 @@ def test_core_set_covers_and_scores_by_distance():
     assert ids == ["i2"] and utilities.tolist() == [0, 0, 0]
 
 
-def test_diverse_ads_takes_one_of_each_copy():
+def test_diverse_entropy_takes_one_of_each_copy():
     # the four most uncertain are copies of two images; a fifth is sure, and far away
     values = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
     choice = features([5, 5, 8, 8, 99], [0], values)
-    assert DiverseADS(factor=2).query(choice, 2)[0] == ["i0", "i2"]
-    assert DiverseADS(factor=1).query(choice, 2)[0] == Entropy().query(choice, 2)[0] == ["i0", "i1"]
-    assert DiverseADS(factor=9).query(choice, 2)[0] == ["i2", "i4"]
+    assert DiverseEntropy(factor=2).query(choice, 2)[0] == ["i0", "i2"]
+    first = DiverseEntropy(factor=1).query(choice, 2)[0]
+    assert first == Entropy().query(choice, 2)[0] == ["i0", "i1"]
+    assert DiverseEntropy(factor=9).query(choice, 2)[0] == ["i2", "i4"]
+
+
+def test_the_old_name_of_diverse_entropy_is_understood(capsys):
+    say_once.cache_clear()
+    for _ in range(2):
+        old = build_from(STRATEGIES, dict(type="ads_det.DiverseADS", factor=2, topk=5), "strategy")
+    assert isinstance(old, DiverseEntropy) and (old.factor, old.topk) == (2, 5)
+    assert capsys.readouterr().out.count("is now called ads_det.DiverseEntropy") == 1
+    values = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    assert old.query(features([5, 5, 8, 8, 99], [0], values), 2)[0] == ["i0", "i2"]
+    with pytest.raises(ADSError, match="factor is 0.5"):
+        build_from(STRATEGIES, dict(type="ads_det.DiverseADS", factor=0.5), "strategy")

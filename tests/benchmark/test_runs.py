@@ -28,20 +28,25 @@ def test_what_a_method_changes(name, head):
     def of(text, **trainings):
         config = method_config(cfg, Method.parse(text), trainings)
         model = config.model if head == "model" else config.model.bbox_head
-        return config.ads, model.get("num_classifiers", 2), config.active_learning.strategy
+        return config.method, model.get("num_classifiers", 2), config.active_learning.strategy
 
     own = cfg.active_learning.strategy
     same = of("ads+" + own.type.removeprefix("ads_det.").lower())
-    assert same == (cfg.ads, 2, own)
-    assert of("plain+random") == (None, 1, dict(type="ads_det.Random"))
-    ads, classifiers, _ = of("equal+entropy")
-    assert (ads.equal_steps, classifiers) == (True, 1)
-    ads, classifiers, strategy = of("none+random", none={"method.weighting": "none"})
-    assert (ads.weighting, classifiers, strategy["type"]) == ("none", 2, "ads_det.Random")
+    assert same == (cfg.method, 2, own)
+    plain = dict(type="ads_det.Plain")
+    assert of("plain+random") == (plain, 1, dict(type="ads_det.Random"))
+    method, classifiers, _ = of("equal+entropy")
+    shared = {"interval", "begin", "epochs", "images_per_epoch"}
+    shared = {k: v for k, v in cfg.method.items() if k in shared}
+    assert len(shared) > 1  # as many phases of as many images
+    assert (method, classifiers) == (dict(type="ads_det.EqualSteps", **shared), 1)
+    method, classifiers, strategy = of("none+random", none={"method.weighting": "none"})
+    assert method == dict(cfg.method, weighting="none")
+    assert (classifiers, strategy["type"]) == (2, "ads_det.Random")
     assert cfg.to_dict() == before
 
 
-def test_a_strategy_of_the_config_keeps_its_arguments():
+def test_a_strategy_of_the_config_keeps_its_arguments(gap):
     cfg = tiny_classification_config(
         **{"active_learning.strategy": dict(type="ads_det.Entropy", normalize=True)}
     )
@@ -50,17 +55,18 @@ def test_a_strategy_of_the_config_keeps_its_arguments():
     other = method_config(cfg, Method("ads", "random"), {}).active_learning.strategy
     assert other == dict(type="ads_det.Random")
     # what two strategies both know must not differ between them
-    other = method_config(cfg, Method("ads", "diverseads"), {}).active_learning.strategy
-    assert other == dict(type="ads_det.DiverseADS", normalize=True)
-    with pytest.raises(ADSError, match="needs two classifiers"):
-        method_config(cfg, Method("plain", "adsentropy"), {})
+    other = method_config(cfg, Method("ads", "diverseentropy"), {}).active_learning.strategy
+    assert other == dict(type="ads_det.DiverseEntropy", normalize=True)
+    other = method_config(cfg, Method("ads", "gap"), {}).active_learning.strategy
+    assert other == dict(type="ads_det.Gap")
+    with pytest.raises(ADSError, match="compares at least 2 predictions"):
+        method_config(cfg, Method("plain", "gap"), {})
 
 
 def test_options_of_a_training_are_read_like_cfg_options():
-    assert parse_training("weak: ads.agreement.loss_weight=0.5 ads.weighting=none a.b=[1,2]") == (
-        "weak",
-        {"method.agreement.loss_weight": 0.5, "method.weighting": "none", "a.b": [1, 2]},
-    )
+    text = "weak: method.agreement.loss_weight=0.5 method.weighting=none a.b=[1,2]"
+    options = {"method.agreement.loss_weight": 0.5, "method.weighting": "none", "a.b": [1, 2]}
+    assert parse_training(text) == ("weak", options)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +85,7 @@ def test_mistakes(call, message):
 
 
 def test_a_plain_config_cannot_be_compared():
-    with pytest.raises(ADSError, match="has no `ads` block"):
+    with pytest.raises(ADSError, match="does not train by ads_det.ADS"):
         method_config(
             tiny_classification_config(method="ads_det.Plain"), Method("plain", "random"), {}
         )
@@ -145,7 +151,7 @@ def test_the_tool_on_a_detector(digits, tmp_path):
     tool = LOOP.with_name("benchmark.py")
     command = [sys.executable, tool, "tiny.py", "--work-dir", "bench", "--seeds", "0"]
     command += ["--methods", "ads+random", "weak+random"]
-    command += ["--training", "weak: ads.agreement.loss_weight=0.1"]
+    command += ["--training", "weak: method.agreement.loss_weight=0.1"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "| weak+random | 1 |" in (tmp_path / "bench/comparison.md").read_text()

@@ -7,7 +7,7 @@ import torch
 
 from ads_det.core.calibration import agreement_weight, discrepancy_weight, phase_weights
 from ads_det.core.criterion import ADSCriterion
-from ads_det.core.entropy import class_entropy, entropy, mean_entropy
+from ads_det.core.entropy import EntropyRule, class_entropy, entropy, mean_entropy
 from ads_det.core.losses import (
     agreement_loss,
     binary_cross_entropy,
@@ -45,19 +45,19 @@ def test_entropy_of_half_precision_is_computed_in_float32():
 
 def test_eq3_mean_max_min():
     y1, y2 = torch.tensor([[0.5, 0.5]]), torch.tensor([[1.0, 0.0]])
-    assert mean_entropy(y1, y2).item() == pytest.approx(LN2 / 2)
-    assert mean_entropy(y1, y2, "max").item() == pytest.approx(LN2)
-    assert mean_entropy(y1, y2, "min").item() == 0
+    assert mean_entropy((y1, y2)).item() == pytest.approx(LN2 / 2)
+    assert mean_entropy((y1, y2), EntropyRule("max")).item() == pytest.approx(LN2)
+    assert mean_entropy((y1, y2), EntropyRule("min")).item() == 0
     with pytest.raises(ValueError, match="entropy_of is 'median'"):
-        mean_entropy(y1, y2, "median")
+        EntropyRule("median")
 
 
 def test_eq3_by_class(pair):
     y1, y2 = torch.tensor([[0.5, 0.25]]), torch.tensor([[1.0, 0.25]])
-    assert class_entropy(y1, y2).tolist()[0] == pytest.approx([LN2 / 4, LN2 / 2])
-    assert class_entropy(*pair).sum(dim=-1).tolist() == pytest.approx(mean_entropy(*pair).tolist())
-    half = class_entropy(y1.bfloat16(), y2.bfloat16())
-    assert half.dtype == torch.float32 and half.tolist() == class_entropy(y1, y2).tolist()
+    assert class_entropy((y1, y2)).tolist()[0] == pytest.approx([LN2 / 4, LN2 / 2])
+    assert class_entropy(pair).sum(dim=-1).tolist() == pytest.approx(mean_entropy(pair).tolist())
+    half = class_entropy((y1.bfloat16(), y2.bfloat16()))
+    assert half.dtype == torch.float32 and half.tolist() == class_entropy((y1, y2)).tolist()
 
 
 def test_eq3_reference(pair):
@@ -66,7 +66,7 @@ def test_eq3_reference(pair):
         (reference_entropy(a) + reference_entropy(b)) / 2
         for a, b in zip(y1.tolist(), y2.tolist(), strict=True)
     ]
-    assert mean_entropy(y1, y2).tolist() == pytest.approx(expected, rel=1e-5)
+    assert mean_entropy((y1, y2)).tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_eq4_and_eq7_by_hand():
@@ -88,13 +88,13 @@ def test_weights_are_detached_and_follow_tau():
 
 def test_weightings_of_table_1():
     e = torch.tensor([0.0, 2 / math.e, 9.0])
-    w_a, w_d = phase_weights(e, n=3, num_classes=2, weighting="entropy")
+    w_a, w_d = phase_weights(e, n=3, bound=2 / math.e, weighting="entropy")
     assert w_d.tolist() == pytest.approx([0, 1 / 3, 1 / 3])
     assert w_a.tolist() == pytest.approx([1 / 3, 0, 0], abs=1e-7)
-    w_a, w_d = phase_weights(e, n=3, num_classes=2, weighting="none")
+    w_a, w_d = phase_weights(e, n=3, bound=2 / math.e, weighting="none")
     assert w_a.tolist() == w_d.tolist() == pytest.approx([1 / 3] * 3)
     with pytest.raises(ValueError, match="weighting is 'x'"):
-        phase_weights(e, 3, 2, "x")
+        phase_weights(e, 3, 2 / math.e, "x")
 
 
 def test_eq1_by_hand():
@@ -147,10 +147,20 @@ def test_criterion_reference(pair):
     assert criterion.discrepancy(y1, y2).loss.item() == pytest.approx(discrepancy, rel=1e-5)
 
 
+def test_criterion_bounds_the_entropy_weight_by_the_number_of_classes():
+    y1 = torch.full((2, 5), 1 / math.e)  # the largest entropy of any prediction
+    y2 = y1.clone()
+    assert ADSCriterion("entropy").discrepancy(y1, y2).loss.item() == pytest.approx(1, rel=1e-5)
+    rule = EntropyRule(normalize=True, base=2)
+    y1, y2 = torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.full((1, 4), 0.25)
+    loss = ADSCriterion("entropy", rule=rule).agreement(y1, y2).loss.item()
+    assert loss == pytest.approx(0.5 * (0.75 + 3 * 0.25) / 4)  # 0 and 2 bits of at most 2
+
+
 def test_criterion_reports_batch_means(pair):
     y1, y2 = pair
     phase = ADSCriterion().agreement(y1, y2)
-    assert phase.entropy.item() == pytest.approx(mean_entropy(y1, y2).mean().item())
+    assert phase.entropy.item() == pytest.approx(mean_entropy(pair).mean().item())
     assert phase.discrepancy.item() == pytest.approx((y1 - y2).abs().mean().item())
 
 
@@ -174,10 +184,64 @@ def test_criterion_of_no_images_is_zero():
     ("argument", "message"),
     [
         (dict(weighting="x"), "weighting is 'x'"),
-        (dict(entropy_of="x"), "entropy_of is 'x'"),
         (dict(tau="0.1"), "tau is '0.1'"),
+        (dict(tau=math.nan), "tau is nan"),
+        (dict(n_power=3), "n_power is 3"),
     ],
 )
 def test_criterion_rejects(argument, message):
     with pytest.raises(ValueError, match=message):
         ADSCriterion(**argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (dict(entropy_of="x"), "entropy_of is 'x'"),
+        (dict(normalize=1), "normalize is 1"),
+        (dict(base=1), "base is 1"),
+        (dict(base="2"), "base is '2'"),
+    ],
+)
+def test_entropy_rule_rejects(argument, message):
+    with pytest.raises(ValueError, match=message):
+        EntropyRule(**argument)
+
+
+# -- shapes that would broadcast to a wrong number ----------------------------------------------
+
+Y = torch.full((4, 5), 0.5)
+
+
+@pytest.mark.parametrize("other", [Y[:1], Y[:, :1], Y[0]], ids=["images", "classes", "no images"])
+@pytest.mark.parametrize(
+    "equation",
+    [
+        lambda y1, y2: mean_entropy((y1, y2)),
+        lambda y1, y2: class_entropy((y1, y2)),
+        lambda y1, y2: label_loss(y1, y1, y2),
+        lambda y1, y2: label_loss(y1, y2, y1),
+        classifier_discrepancy,
+        lambda y1, y2: agreement_loss(y1, y2, Y[:, 0]),
+        lambda y1, y2: discrepancy_loss(y1, y2, Y[:, 0]),
+        lambda y1, y2: ADSCriterion().agreement(y1, y2).loss,
+        lambda y1, y2: ADSCriterion().discrepancy(y1, y2).loss,
+    ],
+)
+def test_predictions_of_two_shapes_are_refused(equation, other):
+    for pair in ((Y, other), (other, Y)):
+        with pytest.raises(ValueError, match="predictions of one shape are needed, got"):
+            equation(*pair)
+
+
+def test_entropy_of_no_prediction_is_refused():
+    with pytest.raises(ValueError, match="got none"):
+        mean_entropy(())
+
+
+@pytest.mark.parametrize("loss", [agreement_loss, discrepancy_loss])
+@pytest.mark.parametrize("weight", [torch.tensor(1.0), torch.ones(1), torch.ones(4, 1)])
+def test_a_weight_of_another_shape_is_refused(loss, weight):
+    assert loss(Y, Y, torch.ones(4)).dim() == 0
+    with pytest.raises(ValueError, match="one shape"):
+        loss(Y, Y, weight)

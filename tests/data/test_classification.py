@@ -18,6 +18,7 @@ from ads_det.data.classification import (
     DigitsDataset,
     download_cifar,
 )
+from ads_det.engine.datasets import training_dataset
 from ads_det.errors import ADSError
 
 
@@ -149,7 +150,7 @@ def test_loaders_get_whole_batches(monkeypatch):
         lambda self, indices: calls.append(len(indices)) or original(self, indices),
     )
     cfg = tiny_classification_config()
-    cfg.train_dataloader.batch_size = 500
+    cfg.train_dataloader.update(batch_size=500, dataset=training_dataset(cfg, None))
     sizes = [len(b["inputs"]) for b in Runner.build_dataloader(cfg.train_dataloader, seed=0)]
     assert sizes == calls == [500, 500, 297]
     cfg.train_dataloader.num_workers = 1

@@ -16,7 +16,8 @@ from helpers import (
 from ads_det.core.criterion import ADSCriterion
 from ads_det.engine.autocast import Bfloat16OptimWrapper
 from ads_det.engine.bfloat16 import ensure_bfloat16
-from ads_det.engine.phases import run_agreement, run_discrepancy, run_label_updates
+from ads_det.engine.methods.equal_steps import run_label_updates
+from ads_det.engine.phases import run_agreement, run_discrepancy
 
 
 def wrapper(model):
@@ -34,10 +35,10 @@ def case(request):
 def test_features_are_bfloat16_probabilities_and_weights_are_not(case):
     model, batch = case
     data = model.data_preprocessor(batch(), training=False)
-    plain = model(**data, mode="probabilities")[0]
+    plain = model(**data, mode="outputs").members[0]
     with wrapper(model).optim_context(model):
         feats = model.extract_feat(data["inputs"])
-        y1, _ = model(**data, mode="probabilities")
+        y1, _ = model(**data, mode="outputs").members
         losses = model(**data, mode="loss")
     feats = feats if isinstance(feats, tuple) else (feats,)
     assert {f.dtype for f in feats} == {torch.bfloat16}

@@ -1,14 +1,18 @@
-"""The hook in real training runs."""
+"""The methods in real training runs, and what is said of configs that cannot be meant."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from helpers import moved, state_of, tiny_config
+from mmengine.config import Config
 
-from ads_det.engine import ads_hook
-from ads_det.engine.ads_hook import ADSHook
+from ads_det.active.settings import load_config
+from ads_det.engine.methods import ADS, EqualSteps, Plain, build_method
+from ads_det.engine.methods import ads as ads_method
+from ads_det.engine.options import merge_options
 from ads_det.engine.runner import CycleRunner
 from ads_det.engine.training import training_config
 from ads_det.errors import ADSError
@@ -32,13 +36,13 @@ def recorded(monkeypatch):
     """The order in which phases and label epochs really run."""
     events = []
     for name in ("agreement", "discrepancy"):
-        original = getattr(ads_hook, f"run_{name}")
+        original = getattr(ads_method, f"run_{name}")
 
         def record(*args, _name=name, _original=original, **kwargs):
             events.append(_name)
             return _original(*args, **kwargs)
 
-        monkeypatch.setattr(ads_hook, f"run_{name}", record)
+        monkeypatch.setattr(ads_method, f"run_{name}", record)
     step = CycleRunner.call_hook
 
     def call_hook(self, fn_name, **kwargs):
@@ -69,7 +73,7 @@ def test_interval_begin_and_epochs(digits, tmp_path, recorded):
 
 
 def test_is_due_spreads_30_ads_epochs_over_150():
-    hook = ADSHook(interval=5, begin=1, epochs=30)
+    hook = ADS(interval=5, begin=1, epochs=30)
     due = [epoch for epoch in range(150) if hook.is_due(epoch)]
     assert due == list(range(1, 147, 5)) and len(due) == 30
 
@@ -96,7 +100,7 @@ def test_logs_reach_message_hub_and_json(digits, tmp_path):
 def test_phase_learning_rates_follow_the_schedule(digits, tmp_path):
     runner = build_runner(digits, tmp_path, **{"method.agreement": dict(lr_mult=0.5)})
     rates = []
-    original = ADSHook._run_phase
+    original = ADS._run_phase
 
     def run_phase(self, runner, phase):
         stats = original(self, runner, phase)
@@ -104,10 +108,10 @@ def test_phase_learning_rates_follow_the_schedule(digits, tmp_path):
         return stats
 
     try:
-        ADSHook._run_phase = run_phase
+        ADS._run_phase = run_phase
         runner.train()
     finally:
-        ADSHook._run_phase = original
+        ADS._run_phase = original
     expected = [
         ("agreement", 0.005),
         ("discrepancy", 0.01),
@@ -137,7 +141,7 @@ def test_a_phase_with_an_optimizer_of_its_own_keeps_its_rate(digits, tmp_path):
     options = {"method.discrepancy": dict(optimizer=dict(type="SGD", lr=0.007))}
     runner = build_runner(digits, tmp_path, **options)
     runner.train()
-    (hook,) = (h for h in runner.hooks if isinstance(h, ADSHook))
+    (hook,) = (h for h in runner.hooks if isinstance(h, ADS))
     rates = {p: w.param_groups[0]["lr"] for p, w in hook._optim_wrappers.items()}
     assert rates == pytest.approx(dict(agreement=0.001, discrepancy=0.007))
     group = hook._optim_wrappers["discrepancy"].param_groups[0]
@@ -178,7 +182,9 @@ def test_a_plain_model_refuses_the_hook(digits, tmp_path):
 
 
 def test_nan_loss_stops_with_one_sentence(digits, tmp_path):
-    runner = build_runner(digits, tmp_path, **{"optim_wrapper.optimizer.lr": 1e30, "ads": None})
+    runner = build_runner(
+        digits, tmp_path, **{"optim_wrapper.optimizer.lr": 1e30, "method": "ads_det.Plain"}
+    )
     with pytest.raises(ADSError, match=r"not finite in epoch \d+, iteration \d+"):
         runner.train()
 
@@ -198,21 +204,138 @@ def test_nan_loss_stops_with_one_sentence(digits, tmp_path):
         (dict(normalize=1), "normalize is 1"),
         (dict(base=1), "base is 1"),
         (dict(n_power=3), "n_power is 3"),
-        (dict(equal_steps="yes"), "equal_steps is 'yes'"),
         (dict(freeze_statistics=0), "freeze_statistics is 0"),
     ],
 )
 def test_arguments_without_meaning(argument, message):
     with pytest.raises(ADSError, match=message):
-        ADSHook(**argument)
+        ADS(**argument)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        # what only ADS has is no argument of its control, not even without effect
+        (dict(type="ads_det.EqualSteps", tau=0.2), r"method \(ads_det.EqualSteps\) has no 'tau'"),
+        (dict(type="ads_det.EqualSteps", agreement={}), "has no 'agreement'; it takes begin, epo"),
+        (dict(type="ads_det.EqualSteps", begin=0), "EqualSteps.begin is 0"),
+        (dict(type="ads_det.EqualSteps", images_per_epoch="9"), "EqualSteps.images_per_epoch is"),
+        (
+            dict(type="ads_det.ADS", equal_steps=True),
+            r"\(ads_det.ADS\) has no 'equal_steps'",
+        ),
+        (dict(type="ads_det.Plain", interval=2), "has no 'interval'; it takes members"),
+        (dict(type="ads_det.Plain", members=0), "Plain.members is 0"),
+        (dict(type="ads_det.SDA"), "'ads_det.SDA'; use one of ads_det.ADS, ads_det.EqualSteps"),
+        (dict(tau=0.1), "method.type is None; use one of ads_det.ADS"),
+        (3, "method is 3; use a name such as 'ads_det.ADS'"),
+        (None, r"`method` is None; use method=dict\(type='ads_det.Plain'\)"),
+    ],
+)
+def test_methods_without_meaning(method, message):
+    with pytest.raises(ADSError, match=message):
+        build_method(Config(dict(method=method)))
+
+
+def test_a_config_without_a_method_trains_plainly():
+    assert type(build_method(Config())) is Plain
+    method = build_method(Config(dict(method=dict(type="ads_det.EqualSteps", interval=3))))
+    assert type(method) is EqualSteps and method.interval == 3
+
+
+# -- options on top of a config ---------------------------------------------------------------
+
+
+def merged(digits, **options):
+    cfg = tiny_config(digits, **{"method.interval": 2, "method.tau": 0.2})
+    merge_options(cfg, options)
+    return cfg
+
+
+def test_a_method_of_another_type_drops_arguments_and_says_so(digits, capsys):
+    cfg = merged(digits, **{"method.type": "ads_det.EqualSteps"})
+    # what both mean alike stays, so that they can be compared
+    assert cfg.method == dict(type="ads_det.EqualSteps", images_per_epoch=8, interval=2)
+    said = "method is ads_det.EqualSteps now and has its own defaults; dropped "
+    assert said + "positive_filter='none', tau=0.2." in capsys.readouterr().out
+    cfg = merged(digits, **{"method.type": "ads_det.Plain", "method.members": 3})
+    assert cfg.method == dict(type="ads_det.Plain", members=3)
+    out = capsys.readouterr().out
+    assert all(f"{k}=" in out for k in ("images_per_epoch", "positive_filter", "interval", "tau"))
+    assert build_method(cfg).members == 3
+
+
+def test_a_strategy_of_another_type_drops_arguments_and_says_so(digits, capsys):
+    cfg = merged(digits, **{"active_learning.strategy.type": "ads_det.Random"})
+    assert cfg.active_learning.strategy == dict(type="ads_det.Random")
+    said = "active_learning.strategy is ads_det.Random now and has its own defaults; dropped topk="
+    assert f"{said}20." in capsys.readouterr().out
+    options = {"active_learning.strategy.type": "ads_det.Margin"}
+    cfg = merged(digits, **options, **{"active_learning.strategy.topk": 7})
+    assert cfg.active_learning.strategy == dict(type="ads_det.Margin", topk=7)
+
+
+def test_options_of_the_same_type_keep_all_and_say_nothing(digits, capsys):
+    cfg = merged(digits, **{"method.type": "ads_det.ADS", "method.tau": 0.3})
+    own = dict(images_per_epoch=8, positive_filter="none", interval=2, tau=0.3)
+    assert cfg.method == dict(type="ads_det.ADS", **own)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_method_in_one_word_takes_arguments(digits):
+    cfg = merged(digits, method="ads_det.Plain")
+    assert cfg.method == "ads_det.Plain"
+    merge_options(cfg, {"method.members": 2})
+    assert cfg.method == dict(type="ads_det.Plain", members=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"ads.tau": 0.2},
+            r"--cfg-options ads.tau: .* `method` now; write method.tau=\.\.\.",
+        ),
+        ({"ads": None}, r"write method.type=ads_det.Plain\."),
+        ({"ads.equal_steps": True}, r"method.type=ads_det.EqualSteps"),
+    ],
+)
+def test_options_of_an_earlier_version_are_refused(digits, options, message):
+    with pytest.raises(ADSError, match=message):
+        merged(digits, **options)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("dict(interval=5, tau=0.2)", "method=dict(type='ads_det.ADS', interval=5, tau=0.2)."),
+        (
+            "dict(equal_steps=True, interval=5)",
+            "method=dict(type='ads_det.EqualSteps', interval=5).",
+        ),
+        ("dict(equal_steps=False)", "method=dict(type='ads_det.ADS')."),
+        ("None", "method=dict(type='ads_det.Plain')."),
+    ],
+)
+def test_a_config_of_an_earlier_version_is_shown_its_new_line(tmp_path, old, new):
+    (tmp_path / "old.py").write_text(f"ads = {old}\n")
+    with pytest.raises(ADSError, match="old.py has the block `ads`, which is called") as error:
+        load_config(tmp_path / "old.py")
+    assert str(error.value).endswith(f"now; write {new}")
+    block = re.search(r"write (method=.*)\.$", str(error.value))[1]
+    (tmp_path / "new.py").write_text(block + "\n")
+    assert load_config(tmp_path / "new.py").method.type in new
+
+
+# -- state ------------------------------------------------------------------------------------
 
 
 def test_checkpoint_holds_the_phases_state(digits, tmp_path):
     runner = build_runner(digits, tmp_path)
     runner.train()
     checkpoint = torch.load(tmp_path / "train" / "epoch_3.pth", weights_only=False)
-    assert set(checkpoint["ads_hook"]) == {"agreement", "discrepancy"}
-    assert checkpoint["ads_hook"]["agreement"]["state"]
+    assert set(checkpoint["ads"]) == {"agreement", "discrepancy"}
+    assert checkpoint["ads"]["agreement"]["state"]
 
 
 def test_auto_scale_lr_reaches_the_phases(digits, tmp_path):
@@ -221,6 +344,6 @@ def test_auto_scale_lr_reaches_the_phases(digits, tmp_path):
     runner = build_runner(digits, tmp_path, **{"auto_scale_lr": scale})
     runner.train()
     assert runner.optim_wrapper.param_groups[0]["initial_lr"] == pytest.approx(0.01 / 4)
-    hook = next(h for h in runner.hooks if isinstance(h, ADSHook))
+    hook = next(h for h in runner.hooks if isinstance(h, ADS))
     phase = hook._optim_wrappers["agreement"].param_groups[0]["lr"]
     assert phase == pytest.approx(0.01 / 4 * 0.1)  # after the milestone

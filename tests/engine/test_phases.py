@@ -79,7 +79,7 @@ def test_momentum_of_one_phase_leaves_the_frozen_part_alone(model):
 def gap(model, batch):
     with torch.no_grad(), only_classifiers_train(model):  # frozen BatchNorm statistics
         data = model.data_preprocessor(batch, training=False)
-        return classifier_discrepancy(*model.forward(data["inputs"], mode="probabilities")).mean()
+        return classifier_discrepancy(*model.forward(data["inputs"], mode="outputs").members).mean()
 
 
 def test_agreement_lowers_and_discrepancy_raises_the_gap(model):
@@ -145,7 +145,7 @@ def test_predicted_filter_keeps_images_with_a_confident_object():
     model.train()
     with torch.no_grad():
         data = model.data_preprocessor(batch, training=True)
-        y1, y2 = model.forward(data["inputs"], mode="probabilities")
+        y1, y2 = model.forward(data["inputs"], mode="outputs").members
         confidence = model.object_confidence(y1, y2).sort().values
     threshold = confidence[1:3].mean().item()
     stats = agree(build_detector(), [batch], threshold=threshold)

@@ -5,14 +5,15 @@ import copy
 import numpy as np
 import pytest
 import torch
-from helpers import SIZE
+from foreign_models import BACKBONE, NECK, PREPROCESSOR, TEST
+from helpers import SIZE, build_detector
 from mmcv.transforms import Compose
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
-from plain_models import BACKBONE, NECK, PREPROCESSOR, TEST
 
-from ads_det.models.plain import MAX_BOXES, PlainDetector
+from ads_det.core.outputs import FEATURES, MEMBERS
+from ads_det.models.foreign import MAX_BOXES, ForeignDetector, scorable
 
 HEAD = dict(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1)
 HEAD["norm_cfg"] = dict(type="BN")
@@ -36,16 +37,23 @@ def test_which_heads_are_asked_for_every_anchor(kind):
     config = dict(type=kind, backbone=BACKBONE, neck=NECK, bbox_head=head, test_cfg=TEST)
     config = copy.deepcopy(dict(config, data_preprocessor=PREPROCESSOR))
     detector = MODELS.build(ConfigDict(config)).eval()
-    model = PlainDetector(detector)
+    model = scorable(detector)
+    assert isinstance(model, ForeignDetector)
     assert not model.training and model.has_anchor_scores is has_anchor_scores
     data = model.data_preprocessor(packed_image(), training=False)
     with torch.inference_mode():
-        y1, y2, pooled = model._run_forward(data, mode="features")
-    assert y1 is y2 and y1.dtype == torch.float32 and pooled.shape == (1, 80)
+        (outputs,) = model.passes(**data, needs=frozenset({MEMBERS, FEATURES}))
+    (y,) = outputs.members
+    assert y.dtype == torch.float32 and outputs.features.shape == (1, 80)
     if has_anchor_scores:
-        assert y1.shape == (1, sum(max(SIZE // s, 1) ** 2 for s in (4, 8, 16, 32, 64)), 3)
+        assert y.shape == (1, sum(max(SIZE // s, 1) ** 2 for s in (4, 8, 16, 32, 64)), 3)
     else:
-        assert y1.shape == (1, MAX_BOXES, 1) and (y1 >= 0).all() and (y1 <= 1).all()
+        assert y.shape == (1, MAX_BOXES, 1) and (y >= 0).all() and (y <= 1).all()
+
+
+def test_a_model_of_this_project_ranks_as_it_is():
+    model = build_detector()
+    assert scorable(model) is model
 
 
 def packed_image():

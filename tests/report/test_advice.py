@@ -10,6 +10,7 @@ from ads_det.benchmark.run_folder import RunFolder
 from ads_det.report.advice import advise, fit_curve
 from ads_det.report.history import History
 from ads_det.report.page import Page
+from ads_det.work_files import RunFiles
 
 METRIC = "pascal_voc/mAP"
 SIZES = (40, 80, 120, 160)
@@ -191,7 +192,7 @@ def test_a_budget_of_nothing():
 
 def write(folder, cycles, *settings):
     folder.mkdir()
-    history = History(folder, METRIC, *settings)
+    history = History(RunFiles(folder), METRIC, *settings)
     for row in cycles:
         history.add(row, dict(train=1.0))
         history.write()

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from ads_det.active.settings import load_config
-from ads_det.engine.training import candidate_dataset
+from ads_det.engine.datasets import candidate_dataset
 from ads_det.files import read_ids
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.coco import write_coco

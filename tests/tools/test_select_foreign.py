@@ -8,15 +8,16 @@ import mmcv
 import numpy as np
 import pytest
 import torch
+from foreign_models import MEAN, STD, draw, reference_model, reference_predictions, train_foreign
 from helpers import CLASSES, SIZE, build_detector
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
-from plain_models import MEAN, STD, draw, reference_model, reference_predictions, train_plain
 
 from ads_det.active.prelabels import predict_labels
-from ads_det.engine.plain import class_names, load_detector, plain_config
-from ads_det.models.plain import MAX_BOXES
+from ads_det.engine.datasets import candidate_loader
+from ads_det.engine.foreign import class_names, foreign_config, load_detector
+from ads_det.models.foreign import MAX_BOXES
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """From a kind of model to its config file and the checkpoint of two steps of training."""
-    return functools.cache(lambda kind: train_plain(kind, tmp_path_factory.mktemp(kind)))
+    return functools.cache(lambda kind: train_foreign(kind, tmp_path_factory.mktemp(kind)))
 
 
 @torch.no_grad()
@@ -105,8 +106,8 @@ def test_proposals_are_the_models_predictions(trained, photos, tmp_path, kind):
     init_default_scope("mmdet")
     folder = tmp_path / "photos"
     folder.symlink_to(photos)
-    cfg = plain_config(Config.fromfile(config), folder)
-    loader = dict(cfg.candidate_dataloader, dataset=cfg.train_dataloader.dataset)
+    cfg = foreign_config(Config.fromfile(config), folder)
+    loader = candidate_loader(cfg, None)
     ids = ["turned.jpg", "day 0/p2.png", "day 1/p3.png"]
     reference = reference_model(config, checkpoint)
     predicted = reference_predictions(reference, [photos / name for name in ids])
@@ -169,7 +170,7 @@ def test_class_names_without_a_word_in_the_checkpoint(trained, tmp_path):
     assert class_names(cfg, tmp_path / "bare.pth") == []
 
 
-def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path):
+def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path, gap):
     config, checkpoint = trained("ssd")
     other = trained("retinanet")[1]
     common = ("select.py", config, checkpoint)
@@ -182,9 +183,9 @@ def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path):
         (in_folder, "pass --number"),
         ((*in_folder, "--number", 0), "--number is 0"),
         ((*in_folder, "--number", 9), "there are 5 images"),
-        ((*in_folder, "--number", 1, "--strategy", "luck"), "use one of ads_det.ADSEntropy"),
+        ((*in_folder, "--number", 1, "--strategy", "luck"), "use one of ads_det.ClassB"),
         ((*in_folder, "--number", 1, "--strategy-options", "topk=0"), "topk is 0"),
-        ((*in_folder, "--number", 1, "--strategy", "ADSEntropy"), "needs two classifiers"),
+        ((*in_folder, "--number", 1, "--strategy", "Gap"), "compares at least 2 predictions"),
         ((*common, "--number", 1, "--images", tmp_path / "gone"), "gone does not exist"),
         ((*common, "--number", 1, "--images", tmp_path / "empty"), "contains no image"),
         (("select.py", config, other, "--images", photos, "--number", 1), "another architecture"),
