@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING, Any
 
 from ads_det.errors import ADSError
 from ads_det.files import read_csv, read_ids, read_json
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class RunFolder:
     @cached_property
     def config(self) -> Config:
         """The config that the run was started with."""
+        from mmengine.config import Config  # large: folders are found without it
+
         return Config.fromfile(self.path / "config.py")
 
     def cycle(self, number: int) -> Path:

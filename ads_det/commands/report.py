@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from ads_det.arguments import folder
+from ads_det.benchmark.run_folder import find_runs
+from ads_det.errors import ADSError
 
 EXAMPLES = (
     "Examples: %(prog)s work_dirs/demo; %(prog)s "
@@ -36,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace) -> str:
+    runs = find_runs(args.folders)
+    if args.run is not None and args.run not in runs:
+        raise ADSError(f"--run is {args.run!r}; use one of {', '.join(runs)}.")
     return f"Reading {', '.join(map(str, args.folders))} ..."
 
 

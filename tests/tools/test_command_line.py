@@ -135,6 +135,7 @@ def test_no_such_sub_command(word, sentence):
         ("import_labels.py", ["gone"], "gone holds no run"),
         ("import_labels.py", [TOOLS, "gone.json"], "gone.json does not exist"),
         ("report.py", ["gone"], "folder gone does not exist"),
+        ("report.py", [TOOLS], "tools holds no history.json"),
         ("benchmark.py", ["gone.py"], "config gone.py does not exist"),
         ("benchmark.py", [CONFIG, "--jobs", "0"], "--jobs is 0"),
     ],
