@@ -1,4 +1,8 @@
-"""What the tools share: options, launchers, and errors without tracebacks."""
+"""What the commands share: how they start, launchers, and errors without tracebacks.
+
+Importing this module imports no package but ads_det's own light ones, so that a mistake on the
+command line is answered at once.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +11,17 @@ import errno
 import gc
 import logging
 import os
+import select
+import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO, NoReturn, Protocol
 
-import torch
-from mmengine.config import DictAction
-from mmengine.dist import init_dist, is_distributed
-from mmengine.logging import MMLogger
-
-from ads_det.console import say
-from ads_det.errors import ADSError
+from ads_det.arguments import Parser
+from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
 
 # a disk that is full, over quota, read-only, or takes no larger file
@@ -28,23 +30,28 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _PATH = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """``--cfg-options``, ``--launcher`` and ``--local_rank``."""
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=DictAction,
-        metavar="KEY=VALUE",
-        help="override settings of the config, e.g. active_learning.cycles=3 "
-        "train_cfg.max_epochs=20 (lists as key='[a,b]')",
+class Command(Protocol):
+    """A module of :mod:`ads_det.commands`. Its docstring is what ``--help`` says first, and all but
+    ``main`` are light: they import neither torch nor mmengine."""
+
+    __doc__: str | None
+    EXAMPLES: str  # the end of --help; %(prog)s is the command
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def check(self, args: argparse.Namespace) -> str:
+        """Refuse (ADSError) what can be refused at once; say what the command is about to do."""
+
+    def main(self, args: argparse.Namespace) -> None: ...
+
+
+def make_parser(command: Command, prog: str | None = None) -> Parser:
+    """The parser of a command, called ``prog``, or as the script was started."""
+    parser = Parser(
+        prog=prog or f"python {sys.argv[0]}", description=command.__doc__, epilog=command.EXAMPLES
     )
-    parser.add_argument(
-        "--launcher",
-        choices=("none", "pytorch", "slurm", "mpi"),
-        default="none",
-        help="how the processes of a distributed run were started (torchrun: pytorch)",
-    )
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    command.add_arguments(parser)
+    return parser
 
 
 # where each launcher tells a process its rank, the number of all, and its rank on its machine
@@ -56,14 +63,13 @@ _ENVIRONMENT = {
 _STARTERS = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}
 
 
-def start_processes(launcher: str, local_rank: int = 0) -> None:
-    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs. Leave it with
-    :func:`leave_processes`.
+def check_launcher(launcher: str, local_rank: int = 0) -> None:
+    """See that the launcher named on the command line has started this process.
 
     Raises:
-        ADSError: if the command was not started by that launcher.
+        ADSError: if it has not.
     """
-    if launcher == "none" or is_distributed():
+    if launcher == "none":
         return
     if launcher == "pytorch":
         os.environ.setdefault("LOCAL_RANK", str(local_rank))
@@ -73,6 +79,21 @@ def start_processes(launcher: str, local_rank: int = 0) -> None:
             f"--launcher {launcher}, but {missing[0]} is not set; start the command with "
             f"{_STARTERS[launcher]}, or leave --launcher out."
         )
+
+
+def start_processes(launcher: str, local_rank: int = 0) -> None:
+    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs. Leave it with
+    :func:`leave_processes`.
+
+    Raises:
+        ADSError: if the command was not started by that launcher.
+    """
+    import torch
+    from mmengine.dist import init_dist, is_distributed
+
+    if launcher == "none" or is_distributed():
+        return
+    check_launcher(launcher, local_rank)
     if torch.cuda.is_available():
         init_dist(launcher)
         return
@@ -92,9 +113,10 @@ def leave_processes() -> None:
     collective may be under way, as after an error in the backward pass: it would wait for the
     other processes.
     """
-    if is_distributed():
+    distributed = sys.modules.get("torch.distributed")  # where it is not imported is no group
+    if distributed and distributed.is_available() and distributed.is_initialized():
         gc.collect()  # a Runner holds itself, its model, and so the group
-        torch.distributed.destroy_process_group()
+        distributed.destroy_process_group()
 
 
 def _first_host() -> str:
@@ -108,36 +130,98 @@ def _first_host() -> str:
 
 def print_metrics(metrics: dict[str, float]) -> None:
     """Print an evaluation on the main process, one metric a line."""
+    from ads_det.console import say
+
     say("\n".join(f"{name:32s} {float(value):.4f}" for name, value in metrics.items()))
 
 
-def run_tool(main: Callable[[], None]) -> None:
-    """Run a tool; a user's mistake ends it with one sentence and exit status 2."""
-    # what other packages say while they are imported is nothing a user could act on
-    warnings.filterwarnings("ignore", module="(mm|torch).*")
-    MMLogger.get_current_instance().setLevel(logging.ERROR)
-    logging.raiseExceptions = False  # a log that a full disk refuses is no reason for a traceback
-    try:
-        main()
-        leave_processes()
-    except ADSError as error:
-        _fail(str(error))
-    except OSError as error:
-        if error.errno in _DISK:
-            _fail(cannot_write(error.filename, error))
-        if error.errno in _PATH:
-            _fail(f"{error.filename}: {error.strerror}; correct it.")
-        raise
-    except KeyError as error:
-        if "is not in the" not in str(error):  # mmengine's message for an unknown `type`
+def run_tool(
+    command: Command, arguments: Sequence[str] | None = None, prog: str | None = None
+) -> None:
+    """Run a command; a user's mistake ends it with one sentence and exit status 2.
+
+    Args:
+        command: module of :mod:`ads_det.commands`.
+        arguments: of the command line; those of this process by default.
+        prog: what the user typed before them, if not ``python`` and a script.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    with prepared_streams():
+        try:
+            args = make_parser(command, prog).parse_args(arguments)
+            args.typed = [*(prog.split() if prog else ("python", sys.argv[0])), *arguments]
+            about_to_do = command.check(args)
+            exit_without_stack()
+            if _is_main_process():
+                print(about_to_do, flush=True)
+            _quieten_packages()
+            command.main(args)
+            leave_processes()
+        except ADSError as error:
+            fail(str(error))
+        except OSError as error:
+            if error.errno in _DISK:
+                fail(cannot_write(error.filename, error))
+            if error.errno in _PATH:
+                fail(f"{error.filename}: {error.strerror}; correct it.")
             raise
-        _fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")
-    except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+        except KeyError as error:
+            if "is not in the" not in str(error):  # mmengine's message for an unknown `type`
+                raise
+            fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")
+        except KeyboardInterrupt:
+            print("interrupted; what was finished is kept", file=sys.stderr)
+            sys.exit(130)
 
 
-def _fail(sentence: str) -> NoReturn:
+@contextmanager
+def prepared_streams() -> Iterator[None]:
+    """Standard streams that show what they can, and end the process quietly once nobody reads."""
+    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            yield
+        finally:
+            for stream in streams:
+                stream.flush()
+    except BrokenPipeError:
+        closed = [stream for stream in streams if _is_closed(stream)]
+        if not closed:  # another pipe
+            raise
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in closed:  # Python writes what is left when it ends
+            os.dup2(nowhere, stream.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+def _is_closed(stream: IO[str]) -> bool:
+    """Whether nobody reads the pipe any more."""
+    with suppress(OSError, ValueError):  # no file of the system
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    return False
+
+
+def _is_main_process() -> bool:
+    """Whether this is the process of rank 0, before the group exists."""
+    ranks = (os.environ.get(rank) for rank, *_ in _ENVIRONMENT.values())
+    return next((rank for rank in ranks if rank is not None), "0") == "0"
+
+
+def _quieten_packages() -> None:
+    """Leave out what other packages say while they are imported: a user cannot act on it."""
+    warnings.filterwarnings("ignore", module="(mm|torch).*")
+    logging.raiseExceptions = False  # a log that a full disk refuses is no reason for a traceback
+    from mmengine.logging import MMLogger
+
+    MMLogger.get_current_instance().setLevel(logging.ERROR)
+
+
+def fail(sentence: str) -> NoReturn:
     """End with one sentence and exit status 2."""
     print(f"error: {sentence}", file=sys.stderr)
     leave_processes()

@@ -2,8 +2,6 @@
 
 import sys
 
-from ads_det.compat import check_stack
-
 
 class ADSError(Exception):
     """Bad input, configuration or state.
@@ -19,6 +17,8 @@ class ADSError(Exception):
 
 def exit_without_stack() -> None:
     """End a script with status 2 and one sentence if mmengine, mmcv and mmdet are not installed."""
+    from ads_det.compat import check_stack  # takes as long as all else before the arguments
+
     try:
         check_stack()
     except ImportError as error:

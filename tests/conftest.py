@@ -48,7 +48,6 @@ def run(monkeypatch, tmp_path, capsys):
 
     def run(tool, *arguments):
         monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
-        monkeypatch.setattr(sys, "path", list(sys.path))
         status = 0
         try:
             runpy.run_path(str(TOOLS / tool), run_name="__main__")

@@ -715,8 +715,8 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
         ("benchmark.py", ["--work-dir", "{file}"], "{file}"),
         ("benchmark.py", ["--cfg-options", "active_learning.strategy=None"], "strategy is None"),
         ("train.py", ["{ids}", "--work-dir", "{file}"], "{file}"),
-        ("select.py", ["{model}", "--out", "{file}"], "{file}"),
-        ("select.py", ["{model}", "--seed", "-1"], "--seed is -1"),
+        ("select_images.py", ["{model}", "--out", "{file}"], "{file}"),
+        ("select_images.py", ["{model}", "--seed", "-1"], "--seed is -1"),
         ("test.py", ["gone.pth"], "gone.pth does not exist"),
     ],
 )

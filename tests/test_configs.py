@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from ads_det.active.settings import Settings, load_config
 from ads_det.active.strategies import Entropy, Random
-from ads_det.cli import add_common_options
+from ads_det.arguments import add_common_options, option_values
 from ads_det.engine.datasets import (
     candidate_dataset,
     candidate_loader,
@@ -183,7 +183,7 @@ def test_each_row_of_tables_1_and_2_is_one_line_of_options():
     found = set()
     for _, _, options, _ in rows:
         given = parser.parse_args(["--cfg-options", *options]).cfg_options
-        cfg = load_config(CONFIGS / "resnet18_cifar10_ads.py", given)
+        cfg = load_config(CONFIGS / "resnet18_cifar10_ads.py", option_values(given))
         strategy = Settings.from_config(cfg).build_strategy()
         criterion = getattr(build_method(cfg), "criterion", None)
         criterion = criterion and (criterion.weighting, criterion.rule.entropy_of)
@@ -254,7 +254,7 @@ def test_ssd300_baselines_are_plain_ssd_with_all_else_equal(name):
 def checkpoint(*command_line):
     parser = argparse.ArgumentParser()
     add_common_options(parser)
-    cfg = load_config(ADS300, parser.parse_args(command_line).cfg_options)
+    cfg = load_config(ADS300, option_values(parser.parse_args(command_line).cfg_options))
     return cfg.model.backbone.init_cfg and cfg.model.backbone.init_cfg.checkpoint
 
 

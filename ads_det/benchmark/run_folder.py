@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING, Any
 
 from ads_det.errors import ADSError
 from ads_det.files import read_json
 from ads_det.work_files import RunFiles
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class RunFolder:
     @cached_property
     def config(self) -> Config:
         """The config that the run was started with."""
+        from mmengine.config import Config  # large: folders are found without it
+
         return Config.fromfile(self.files.config)
 
 

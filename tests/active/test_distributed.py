@@ -94,7 +94,7 @@ def test_picks_do_not_depend_on_the_number_of_processes(
     for processes in numbers:
         out = tmp_path / f"out{processes}"
         arguments = (config, folder / "model.pth", "--exclude", excluded, "--out", out)
-        torchrun(processes, "select.py", *arguments, *strategy)
+        torchrun(processes, "select_images.py", *arguments, *strategy)
         files.append([(out / name).read_text() for name in ("scores.csv", "picks.txt")])
     assert len(files[0][0].splitlines()) == 38
     assert all(other == files[0] for other in files[1:])
@@ -111,7 +111,7 @@ def test_the_classification_loop_on_two_processes(tmp_path):
     candidates = set((folder / "unlabeled.txt").read_text().split())
     pool, _ = Pool.load(tmp_path / "run/pool.json")
     chosen.write_text("".join(f"{name}\n" for name in pool.ids if name not in candidates))
-    command = [sys.executable, TOOLS / "select.py", "tiny.py", folder / "model.pth"]
+    command = [sys.executable, TOOLS / "select_images.py", "tiny.py", folder / "model.pth"]
     output([*command, "--exclude", chosen, "--out", "alone"], tmp_path)
     for name in ("scores.csv", "picks.txt"):
         assert (folder / name).read_text() == (tmp_path / "alone" / name).read_text()

@@ -72,7 +72,11 @@ def test_published_curves_in_the_units_of_the_run(run, comparison, tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["nowhere"], "holds no history.json"), (["{bench}", "--run", "x"], "use one of ads+entropy")],
+    [
+        (["nowhere"], "nowhere does not exist"),
+        (["."], "holds no history.json"),
+        (["{bench}", "--run", "x"], "use one of ads+entropy"),
+    ],
 )
 def test_mistakes(run, comparison, arguments, message):
     status, _, err = run("report.py", *(a.format(bench=comparison) for a in arguments))

@@ -1,4 +1,4 @@
-"""select.py and proposals with ordinary mmdet configs and checkpoints that mmengine wrote."""
+"""Ranking and proposals with ordinary mmdet configs and checkpoints that mmengine wrote."""
 
 import csv
 import functools
@@ -64,7 +64,7 @@ def read_scores(folder):
 def test_a_single_stage_detector_ranks_a_folder(run, trained, photos, tmp_path, kind):
     config, checkpoint = trained(kind)
     status, out, err = run(
-        *("select.py", config, checkpoint, "--images", photos, "--number", 2),
+        *("select_images.py", config, checkpoint, "--images", photos, "--number", 2),
         *("--strategy", "entropy", "--strategy-options", "topk=30", "--out", tmp_path / "out"),
     )
     assert status == 0, err
@@ -81,7 +81,7 @@ def test_a_single_stage_detector_ranks_a_folder(run, trained, photos, tmp_path, 
 
 def test_two_stages_are_scored_by_their_boxes(run, trained, photos, tmp_path):
     config, checkpoint = trained("faster_rcnn")
-    arguments = ("select.py", config, checkpoint, "--images", photos, "--number", 1)
+    arguments = ("select_images.py", config, checkpoint, "--images", photos, "--number", 1)
     status, _, err = run(*arguments, "--out", tmp_path / "out")
     assert status == 0, err
     scores = read_scores(tmp_path / "out")
@@ -173,7 +173,7 @@ def test_class_names_without_a_word_in_the_checkpoint(trained, tmp_path):
 def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path, gap):
     config, checkpoint = trained("ssd")
     other = trained("retinanet")[1]
-    common = ("select.py", config, checkpoint)
+    common = ("select_images.py", config, checkpoint)
     in_folder = (*common, "--images", photos)
     bare = tmp_path / "bare.py"
     bare.write_text("model = dict(type='RetinaNet')\n")
@@ -188,8 +188,11 @@ def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path, gap):
         ((*in_folder, "--number", 1, "--strategy", "Gap"), "compares at least 2 predictions"),
         ((*common, "--number", 1, "--images", tmp_path / "gone"), "gone does not exist"),
         ((*common, "--number", 1, "--images", tmp_path / "empty"), "contains no image"),
-        (("select.py", config, other, "--images", photos, "--number", 1), "another architecture"),
-        (("select.py", bare, other, "--images", photos, "--number", 1), "test_dataloader"),
+        (
+            ("select_images.py", config, other, "--images", photos, "--number", 1),
+            "another architecture",
+        ),
+        (("select_images.py", bare, other, "--images", photos, "--number", 1), "test_dataloader"),
     ):
         status, _, err = run(*arguments, "--out", tmp_path / "out")
         assert status == 2 and message in err and err.count("\n") == 1, (message, err)

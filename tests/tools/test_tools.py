@@ -9,7 +9,7 @@ import torch
 from ads_det.engine.seeding import derive_seed
 
 
-@pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select.py"])
+@pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select_images.py"])
 def test_help_teaches(run, tool):
     status, out, _ = run(tool, "--help")
     assert status == 0 and "xample" in out and "--cfg-options" in out
@@ -71,7 +71,7 @@ def test_train_repeats_a_cycle_bit_by_bit(run, config, finished, tmp_path):
 def test_select_ranks_the_pool_as_the_loop_did(run, config, finished, tmp_path):
     folder = finished / "cycle_01"
     status, _, err = run(
-        *("select.py", config, folder / "model.pth", "--exclude", folder / "labeled.txt"),
+        *("select_images.py", config, folder / "model.pth", "--exclude", folder / "labeled.txt"),
         *("--out", tmp_path / "out"),
     )
     assert status == 0, err
@@ -85,7 +85,13 @@ def test_select_ranks_a_folder_without_annotations(run, config, digits, finished
     for path in sorted((digits / "JPEGImages").iterdir())[:5]:
         shutil.copy(path, images)
     status, _, err = run(
-        *("select.py", config, finished / "cycle_02/model.pth", "--images", tmp_path / "photos"),
+        *(
+            "select_images.py",
+            config,
+            finished / "cycle_02/model.pth",
+            "--images",
+            tmp_path / "photos",
+        ),
         *("--number", 2, "--out", tmp_path / "out"),
     )
     assert status == 0, err
@@ -98,7 +104,7 @@ def test_select_ranks_a_folder_without_annotations(run, config, digits, finished
 
 def test_select_never_overwrites_and_knows_its_images(run, config, finished, tmp_path):
     folder = finished / "cycle_01"
-    common = ("select.py", config, folder / "model.pth")
+    common = ("select_images.py", config, folder / "model.pth")
     status, _, err = run(*common, "--out", folder)
     assert status == 2 and "already holds a selection" in err
     status, _, err = run(*common, "--out", tmp_path / "out", "--number", -3)

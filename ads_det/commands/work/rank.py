@@ -1,23 +1,10 @@
-"""Rank the images of a config's pool, or of any folder of images, with a checkpoint.
-
-The config may be one of this project or that of any detector of mmdet 3.x.
-"""
-
-import sys
-from pathlib import Path
-
-# else this folder's select.py would stand in for the standard library's
-sys.path[:] = [p for p in sys.path if Path(p).resolve() != Path(__file__).resolve().parent]
-
-from ads_det.errors import exit_without_stack
-
-exit_without_stack()
+"""The work of ``ads-det rank``."""
 
 import argparse
 import dataclasses
 import functools
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from torch import nn
 
@@ -26,7 +13,8 @@ from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.prelabels import predict_labels
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data
-from ads_det.cli import add_common_options, run_tool, start_processes
+from ads_det.arguments import option_values
+from ads_det.cli import start_processes
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
@@ -40,61 +28,8 @@ from ads_det.report.gallery import plot_picks
 from ads_det.work_files import CycleFiles
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog="Examples: python tools/select.py configs/ssd_digits_ads.py "
-        "work_dirs/demo/cycle_04/model.pth --exclude work_dirs/demo/cycle_04/labeled.txt; "
-        "python tools/select.py my_config.py model.pth --images photos/ --number 200. "
-        "With a plain mmdet config and checkpoint: python tools/select.py "
-        "retinanet_r50_fpn_1x_coco.py epoch_12.pth --images photos/ --number 200 "
-        "--strategy entropy --strategy-options topk=100. No annotation is read. Writes scores.csv "
-        "(all ids, best first), picks.png, picks.txt and, for a detector, to_label/: the picked "
-        "images with proposed boxes in the formats of annotation tools.",
-    )
-    parser.add_argument("config", help="config the checkpoint was trained with")
-    parser.add_argument("checkpoint", type=Path, help="weights, e.g. <work-dir>/cycle_04/model.pth")
-    parser.add_argument("--images", type=Path, help="rank this folder instead of the pool")
-    parser.add_argument("--exclude", type=Path, help="id list of images to leave out (labelled)")
-    parser.add_argument(
-        "--number", type=int, help="how many to pick (default: active_learning.budget)"
-    )
-    parser.add_argument(
-        "--strategy",
-        metavar="NAME",
-        help="such as entropy, margin or ads_det.CoreSet (default: active_learning.strategy, or "
-        "entropy where the config has none)",
-    )
-    parser.add_argument(
-        "--strategy-options",
-        nargs="+",
-        action=DictAction,
-        default={},
-        metavar="KEY=VALUE",
-        help="arguments of the strategy, e.g. topk=50",
-    )
-    parser.add_argument(
-        "--threshold", type=float, default=0.3, help="least score of a proposed box (default: 0.3)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of a random strategy (default: 0)")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("work_dirs/select"),
-        help="folder to write to (default: work_dirs/select)",
-    )
-    add_common_options(parser)
-    return parser.parse_args()
-
-
 def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
     """The config's settings with what the command line says of number and strategy."""
-    if args.seed < 0:
-        raise ADSError(f"--seed is {args.seed}; use 0 or more.")
-    if not 0 <= args.threshold <= 1:
-        raise ADSError(f"--threshold is {args.threshold}; use a score from 0 to 1.")
-    if args.number is not None and args.number < 1:
-        raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
     if cfg.get("active_learning") is not None:
         settings = Settings.from_config(cfg)
     elif args.number is None:
@@ -106,9 +41,10 @@ def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
         settings = Settings(
             initial=1, budget=args.number, cycles=1, strategy="ads_det.Entropy", metric=""
         )
+    options = option_values(args.strategy_options, "--strategy-options") or {}
     given = find_strategy(args.strategy) if args.strategy else settings.strategy
     given = dict(type=given) if isinstance(given, str) else dict(given)
-    return dataclasses.replace(settings, strategy=given | args.strategy_options)
+    return dataclasses.replace(settings, strategy=given | options)
 
 
 def find_strategy(name: str) -> str:
@@ -146,10 +82,10 @@ def set_pool(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
-def main() -> None:
-    args = parse_args()
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det rank --help``."""
     start_processes(args.launcher, args.local_rank)
-    cfg = load_config(args.config, args.cfg_options)
+    cfg = load_config(args.config, option_values(args.cfg_options))
     cfg.launcher = args.launcher
     settings = read_settings(cfg, args)
     strategy = settings.build_strategy()
@@ -228,7 +164,3 @@ def main() -> None:
         f"{args.out / 'picks.txt'} and {args.out / 'picks.png'}"
         + (f", ready to be labelled in {args.out / 'to_label'}" if is_detector else "")
     )
-
-
-if __name__ == "__main__":
-    run_tool(main)

@@ -1,0 +1,177 @@
+"""Arguments of the commands: read and checked without importing any large package."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ads_det.errors import ADSError
+from ads_det.files import read_ids
+
+_CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
+
+
+class Parser(argparse.ArgumentParser):
+    """Takes no abbreviations, and answers a mistake with one sentence.
+
+    Raises:
+        ADSError: on a mistake; names the nearest option.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        words = list(sys.argv[1:] if args is None else args)
+        known = self._option_string_actions
+        for word in words[: words.index("--")] if "--" in words else words:
+            name = word.partition("=")[0]
+            # as argparse tells an option from a value
+            if not name.startswith("-") or name == "-" or " " in word or _is_number(name):
+                continue
+            if name not in known:
+                self.error(f"unknown option {name}{suggestion(name, known)}")
+        return super().parse_args(words, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        raise ADSError(
+            message if "did you mean" in message else f"{message}; see {self.prog} --help"
+        )
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"-\d+|-\d*\.\d+", text) is not None
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``; did you mean ...?`` with the nearest of the known names, if one is near."""
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+class KeyValueAction(argparse.Action):
+    """Collects KEY=VALUE words in a dict of strings; :func:`option_values` reads the values."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        collected = dict(getattr(namespace, self.dest) or {})
+        for word in values or ():
+            key, sign, value = word.partition("=")
+            if not sign or not key:
+                raise ADSError(
+                    f"{option_string} takes KEY=VALUE, which {word!r} is not; other arguments "
+                    "come before it."
+                )
+            collected[key] = value
+        setattr(namespace, self.dest, collected)
+
+
+def option_values(
+    options: dict[str, str] | None, name: str = "--cfg-options"
+) -> dict[str, Any] | None:
+    """The values of KEY=VALUE options, read as mmengine reads those of its DictAction.
+
+    Args:
+        options: as :class:`KeyValueAction` collected them.
+        name: of the option, for the message.
+
+    Raises:
+        ADSError: if the brackets of a value do not match.
+    """
+    if not options:
+        return None
+    from mmengine.config import DictAction
+
+    try:
+        return {key: DictAction._parse_iterable(value) for key, value in options.items()}
+    except AssertionError as error:
+        raise ADSError(f"{name}: {error}; give a list as key='[a,b]'.") from error
+
+
+def config_file(text: str) -> Path:
+    """Argument type: an existing config.
+
+    Raises:
+        ADSError: if there is none or it is no config.
+    """
+    path = Path(text)
+    if not path.is_file():
+        raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
+    if path.suffix not in _CONFIG_SUFFIXES:
+        raise ADSError(f"{path} is no config, which ends in .py; configs/ holds the ready ones.")
+    return path
+
+
+def checkpoint_file(text: str) -> Path:
+    """Argument type: existing weights.
+
+    Raises:
+        ADSError: if there are none.
+    """
+    if not Path(text).is_file():
+        raise ADSError(
+            f"The checkpoint {text} does not exist; a run keeps its weights in "
+            "<work-dir>/cycle_NN/model.pth."
+        )
+    return Path(text)
+
+
+def id_list(text: str) -> Path:
+    """Argument type: a readable list of ids.
+
+    Raises:
+        ADSError: if it is none.
+    """
+    read_ids(text)
+    return Path(text)
+
+
+def folder(text: str) -> Path:
+    """Argument type: an existing folder.
+
+    Raises:
+        ADSError: if there is none.
+    """
+    if not Path(text).is_dir():
+        raise ADSError(f"The folder {text} does not exist; name one that does.")
+    return Path(text)
+
+
+def existing(text: str) -> Path:
+    """Argument type: an existing file or folder.
+
+    Raises:
+        ADSError: if there is none.
+    """
+    if not Path(text).exists():
+        raise ADSError(f"{text} does not exist; name a file or folder that does.")
+    return Path(text)
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """``--cfg-options``, ``--launcher`` and ``--local_rank``."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=KeyValueAction,
+        metavar="KEY=VALUE",
+        help="override settings of the config, e.g. active_learning.cycles=3 "
+        "train_cfg.max_epochs=20 (lists as key='[a,b]')",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch", "slurm", "mpi"),
+        default="none",
+        help="how the processes of a distributed run were started (torchrun: pytorch)",
+    )
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)

@@ -1,0 +1,91 @@
+"""Begin a project from a folder of images, with or without labels.
+
+All is checked before anything is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ads_det.arguments import config_file, existing, folder
+from ads_det.errors import ADSError
+
+BASE = Path(__file__).resolve().parents[2] / "configs/_base_/ssd_small_ads.py"
+EXAMPLES = (
+    "Examples: %(prog)s photos/ --classes cat dog --out projects/pets (no labels yet: the first "
+    "run proposes what to label first); %(prog)s photos/ --labels coco.json --out projects/pets. "
+    "Labels may be COCO JSON, VOC XML, YOLO txt, Label Studio JSON or CVAT XML. Writes "
+    "OUT/<name>.py, the labels and the list of test images; nothing else is changed."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "images", type=folder, help="folder of images, searched with its subfolders"
+    )
+    parser.add_argument("--labels", type=existing, help="file or folder of the labels there are")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        default=[],
+        help="names (default: all that the labels name, by the alphabet)",
+    )
+    parser.add_argument(
+        "--test", type=existing, help="labels of the images to measure on, which never train"
+    )
+    parser.add_argument(
+        "--test-share",
+        type=float,
+        default=0.2,
+        help="without --test: share of the labelled images, or beyond the first batch, to measure "
+        "on (default: 0.2)",
+    )
+    parser.add_argument(
+        "--without-boxes",
+        choices=("checked", "skip"),
+        default="skip",
+        help="images that a file lists without boxes: checked, or not labelled (default: skip)",
+    )
+    parser.add_argument(
+        "--initial", type=int, default=40, help="first batch if nothing is labelled (default: 40)"
+    )
+    parser.add_argument(
+        "--first",
+        choices=("random", "coverage"),
+        default="random",
+        help="how the first batch is chosen: by chance, or unlike each other in the features of "
+        "the untrained (or pretrained) model",
+    )
+    parser.add_argument("--budget", type=int, default=40, help="images a batch (default: 40)")
+    parser.add_argument(
+        "--cycles", type=int, help="trainings (default: 5, or as many as the images allow)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the test images (default: 0)")
+    parser.add_argument(
+        "--base", type=config_file, default=BASE, help="config of the model (default: a small SSD)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the project")
+
+
+def check(args: argparse.Namespace) -> str:
+    for name in ("initial", "budget", "cycles"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ADSError(f"--{name} is {value}; use 1 or more.")
+    if not 0 < args.test_share < 1:
+        raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
+    if args.seed < 0:
+        raise ADSError(f"--seed is {args.seed}; use 0 or more.")
+    if args.images.resolve() in [args.out.resolve(), *args.out.resolve().parents]:
+        raise ADSError(
+            f"--out {args.out} lies in the folder of images, whose pictures would mix; choose a "
+            "folder elsewhere."
+        )
+    return f"Checking the images of {args.images} ..."
+
+
+def main(args: argparse.Namespace) -> None:
+    from ads_det.commands.work import init
+
+    init.main(args)

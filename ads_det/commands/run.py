@@ -1,0 +1,40 @@
+"""Active learning from the first labels to the last: train, evaluate, score, select, repeat."""
+
+from __future__ import annotations
+
+import argparse
+
+from ads_det.arguments import add_common_options, config_file
+from ads_det.cli import check_launcher
+
+EXAMPLES = (
+    "Example: %(prog)s configs/ssd_digits_ads.py --seed 1. "
+    "The work directory then holds pool.json (which image was labelled when), a folder a "
+    "cycle (ids, model, metrics, scores, picks), history.csv and learning_curve.png."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "config", type=config_file, help="config with an `active_learning` block, see configs/"
+    )
+    parser.add_argument(
+        "--work-dir", help="where to write (default: work_dirs/<config>[_seed<seed>])"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in the work directory, if any"
+    )
+    parser.add_argument("--seed", type=int, help="override randomness.seed of the config")
+    parser.add_argument("--cycles", type=int, help="override active_learning.cycles")
+    add_common_options(parser)
+
+
+def check(args: argparse.Namespace) -> str:
+    check_launcher(args.launcher, args.local_rank)
+    return f"Loading {args.config} ..."
+
+
+def main(args: argparse.Namespace) -> None:
+    from ads_det.commands.work import run
+
+    run.main(args)

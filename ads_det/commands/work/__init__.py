@@ -1,0 +1,1 @@
+"""What the commands do; imports torch, mmengine and mmdet."""

@@ -1,0 +1,41 @@
+"""The work of ``ads-det benchmark``."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ads_det.active.settings import Settings, load_config, prepare_data
+from ads_det.arguments import option_values
+from ads_det.benchmark.methods import method_config, parse_methods, parse_training
+from ads_det.benchmark.run_folder import find_runs
+from ads_det.benchmark.runs import Benchmark
+from ads_det.benchmark.tables import comparison_tables, read_curves
+from ads_det.console import say
+from ads_det.engine.training import check_training
+from ads_det.files import write_text
+
+
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det benchmark --help``."""
+    cfg = load_config(args.config, option_values(args.cfg_options))
+    Settings.from_config(cfg)
+    check_training(cfg)
+    trainings = dict(map(parse_training, args.training))
+    configs = {m: method_config(cfg, m, trainings) for m in parse_methods(args.methods)}
+    for config in configs.values():
+        check_training(config)  # a mistake should not wait for its run
+    prepare_data(cfg)  # once, not by several loops at the same time
+    folder = args.work_dir or Path("work_dirs", f"benchmark_{args.config.stem}")
+    loop = Path(__file__).resolve().parents[3] / "tools" / "al_loop.py"
+    benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
+    threads = max((os.cpu_count() or 1) // args.jobs, 1)
+    failed = benchmark.run(args.jobs, int(os.environ.get("OMP_NUM_THREADS", threads)))
+    metric, curves = read_curves(find_runs([folder]), args.metric)
+    tables = [table.markdown() for table in comparison_tables(curves, args.ceiling)]
+    text = "\n\n".join([f"Metric: {metric}.", *tables]) + "\n"
+    write_text(folder / "comparison.md", text)
+    say(text)
+    say(f"Done: tables in {folder / 'comparison.md'}")
+    if failed:
+        sys.exit(f"{len(failed)} runs failed; run the command again when their cause is mended.")

@@ -1,0 +1,75 @@
+"""The work of ``ads-det import``."""
+
+import argparse
+import sys
+from contextlib import suppress
+
+from ads_det.active.labeling import LabeledRun, OpenBatch
+from ads_det.console import say
+from ads_det.data.pool_dataset import and_more
+from ads_det.errors import ADSError
+from ads_det.labels.read import detect_format
+from ads_det.labels.summary import count_boxes
+
+
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det import --help``."""
+    run = LabeledRun(args.work_dir)
+    if args.undo:
+        say(run.undo_import() + ".")
+        return
+    batch = OpenBatch(run)
+    found = batch.read(args.labels) if args.labels else []
+    accept, checked = args.proposals == "accept", False
+    answer = batch.check(found, args.ignore_others, checked, accept)
+    if answer.untouched:
+        question = f"The boxes of {len(answer.untouched)} image(s), such as "
+        question += f"{answer.untouched[0]!r}, are those that the model proposed. Take them"
+        accept = decide(question, "--proposals", "accept", "skip", args.proposals) == "accept"
+    if answer.undecided:
+        question = f"{len(answer.undecided)} image(s), such as {answer.undecided[0]!r}, have no "
+        question += "box. Did somebody check them"
+        checked = (
+            decide(question, "--without-boxes", "checked", "skip", args.without_boxes) == "checked"
+        )
+    answer = batch.check(found, args.ignore_others, checked, accept)
+    if args.labels:
+        kind = detect_format(args.labels).replace("_", " ")
+        say(
+            f"{args.labels} ({kind}): {len(answer.images)} of {len(batch.batch.ids)} images, "
+            f"{count_boxes(answer.images)}"
+        )
+    go_on = False
+    if answer.missing:
+        question = f"{len(answer.missing)} image(s) of the batch, such as {answer.missing[0]!r}, "
+        question += "have no label. Continue without them"
+        go_on = decide(question, "--partial", "continue", "wait", args.partial) == "continue"
+    batch.check_take(answer, go_on)
+    if args.dry_run:
+        say("The file is in order; nothing was changed (--dry-run).")
+        return
+    written = batch.take(answer, go_on)
+    if answer.missing and not go_on:
+        named = ", ".join(answer.missing[:5]) + and_more(len(answer.missing) - 5)
+        say(f"Done: labels in {written}. Still to come: {named}; import them as well, or go on")
+        say(f"without them: python tools/import_labels.py {args.work_dir} --partial continue")
+    else:
+        say(f"Done: labels in {written}. Next: the command of the run again, with --resume.")
+
+
+def decide(question: str, option: str, yes: str, no: str, given: str | None) -> str:
+    """The answer of an option or, at a terminal, of the user.
+
+    Raises:
+        ADSError: if neither is there.
+    """
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        raise ADSError(f"{question}? Nothing was imported; pass {option} {yes} or {option} {no}.")
+    with suppress(EOFError):
+        reply = input(f"{question}? [y/n] ").strip().lower()
+        while reply not in ("y", "n"):
+            reply = input("Please answer y or n: ").strip().lower()
+        return yes if reply == "y" else no
+    raise ADSError(f"Nothing was imported; pass {option} {yes} or {option} {no}.")

@@ -1,0 +1,84 @@
+"""The work of ``ads-det init``."""
+
+import argparse
+from pathlib import Path
+
+from ads_det.active.settings import Settings, load_config
+from ads_det.console import say
+from ads_det.data.classification import ClassificationDataset
+from ads_det.data.pool_dataset import MAX_NAMED, and_more
+from ads_det.data.readable import find_unreadable, list_images
+from ads_det.engine.datasets import dataset_class, pool_config
+from ads_det.engine.model_config import find_settings
+from ads_det.errors import ADSError
+from ads_det.labels.project import (
+    Labels,
+    Plan,
+    check_classes,
+    find_labels,
+    split_test,
+    write_project,
+)
+from ads_det.labels.summary import count_boxes
+
+
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det init --help``."""
+    base = load_config(args.base)
+    kind = dataset_class(pool_config(base))
+    if kind is None or issubclass(kind, ClassificationDataset):
+        raise ADSError(f"--base {args.base} is no config of a detector; name one that is.")
+    paths = list_images(args.images)
+    if not paths:
+        raise ADSError(f"{args.images} holds no image; name the folder that does.")
+    unreadable = find_unreadable(paths)
+    problems = [f"{name!r} cannot be read ({why})" for name, why in unreadable.items()]
+    usable = {name: path for name, path in paths.items() if name not in unreadable}
+    trained = read(args.labels, usable, args)
+    measured = read(args.test, usable, args)
+    problems += trained.problems + measured.problems
+    classes = args.classes or sorted({*trained.classes(), *measured.classes()})
+    check_classes(classes)
+    given = [name for name in trained.images if name not in measured.images]
+    # nothing labelled: the test images are labelled with the first batch
+    number = round(args.initial / (1 - args.test_share)) if not given else 0
+    test = list(measured.images) or split_test(
+        given or split_test(list(usable), min(number / len(usable), 1), args.seed),
+        args.test_share,
+        args.seed,
+    )
+    initial = [name for name in given if name not in set(test)] or args.initial
+    size = len(usable) - len(test)
+    begin = initial if isinstance(initial, int) else len(initial)
+    most = 1 + (size - begin) // args.budget
+    cycles = args.cycles or min(5, most)
+    if begin > size or cycles > most:
+        raise ADSError(
+            f"{cycles} cycles need {begin + (cycles - 1) * args.budget} images, but beside the "
+            f"{len(test)} test images there are {size}; lower --cycles, --budget or --initial."
+        )
+    plan = Plan(args.images, classes, test, initial, args.budget, cycles, args.first == "coverage")
+    labels = [*measured.images.values(), *(trained.images[name] for name in given)]
+    keys = [key for key, _ in find_settings(base.model, "num_classes")]
+    config = write_project(args.out, plan, labels, args.base, keys)
+    try:
+        Settings.from_config(load_config(config))
+    except ADSError as error:
+        config.unlink()
+        raise ADSError(f"--base {args.base} does not fit: {error}") from error
+    say(f"{len(paths)} images, {len(unreadable)} of them unreadable; classes: {', '.join(classes)}")
+    say(f"{len(labels)} labelled: {count_boxes(labels)}")
+    say(f"{len(test)} test images ({args.out / 'test.txt'}); {size} to choose from")
+    if not given:
+        ask = 0 if measured.images else len(test)
+        say(f"The first batch: {begin + ask} images, {begin} to train and {ask} to measure on")
+    for problem in problems[:MAX_NAMED]:
+        say(f"problem: {problem}")
+    if len(problems) > MAX_NAMED:
+        say(f"problem:{and_more(len(problems) - MAX_NAMED)}")
+    say(f"Done: {config}. Next: python tools/al_loop.py {config}")
+
+
+def read(path: Path | None, paths: dict[str, str], args: argparse.Namespace) -> Labels:
+    """The labels of a file; none without one."""
+    return find_labels(path, paths, args.classes, args.without_boxes) if path else Labels()

@@ -1,0 +1,56 @@
+"""The work of ``ads-det report``."""
+
+import argparse
+from pathlib import Path
+
+from ads_det.benchmark.curves import plot_comparison
+from ads_det.benchmark.run_folder import find_runs
+from ads_det.benchmark.sections import add_model, add_pool
+from ads_det.benchmark.tables import comparison_tables, read_curves
+from ads_det.console import say
+from ads_det.errors import ADSError
+from ads_det.files import read_json
+from ads_det.report.page import Page
+
+
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det report --help``."""
+    runs = find_runs(args.folders)
+    metric, curves = read_curves(runs, args.metric)
+    page = Page(args.out or args.folders[0] / "report", "Active learning report")
+    page.heading("Learning curves")
+    published = published_curves(args.published, runs)
+    for name, by_objects in (("images", False), ("objects", True)):
+        figure = plot_comparison(curves, metric, by_objects, () if by_objects else published)
+        page.figure(f"curves_by_{name}", figure, f"{metric} over labelled {name}")
+    page.heading("Tables")
+    for table in comparison_tables(curves, args.ceiling):
+        page.paragraph(table.caption)
+        page.table(table.name, table.header, table.rows)
+    method = args.run or next(iter(runs))
+    run = runs[method][min(runs[method])]
+    add_pool(page, run)
+    if not args.no_model:
+        add_model(page, run)
+    say(f"Done: {page.write()}")
+
+
+def published_curves(figure: str | None, runs: dict) -> list[dict]:
+    """Entries of the published results, in the units of these runs."""
+    if figure is None:
+        return []
+    path = Path(__file__).resolve().parents[3] / "docs" / "published_results.json"
+    entries = [e for e in read_json(path) if e["figure_or_table"] == figure]
+    if not entries:
+        raise ADSError(f"--published is {figure!r}, which {path} does not hold.")
+    run = next(iter(next(iter(runs.values())).values()))
+    pool = len(read_json(run.path / "pool.json")["images"])
+    is_percent = entries[0]["x_unit"].startswith("percent")
+    return [
+        dict(
+            e,
+            x=[x / 100 * pool if is_percent else x for x in e["x"]],
+            y=[y / 100 for y in e["y"]],
+        )
+        for e in entries
+    ]

@@ -1,0 +1,87 @@
+"""The work of ``ads-det train``."""
+
+import argparse
+from typing import IO
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+
+from ads_det.active.cycle import reads_labels
+from ads_det.active.settings import load_config, prepare_data
+from ads_det.active.work_dir import fingerprint
+from ads_det.arguments import option_values
+from ads_det.cli import print_metrics, start_processes
+from ads_det.console import say
+from ads_det.engine.checkpoints import check_pretrained
+from ads_det.engine.datasets import candidate_dataset
+from ads_det.engine.training import (
+    check_training,
+    delete_checkpoints,
+    prepare_bfloat16,
+    train_model,
+    training_config,
+)
+from ads_det.errors import ADSError
+from ads_det.files import read_ids, read_json, write_ids, write_json
+from ads_det.lock import lock_folder
+
+
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det train --help``."""
+    start_processes(args.launcher, args.local_rank)
+    cfg = load_config(args.config, option_values(args.cfg_options))
+    cfg.launcher = args.launcher
+    model = args.work_dir / "model.pth"
+    if model.exists() or (not args.resume and (args.work_dir / "train").exists()):
+        raise ADSError(
+            f"{args.work_dir} already holds a training; choose another --work-dir"
+            + ("." if model.exists() else ", or add --resume to continue it.")
+        )
+    if reads_labels(check_training(cfg)):
+        raise ADSError(
+            "method.positive_filter='oracle' is the loop's: pass --unlabeled "
+            "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."
+        )
+    prepare_bfloat16(cfg)
+    check_pretrained(cfg)
+    if is_main_process():
+        prepare_data(cfg)
+    barrier()
+    lock = begin(cfg, args) if is_main_process() else None
+    barrier()
+    if args.unlabeled is None:
+        args.unlabeled = args.work_dir / "unlabeled.txt"
+    runner = train_model(
+        training_config(cfg, args.work_dir / "train", args.labeled, args.unlabeled, args.seed),
+        model,
+    )
+    if lock is not None:
+        delete_checkpoints(args.work_dir / "train")
+    print_metrics(runner.test())
+    if lock is not None:
+        lock.close()
+    say(f"Done: weights in {model}")
+
+
+def begin(cfg: Config, args: argparse.Namespace) -> IO[str]:
+    """Lock the folder, note what is trained there, or compare with what was noted."""
+    labeled = read_ids(args.labeled)
+    args.work_dir.mkdir(parents=True, exist_ok=True)
+    lock = lock_folder(args.work_dir)
+    path = args.work_dir / "training.json"
+    unlabeled = None if args.unlabeled is None else read_ids(args.unlabeled)
+    facts = dict(seed=args.seed, labeled=labeled, unlabeled=unlabeled, config=fingerprint(cfg))
+    if not path.exists():
+        write_json(path, facts)
+    stored = read_json(path)
+    changed = [name for name in facts if stored.get(name) != facts[name]]
+    if changed:
+        raise ADSError(
+            f"The training in {args.work_dir} was started with another {changed[0]}; use the same "
+            "or another --work-dir."
+        )
+    if args.unlabeled is None:
+        known = set(labeled)
+        ids = candidate_dataset(cfg).image_ids()
+        write_ids(args.work_dir / "unlabeled.txt", (i for i in ids if i not in known))
+    return lock
