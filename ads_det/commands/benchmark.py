@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="'NAME: KEY=VALUE ...'",
-        help="a training of your own: changes of the config, e.g. 'ads_none: method.weighting=none'",
+        help="a training of your own: changes of the config, e.g. "
+        "'ads_none: method.weighting=none'",
     )
     parser.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
     parser.add_argument(
