@@ -37,7 +37,7 @@ def test_every_cycle_of_a_run(values, name):
     picks = [cycle.get("picks") for cycle in expected]
     assert [cycle.get("picks") for cycle in cycles] == picks
     for cycle, before in zip(cycles, expected, strict=True):
-        metrics = {recorded.RENAMED.get(k, k): v for k, v in before["metrics"].items()}
+        metrics = {recorded.name_now(k): v for k, v in before["metrics"].items()}
         assert cycle["metrics"] == near(metrics)
         assert cycle["biases"] == near(before["biases"])
         assert cycle.get("scores", []) == near(before.get("scores", []))

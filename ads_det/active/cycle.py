@@ -19,7 +19,7 @@ from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
 from ads_det.active.pool import Pool
-from ads_det.active.prelabels import predict_labels
+from ads_det.active.proposals import propose_boxes
 from ads_det.active.scoring import ensemble_of
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings
@@ -227,7 +227,7 @@ class Cycle:
 
     def _propose(self, ids: Sequence[str]) -> list[ImageLabels]:
         """What the cycle's model sees in some images."""
-        proposals = predict_labels(
+        proposals = propose_boxes(
             self._trained_runner().model,
             candidate_loader(self.cfg, None),
             ids,

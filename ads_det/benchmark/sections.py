@@ -82,7 +82,11 @@ def add_model(page: Page, run: RunFolder) -> None:
             images.open_image,
             _classes(cfg),
         )
-        page.figure("predictions", figure, "f1 red, f2 blue; heat: the largest probability")
+        page.figure(
+            "predictions",
+            figure,
+            "classifier 1 red, classifier 2 blue; heat: the largest probability",
+        )
     page.heading("Feature space")
     for number in cycles:
         runner = evaluation_runner(cfg, files[number].found_models()[0], page.folder / "log")

@@ -12,16 +12,19 @@ from torch import Tensor
 
 from ads_det.registry import METRICS
 
+# name of each prediction in the results, and the end of its field in a data sample
+PREDICTIONS = {"mean": "", "classifier_1": "_f1", "classifier_2": "_f2"}
+
 
 @METRICS.register_module()
 class PerClassifierMetric(BaseMetric):
-    """Evaluate the mean of the classifiers, f1 and f2 with the same metric.
+    """Evaluate the mean of the classifiers and each of them with the same metric.
 
     Args:
         metric: config of any metric that reads ``pred_instances``.
 
-    The results carry the prefixes ``mean/``, ``f1/`` and ``f2/``; a prediction that the model
-    did not make (a plain model has no f2) is left out.
+    The results carry the prefixes ``mean/``, ``classifier_1/`` and ``classifier_2/``; a prediction
+    that the model did not make (a plain model has no second one) is left out.
     """
 
     def __init__(self, metric: dict) -> None:
@@ -40,8 +43,8 @@ class PerClassifierMetric(BaseMetric):
             metric.dataset_meta = meta
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        for name in ("mean", "f1", "f2"):
-            field = "pred_instances" if name == "mean" else f"pred_instances_{name}"
+        for name, suffix in PREDICTIONS.items():
+            field = f"pred_instances{suffix}"
             if field not in data_samples[0]:
                 continue
             if name not in self._metrics:
@@ -67,15 +70,16 @@ class AccuracyMetric(BaseMetric):
 
     It reads ``pred_mean``, ``pred_f1`` and, unless the model is plain, ``pred_f2``, class
     probabilities (C,), and ``gt_label``. Results, from 0 to 1: ``mean/accuracy`` of the averaged
-    prediction, ``f1/accuracy``, ``f2/accuracy``, and ``classifiers/accuracy``, the mean of the
-    accuracies of the single classifiers, which is what the paper's authors report.
+    prediction, ``classifier_1/accuracy``, ``classifier_2/accuracy``, and ``classifiers/accuracy``,
+    the mean of the accuracies of the single classifiers, which is what the paper's authors report.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        names = [n for n in ("mean", "f1", "f2") if f"pred_{n}" in data_samples[0]]
+        fields = {name: f"pred{suffix or '_mean'}" for name, suffix in PREDICTIONS.items()}
+        names = [name for name, field in fields.items() if field in data_samples[0]]
         truth: Tensor = torch.stack([sample["gt_label"] for sample in data_samples])
         correct = {
-            name: (torch.stack([s[f"pred_{name}"] for s in data_samples]).argmax(1) == truth)
+            name: (torch.stack([s[fields[name]] for s in data_samples]).argmax(1) == truth)
             for name in names
         }
         columns = [flags.tolist() for flags in correct.values()]

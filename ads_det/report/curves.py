@@ -18,11 +18,16 @@ def plot_learning_curve(rows: list[dict[str, Any]], metric: str, file: IO[bytes]
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
     images = [row["labeled_images"] for row in rows]
-    styles = {"f1": dict(ls=":", lw=1), "f2": dict(ls="--", lw=1), "mean": dict(lw=2, marker="o")}
-    for name, style in styles.items():
-        values = [row["metrics"].get(f"{name}/{metric}") for row in rows]
-        if None not in values:
-            axes.plot(images, values, label=name, **style)
+    styles = {
+        "classifier_1": dict(ls=":", lw=1),
+        "classifier_2": dict(ls="--", lw=1),
+        "mean": dict(lw=2, marker="o"),
+    }
+    found = {n: [row["metrics"].get(f"{n}/{metric}") for row in rows] for n in styles}
+    if None in found["classifier_2"]:  # one classifier is its own mean
+        found = {"mean": found["mean"]}
+    for name, values in found.items():
+        axes.plot(images, values, label=name.replace("_", " "), **styles[name])
     for image, row in zip(images, rows, strict=True):
         value = row["metrics"][f"mean/{metric}"]
         axes.annotate(

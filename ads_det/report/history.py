@@ -12,7 +12,7 @@ from ads_det.report.advice import Advice, advise
 from ads_det.report.curves import plot_learning_curve
 from ads_det.work_files import RunFiles
 
-_CLASSIFIERS = ("mean", "f1", "f2")
+_CLASSIFIERS = ("mean", "classifier_1", "classifier_2")
 _MEAN_OF_SINGLE = "classifiers"  # the mean of their metrics, where the evaluation gives it
 _STAGES = ("train", "evaluate", "select")
 
@@ -63,10 +63,12 @@ class History:
 
     def table(self) -> str:
         """The table as text."""
-        table = Table(title=f"{self.metric} of the mean prediction and of each classifier")
+        several = len(self._predictions()) > 1
+        title = f"{self.metric} of the mean prediction and of each classifier"
+        table = Table(title=title if several else self.metric)
         flat = [self._flat(row) for row in self.rows]
         for name in flat[0]:
-            header = name.replace("seconds_", "s ").removeprefix("labeled_")
+            header = name.replace("seconds_", "s ").removeprefix("labeled_").replace("_", " ")
             table.add_column(header, justify="right")
         for row in flat:
             table.add_row(*(self._cell(name, value) for name, value in row.items()))
@@ -97,12 +99,18 @@ class History:
             return None
         return advise(self.rows, self.metric, budget, min_gain, most)
 
+    def _predictions(self) -> list[str]:
+        """Which predictions are told apart; with one classifier there is nothing to tell."""
+        second = f"{_CLASSIFIERS[-1]}/{self.metric}"
+        has_two = any(second in row["metrics"] for row in self.rows)
+        return list(_CLASSIFIERS if has_two else _CLASSIFIERS[:1])
+
     def _flat(self, row: dict[str, Any]) -> dict[str, Any]:
         flat = {k: row[k] for k in ("cycle", "labeled_images", "labeled_objects")}
-        for name in _CLASSIFIERS:
+        for name in self._predictions():
             flat[name] = row["metrics"].get(f"{name}/{self.metric}", "")
         mean_of_single = row["metrics"].get(f"{_MEAN_OF_SINGLE}/{self.metric}")
-        if mean_of_single is not None:
+        if mean_of_single is not None and len(self._predictions()) > 1:
             flat[_MEAN_OF_SINGLE] = mean_of_single
         return flat | {f"seconds_{s}": row["seconds"].get(s, "") for s in _STAGES}
 

@@ -15,6 +15,7 @@ from PIL import Image
 from sklearn.manifold import TSNE
 
 COLORS = {"f1": "tab:red", "f2": "tab:blue"}
+CLASSIFIERS = {"f1": "classifier 1", "f2": "classifier 2"}
 SHOWN_BOXES = 8  # of each classifier in an image
 
 
@@ -59,7 +60,9 @@ def plot_predictions(
             grid[row, 0].set_title(_top_classes(prediction, classes), fontsize=7)
         for column, (classifier, heat) in enumerate(zip(names, maps), start=1):
             grid[row, column].imshow(_blend(image, heat[row].cpu().numpy()))
-            grid[row, column].set_title(f"{classifier}, at most {heat[row].max():.2f}", fontsize=7)
+            grid[row, column].set_title(
+                f"{CLASSIFIERS[classifier]}, at most {heat[row].max():.2f}", fontsize=7
+            )
     for axes in figure.axes:
         axes.set_axis_off()
     return figure
@@ -83,11 +86,11 @@ def _draw_boxes(
 
 def _top_classes(prediction: Any, classes: Sequence[str]) -> str:
     parts = []
-    for name in ("f1", "f2"):
+    for name in CLASSIFIERS:
         probabilities = prediction.get(f"pred_{name}")
         if probabilities is not None:
             best = int(probabilities.argmax())
-            parts.append(f"{name}: {classes[best]} {probabilities[best]:.2f}")
+            parts.append(f"{CLASSIFIERS[name]}: {classes[best]} {probabilities[best]:.2f}")
     return "\n".join(parts)
 
 

@@ -17,7 +17,7 @@ from ads_det.engine.training import evaluation_runner, training_config
 from ads_det.errors import ADSError
 from ads_det.files import write_ids
 
-KEYS = {f"{name}/accuracy" for name in ("mean", "f1", "f2", "classifiers")}
+KEYS = {f"{name}/accuracy" for name in ("mean", "classifier_1", "classifier_2", "classifiers")}
 
 
 def choices(work_dir):
@@ -41,11 +41,11 @@ def test_a_whole_run(whole):
     for row in rows:
         values = row["metrics"]
         assert 0 <= values["mean/accuracy"] <= 1
-        single = (values["f1/accuracy"] + values["f2/accuracy"]) / 2
+        single = (values["classifier_1/accuracy"] + values["classifier_2/accuracy"]) / 2
         assert values["classifiers/accuracy"] == pytest.approx(single)
     assert [row["labeled_objects"] for row in rows] == [20, 30, 40]
     header = (whole / "history.csv").read_text().splitlines()[0]
-    assert header.split(",")[3:7] == ["mean", "f1", "f2", "classifiers"]
+    assert header.split(",")[3:7] == ["mean", "classifier_1", "classifier_2", "classifiers"]
     for number in (0, 1):
         folder = whole / f"cycle_{number:02d}"
         assert len((folder / "unlabeled.txt").read_text().split()) == 32
@@ -85,7 +85,7 @@ def test_plain_model_runs_too(tmp_path):
     cfg = tiny_classification_config(**options, **{"method.type": "ads_det.Plain"})
     history = ActiveLearningLoop(cfg, tmp_path / "run").run()
     metrics = history.rows[-1]["metrics"]
-    assert metrics.keys() == KEYS - {"f2/accuracy"}
+    assert metrics.keys() == KEYS - {"classifier_2/accuracy"}
     assert len(set(metrics.values())) == 1
     assert "classifiers" in history.table()
 

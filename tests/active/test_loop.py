@@ -43,11 +43,13 @@ def test_labels_grow_and_files_are_there(finished, digits):
     assert [row["labeled_images"] for row in rows] == [4, 8, 12]
     xml = "".join((digits / "Annotations" / f"{i}.xml").read_text() for i in pool.labeled(2))
     assert rows[2]["labeled_objects"] == xml.count("<object>")
-    for name in ("mean", "f1", "f2"):
+    for name in ("mean", "classifier_1", "classifier_2"):
         assert 0 <= rows[2]["metrics"][f"{name}/pascal_voc/mAP"] <= 1
     assert (finished / "learning_curve.png").read_bytes()[1:4] == b"PNG"
     header, *lines = (finished / "history.csv").read_text().splitlines()
-    assert header.startswith("cycle,labeled_images,labeled_objects,mean,f1,f2,seconds_train")
+    assert header.startswith(
+        "cycle,labeled_images,labeled_objects,mean,classifier_1,classifier_2,seconds_train"
+    )
     assert len(lines) == 3
 
 
@@ -164,8 +166,8 @@ def test_plain_training_with_random_selection(digits, tmp_path):
     }
     history = ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run").run()
     metrics = history.rows[0]["metrics"]
-    assert metrics["mean/pascal_voc/mAP"] == metrics["f1/pascal_voc/mAP"]
-    assert "f2/pascal_voc/mAP" not in metrics
+    assert metrics["mean/pascal_voc/mAP"] == metrics["classifier_1/pascal_voc/mAP"]
+    assert "classifier_2/pascal_voc/mAP" not in metrics
     assert len(history.rows) == 2
 
 

@@ -72,7 +72,9 @@ def test_coco_format(coco_digits, finished, tmp_path):
     cfg = tiny_config(coco_digits, **options)
     history = ActiveLearningLoop(cfg, tmp_path / "run").run()
     assert history.rows[1]["labeled_images"] == 8
-    assert {"mean/coco/bbox_mAP_50", "f2/coco/bbox_mAP_50"} <= history.rows[1]["metrics"].keys()
+    assert {"mean/coco/bbox_mAP_50", "classifier_2/coco/bbox_mAP_50"} <= history.rows[1][
+        "metrics"
+    ].keys()
     picks, voc_picks = (
         (folder / "cycle_00/picks.txt").read_text().split()
         for folder in (tmp_path / "run", finished)

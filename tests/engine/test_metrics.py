@@ -65,7 +65,7 @@ def by_class(boxes, labels, scores):
 
 def test_map_equals_mmdets_function(samples):
     metrics = evaluate(samples, type="mmdet.VOCMetric", eval_mode="11points")
-    for name, field in (("mean", ""), ("f1", "_f1"), ("f2", "_f2")):
+    for name, field in (("mean", ""), ("classifier_1", "_f1"), ("classifier_2", "_f2")):
         dets, gts = [], []
         for sample in samples:
             pred = {k: v.numpy() for k, v in sample[f"pred_instances{field}"].items()}
@@ -84,8 +84,8 @@ def test_map_equals_mmdets_function(samples):
         )
         assert metrics[f"{name}/pascal_voc/mAP"] == pytest.approx(expected, abs=1e-6)
     # more noise on the boxes, less precision
-    assert metrics["mean/pascal_voc/mAP"] > metrics["f1/pascal_voc/mAP"]
-    assert metrics["f1/pascal_voc/mAP"] > metrics["f2/pascal_voc/mAP"] > 0.1
+    assert metrics["mean/pascal_voc/mAP"] > metrics["classifier_1/pascal_voc/mAP"]
+    assert metrics["classifier_1/pascal_voc/mAP"] > metrics["classifier_2/pascal_voc/mAP"] > 0.1
 
 
 def test_map_agrees_with_pycocotools(samples, tmp_path):
@@ -141,5 +141,5 @@ def test_accuracy_by_hand():
                 for i in (start, start + 1)
             ],
         )
-    expected = {"mean": 0.5, "f1": 0.5, "f2": 0.25, "classifiers": 0.375}
+    expected = {"mean": 0.5, "classifier_1": 0.5, "classifier_2": 0.25, "classifiers": 0.375}
     assert metric.evaluate(4) == {f"{k}/accuracy": v for k, v in expected.items()}

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
 
-from ads_det.active.prelabels import predict_labels
+from ads_det.active.proposals import propose_boxes
 from ads_det.engine.datasets import candidate_loader
 from ads_det.engine.foreign import class_names, foreign_config, load_detector
 from ads_det.models.foreign import MAX_BOXES
@@ -116,7 +116,7 @@ def test_proposals_are_the_models_predictions(trained, photos, tmp_path, kind):
     model = load_detector(cfg, checkpoint)
     assert class_names(cfg, checkpoint) == list(CLASSES)
     model.train()
-    found = predict_labels(model, loader, ids, CLASSES, threshold)
+    found = propose_boxes(model, loader, ids, CLASSES, threshold)
     assert model.training
     assert [image.image for image in found] == ids and not any(i.checked for i in found)
     assert (found[0].width, found[0].height) == (60, 90)  # stored as 90 x 60
@@ -143,14 +143,14 @@ def test_proposals_of_this_projects_detector_and_of_broken_images(photos, tmp_pa
     dataset = dict(type="ads_det.ImageFolderDataset", data_root=str(tmp_path), pipeline=pipeline)
     loader = dict(batch_size=4, num_workers=0, dataset=dataset)
     model = build_detector()
-    found = predict_labels(model, loader, ["p1.png", "broken.png"], CLASSES[:1], 0.0)
+    found = propose_boxes(model, loader, ["p1.png", "broken.png"], CLASSES[:1], 0.0)
     assert [len(image.boxes) for image in found] == [10, 0]
     assert (found[0].width, found[0].height, found[1].width) == (64, 80, 0)
     scores = [box.score for box in found[0].boxes]
     assert scores == sorted(scores, reverse=True)
     assert {box.name for box in found[0].boxes} <= {"a", "1", "2"}
-    assert predict_labels(model, loader, [], CLASSES, 0.0) == []
-    (alone,) = predict_labels(model, loader, ["broken.png"], CLASSES, 0.0)
+    assert propose_boxes(model, loader, [], CLASSES, 0.0) == []
+    (alone,) = propose_boxes(model, loader, ["broken.png"], CLASSES, 0.0)
     assert alone.boxes == ()
 
 

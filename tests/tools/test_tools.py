@@ -50,7 +50,7 @@ def test_test_gives_the_metrics_of_the_run(run, config, finished, tmp_path):
     status, out, _ = run(
         "test.py", config, finished / "cycle_02/model.pth", "--out", tmp_path / "m.json"
     )
-    assert status == 0 and "f2/pascal_voc/mAP" in out
+    assert status == 0 and "classifier_2/pascal_voc/mAP" in out
     expected = json.loads((finished / "cycle_02/metrics.json").read_text())["metrics"]
     assert json.loads((tmp_path / "m.json").read_text()) == expected
 

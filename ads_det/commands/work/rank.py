@@ -10,7 +10,7 @@ from torch import nn
 
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
-from ads_det.active.prelabels import predict_labels
+from ads_det.active.proposals import propose_boxes
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.arguments import option_values
@@ -133,7 +133,7 @@ def main(args: argparse.Namespace) -> None:
     is_detector = not isinstance(images, ClassificationDataset)
     proposals = []
     if is_detector:  # every process takes its share
-        proposals = predict_labels(
+        proposals = propose_boxes(
             load_models()[0],
             candidate_loader(cfg, None),
             selection.picks,

@@ -19,7 +19,7 @@ from ads_det.labels.boxes import Box, ImageLabels
 
 
 @torch.inference_mode()
-def predict_labels(
+def propose_boxes(
     model: nn.Module,
     dataloader: dict,
     ids: Sequence[str],
