@@ -83,7 +83,7 @@ def option_values(
 
     Args:
         options: as :class:`KeyValueAction` collected them.
-        name: of the option, for the message.
+        name: name of the option, for the message.
 
     Raises:
         ADSError: if the brackets of a value do not match.

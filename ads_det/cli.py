@@ -142,7 +142,7 @@ def run_tool(
 
     Args:
         command: module of :mod:`ads_det.commands`.
-        arguments: of the command line; those of this process by default.
+        arguments: words of the command line; those of this process by default.
         prog: what the user typed before them, if not ``python`` and a script.
     """
     arguments = sys.argv[1:] if arguments is None else arguments

@@ -1,4 +1,4 @@
-"""What a user can mend, said in one sentence."""
+"""What a user can correct, said in one sentence."""
 
 import sys
 

@@ -16,7 +16,7 @@ class SelectionFiles:
     """Files of a selection.
 
     Args:
-        folder: of a cycle, of the initial batch, or of a ranking.
+        folder: folder of a cycle, of the initial batch, or of a ranking.
     """
 
     folder: Path

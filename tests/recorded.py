@@ -94,7 +94,7 @@ def _values(work_dir):
         biases = sum(v.double().abs().sum() for k, v in state.items() if k.endswith("bias"))
         metrics = json.loads((folder / "metrics.json").read_text())["metrics"].items()
         cycle = dict(metrics={k: _rounded(v) for k, v in metrics}, biases=_rounded(biases))
-        if (folder / "picks.txt").exists():  # after the last cycle nothing is bought
+        if (folder / "picks.txt").exists():  # after the last cycle nothing is acquired
             rows = csv.DictReader((folder / "scores.csv").read_text().splitlines())
             scores = {row["id"]: row["score"] for row in rows}
             cycle["picks"] = (folder / "picks.txt").read_text().split()

@@ -336,7 +336,7 @@ def text(path):
 
 @pytest.mark.parametrize("spoil", [truncated, zero_bytes, text])
 def test_unreadable_images_of_the_pool_are_left_out(run, project, spoil):
-    """The initial four are others; the rest of the pool is bought whole, but for this one."""
+    """The initial four are others; the rest of the pool is acquired whole, but for this one."""
     project.label_first()
     project.set(active_learning__budget=35)
     spoil(project.image(7))
@@ -370,7 +370,7 @@ def test_an_image_that_breaks_during_the_run_does_not_end_it(run, project, worke
 
 
 def test_random_choice_leaves_out_what_broke_during_the_run(run, project):
-    """No forward pass reads the images for it; all but four are bought."""
+    """No forward pass reads the images for it; all but four are acquired."""
     project.label_first()
     project.set(
         active_learning__budget=32,
@@ -386,8 +386,8 @@ def test_random_choice_leaves_out_what_broke_during_the_run(run, project):
     status, _, err = run("al_loop.py", *arguments, "--resume")
     assert status == 0, err
     assert set((project.work_dir / "cycle_00/unreadable.txt").read_text().split()) <= set(bad)
-    bought = (project.work_dir / "cycle_01/labeled.txt").read_text().split()
-    assert not set(bought) & set(bad) and len(bought) == 4 + 30  # two fewer than the budget
+    acquired = (project.work_dir / "cycle_01/labeled.txt").read_text().split()
+    assert not set(acquired) & set(bad) and len(acquired) == 4 + 30  # two fewer than the budget
 
 
 def test_a_budget_that_unreadable_images_leave_unpaid(run, project):

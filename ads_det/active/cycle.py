@@ -55,7 +55,7 @@ class Cycle:
         settings: its active-learning block.
         pool: as it stands when the cycle begins.
         oracle: knows the labels.
-        number: of the cycle, from 0.
+        number: cycle number, from 0.
         run: files of the run.
         seed: run seed.
     """

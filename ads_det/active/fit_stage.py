@@ -26,7 +26,7 @@ class FitStage:
         cfg: the run's config.
         labeled: list of the labelled ids; None before the first cycle.
         candidates: list of the ids that may be chosen.
-        seed: of the stage, a function of run and cycle.
+        seed: seed of the stage, a function of run and cycle.
         load_models: the trained models of the cycle, in eval mode.
     """
 
@@ -40,7 +40,7 @@ class FitStage:
         """Batches of candidates in random order, each process its share, without annotations.
 
         Args:
-            batch_size: of one process.
+            batch_size: images of one process.
             pipeline: replaces that of ``candidate_dataloader``.
         """
         return self._loader(self._images(self.candidates, pipeline), batch_size)

@@ -48,7 +48,7 @@ def choose_initial(
         settings: its active-learning block.
         pool: nothing of it labelled.
         seed: run seed.
-        files: of the initial batch; receive the scores of an ``initial_strategy``.
+        files: files of the initial batch; receive the scores of an ``initial_strategy``.
 
     Returns:
         Ids of the images to label, and of those that a strategy could not read.

@@ -238,7 +238,7 @@ class LabeledRun:
     """A run whose labels people give, kept from changing meanwhile.
 
     Args:
-        work_dir: of the run; its ``config.py`` says where the labels are.
+        work_dir: work directory of the run; its ``config.py`` says where the labels are.
 
     Raises:
         ADSError: if there is no such run, it is in use, or its labels are simulated.

@@ -28,7 +28,7 @@ from ads_det.report.history import History
 
 
 class ActiveLearningLoop:
-    """Active learning on a pool whose labels are bought, from a data set that knows them all or
+    """Active learning on a pool whose labels are acquired, from a data set that knows them all or
     from people.
 
     Args:
@@ -153,7 +153,7 @@ class ActiveLearningLoop:
             if is_main_process():
                 self.work_dir.lock()
             pool = self.work_dir.read_pool(ids)
-            # images that broke since shorten the last purchases, they do not stop the run
+            # images that broke since shorten the last batches, they do not stop the run
             self.settings.check_pool(len(pool), len(pool.labeled(0)))
             return pool
         pool = Pool(ids)

@@ -30,9 +30,9 @@ class Batch:
     """Images to be labelled between two cycles.
 
     Args:
-        files: of the initial batch, or of the cycle that chose them.
+        files: files of the initial batch, or of the cycle that chose them.
         ids: the most wanted first.
-        scores: of each, empty if nothing ranked them.
+        scores: score of each image, empty if nothing ranked them.
         propose: boxes that the current model proposes for some ids.
     """
 
@@ -92,7 +92,7 @@ class HumanOracle(Oracle):
     Args:
         dataset: config of the pool, an ``ads_det.ImageFolderDataset`` with
             ``labels``.
-        work_dir: of the run.
+        work_dir: work directory of the run.
         resume: the command that goes on, for the user.
 
     Raises:

@@ -34,7 +34,7 @@ def propose_boxes(
         model: any detector of mmdet or an ADSDetector, distributed or not; its mode is restored.
         dataloader: config of the loader of candidates (``dataset``, ``batch_size``,
             ``num_workers``), whose images are loaded upright, as mmcv does unless told otherwise.
-        ids: of the images.
+        ids: ids of the images.
         classes: names of the labels; a label beyond them is named by its number.
         threshold: least score of a box.
 

@@ -65,7 +65,7 @@ def select_images(
         labeled: list of the labelled ids, from which a strategy may want to keep away.
         strategy: decides; what it has to learn it has learnt.
         budget: how many to choose.
-        seed: of the strategy's random generator and of its passes with dropout.
+        seed: seed of the strategy's random generator and of its passes with dropout.
         load_models: called only if the strategy needs models: those of the cycle.
 
     Returns:

@@ -42,7 +42,7 @@ class Settings:
         oracle: ``'simulated'``: the data set knows all labels; ``'human'``: the loop hands out
             each batch in ``to_label/`` and ends; it goes on after tools/import_labels.py.
         proposal_threshold: least score of a box that ``to_label/`` proposes.
-        min_gain: of the metric; the advice after a cycle is to stop when the next budget is
+        min_gain: gain of the metric; the advice after a cycle is to stop when the next budget is
             expected to bring less.
 
     Raises:

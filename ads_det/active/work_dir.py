@@ -84,7 +84,7 @@ class WorkDir:
         """The state, if it is that of this config, seed and data set.
 
         Args:
-            ids: of all images of the data set.
+            ids: ids of all images of the data set.
 
         Raises:
             ADSError: if it is not, or broken.

@@ -20,7 +20,7 @@ class RunFolder:
     """The work directory of a run of the loop, finished or not.
 
     Args:
-        path: of the folder.
+        path: work directory.
         name: for legends and headings.
     """
 

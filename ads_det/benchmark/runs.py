@@ -76,10 +76,10 @@ class Benchmark:
     short goes on.
 
     Args:
-        folder: of the comparison; locked until the object is gone.
+        folder: folder of the comparison; locked until the object is gone.
         config: what all methods begin from.
         configs: config of each method.
-        seeds: of the runs.
+        seeds: run seeds.
         loop: path of the ``al_loop.py`` tool.
 
     Raises:
@@ -115,7 +115,7 @@ class Benchmark:
 
         Args:
             jobs: processes at once.
-            threads: of each process.
+            threads: threads of each process.
         """
         waiting = [run for run in self.runs if not run.is_done()]
         active: list[Run] = []

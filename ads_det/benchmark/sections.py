@@ -28,7 +28,7 @@ UNLABELED_POINTS = 500  # of a t-SNE picture
 
 
 def add_pool(page: Page, run: RunFolder) -> None:
-    """Advice for who pays, classes bought, scores of the pool, seconds of the stages."""
+    """Advice for who pays, classes acquired, scores of the pool, seconds of the stages."""
     page.heading(f"The pool of {run.name}")
     advice = run.history.get("advice") or {}  # None in the first cycles, not there in old runs
     for line in advice.get("text", "").splitlines():

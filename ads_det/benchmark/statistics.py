@@ -95,10 +95,10 @@ def compare(a: dict[int, Curve], b: dict[int, Curve], by_objects: bool = False) 
 
     Args:
         a: curve of each seed, all with the same number of cycles.
-        b: likewise.
+        b: curve of each seed of the other method.
         by_objects: put labelled objects on the axis of the area instead of images. Each pair is
             compared between the larger of its first and the smaller of its last numbers of
-            objects: who buys fuller images would else be paid for it twice.
+            objects: a method that selects fuller images would else be paid for it twice.
 
     Raises:
         ValueError: if they have no seed in common.

@@ -72,7 +72,7 @@ def comparison_tables(curves: Curves, ceiling: float | None = None) -> list[Tabl
     """All tables of a comparison.
 
     Args:
-        curves: of :func:`read_curves`.
+        curves: result of :func:`read_curves`.
         ceiling: result of training on all labels, for the labels needed to reach a share of it.
     """
     tables = [means_table(curves)]

@@ -21,7 +21,7 @@ class EntropyRule:
         entropy_of: ``'mean'`` (Eq. 3), ``'max'`` or ``'min'`` of the members' entropies (Table 2).
         normalize: divide the probabilities by their sum over the classes first. The authors'
             published code does so, the paper does not.
-        base: of the logarithm; 2 in the published code.
+        base: base of the logarithm; 2 in the published code.
 
     Raises:
         ValueError: if an argument has no meaning.

@@ -20,9 +20,9 @@ class BoxOutputs(NamedTuple):
 
     Args:
         boxes: corners x1, y1, x2, y2 in pixels of the model's input, shape (M, 4).
-        scores: of each box, shape (M,).
+        scores: score of each box, shape (M,).
         labels: class of each box, shape (M,).
-        features: of the finest level at the centre of each box, shape (M, D).
+        features: features of the finest level at the centre of each box, shape (M, D).
     """
 
     boxes: Tensor

@@ -164,7 +164,7 @@ class CIFARDataset(ClassificationDataset):
         data_root: folder that holds ``cifar-10-batches-py`` or ``cifar-100-python``.
         num_classes: 10 or 100.
         train: the 50,000 training images, else the 10,000 test images.
-        **kwargs: of :class:`ClassificationDataset`.
+        **kwargs: arguments of :class:`ClassificationDataset`.
 
     Raises:
         ADSError: if the files are not there, or an argument has no meaning.
@@ -190,7 +190,7 @@ class ClassFolderDataset(ClassificationDataset):
     Args:
         data_root: the folder.
         size: height and width to which images are resized, once, when they are read.
-        **kwargs: of :class:`ClassificationDataset`.
+        **kwargs: arguments of :class:`ClassificationDataset`.
 
     Raises:
         ADSError: if the folder or an image cannot be read.
@@ -210,7 +210,7 @@ class DigitsDataset(ClassificationDataset):
 
     Args:
         train: the first 1,297 images, else the last 500, which other people wrote.
-        **kwargs: of :class:`ClassificationDataset`.
+        **kwargs: arguments of :class:`ClassificationDataset`.
     """
 
     def __init__(self, train: bool = True, **kwargs: Any) -> None:

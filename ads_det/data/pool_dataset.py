@@ -95,7 +95,7 @@ class PoolDatasetMixin(PoolDataset):
             images of the data set unless given.
         load_annotations: if False no annotation is opened and none needs to exist: the
             unlabelled and the candidate loader are the same data set with False.
-        **kwargs: of the data set.
+        **kwargs: arguments of the data set.
 
     Raises:
         ADSError: when the data are loaded, if files, ids or classes do not fit together.

@@ -67,7 +67,7 @@ class ShardedBatchSampler(Sampler[list[int]]):
     Args:
         order: indices into the data set.
         batch_size: images a batch.
-        rank: of this process.
+        rank: rank of this process.
         world_size: number of processes.
 
     Raises:

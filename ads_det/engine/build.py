@@ -14,7 +14,7 @@ def find_class(registry: Registry, name: Any, where: str) -> type:
     """The class that a ``type`` names.
 
     Args:
-        registry: of the kind wanted.
+        registry: registry of the kind wanted.
         name: with or without scope, or the class itself.
         where: key of the config, for the sentence.
 

@@ -45,10 +45,10 @@ def training_config(
 
     Args:
         cfg: a config with ``train_dataloader`` and so on; not changed.
-        work_dir: of the Runner; a training that was cut short there is resumed.
+        work_dir: work directory of the Runner; a training that was cut short there is resumed.
         labeled: list of the ids to train on.
         unlabeled: list of the ids that the method may see without labels.
-        seed: of this training.
+        seed: training seed.
         start_from: weights to begin with, instead of the config's ``load_from`` or the model's
             own initial ones.
     """
@@ -83,8 +83,8 @@ def train_model(cfg: Config, path: Path) -> Runner:
     """Train by a :func:`training_config` and write the weights atomically.
 
     Args:
-        cfg: of the Runner.
-        path: of the weights; after that :func:`delete_checkpoints` may follow.
+        cfg: config of the Runner.
+        path: file of the weights; after that :func:`delete_checkpoints` may follow.
 
     Returns:
         The Runner, whose model holds the weights as written: with several processes BatchNorm

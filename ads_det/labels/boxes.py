@@ -10,11 +10,11 @@ class Box:
     """An object.
 
     Args:
-        name: of its class.
+        name: name of its class.
         x1, y1, x2, y2: left, upper, right and lower edge in pixels of the upright image (as a
             viewer shows it that obeys the orientation tag), counted from the upper left corner
             of the first pixel, which is 0.
-        score: of the model that proposes the box; None if a person drew it.
+        score: score of the model that proposes the box; None if a person drew it.
     """
 
     name: str
@@ -36,7 +36,7 @@ class ImageLabels:
     Args:
         image: its id: the path relative to the folder of images, with ``/``.
         width, height: of the upright image, in pixels; 0 where a file does not say.
-        boxes: of all objects.
+        boxes: boxes of all objects.
         checked: whether somebody has looked at the image; None where a file cannot say, as for
             an image without boxes in COCO.
     """

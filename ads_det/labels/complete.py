@@ -19,8 +19,8 @@ def complete(
 
     Args:
         image: from an annotation file.
-        path: of the image file.
-        classes: of the project.
+        path: path of the image file.
+        classes: classes of the project.
 
     Returns:
         The image, and the first problem in words (the image is then as it was) or None.

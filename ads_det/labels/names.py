@@ -23,7 +23,7 @@ class ImageNames:
     Tools leave out folders above the image, put their own before it, or omit the suffix.
 
     Args:
-        ids: of all images that a name may mean.
+        ids: ids of all images that a name may mean.
     """
 
     def __init__(self, ids: Iterable[str]) -> None:

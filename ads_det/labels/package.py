@@ -65,9 +65,9 @@ def write_package(
     Args:
         folder: to make; must not exist.
         paths: path of each image by its id, the most wanted first.
-        scores: of the ids; of none if nothing ranked them.
+        scores: scores of the ids; empty if nothing ranked them.
         proposals: the model's boxes by id; images without an entry get none.
-        classes: of the project.
+        classes: classes of the project.
         then: what to do with the labels, for ``README.txt``.
 
     Raises:

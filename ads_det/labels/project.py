@@ -85,7 +85,7 @@ def find_labels(
 
     Args:
         path: file or folder in one of the known formats.
-        paths: of all images, by id.
+        paths: paths of all images, by id.
         classes: wanted; all that occur, if empty. Objects of others are passed over.
         without_boxes: ``'checked'`` or ``'skip'``, for images of which the file says neither.
 
@@ -144,8 +144,8 @@ def split_test(ids: Sequence[str], share: float, seed: int) -> list[str]:
 
     Args:
         ids: to choose from.
-        share: of them.
-        seed: of the choice.
+        share: share of them to draw.
+        seed: seed of the choice.
     """
     number = max(round(share * len(ids)), 1)
     chosen = np.random.default_rng(seed).choice(len(ids), number, replace=False)
@@ -176,7 +176,7 @@ def write_project(
 
     Args:
         out: folder of the project; made if missing.
-        plan: see there.
+        plan: what the project is to be.
         labels: that are known already.
         base: config to inherit from.
         num_classes_keys: dotted keys of the numbers of classes in its model.

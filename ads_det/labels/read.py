@@ -46,7 +46,7 @@ def read_labels(
 
     Args:
         classes: what YOLO's numbers mean, if the folder does not say.
-        paths: of all images, by id. Only YOLO needs them: its boxes are parts of the images.
+        paths: paths of all images, by id. Only YOLO needs them: its boxes are parts of the images.
 
     Raises:
         ADSError: if the format is unknown or something is not as it wants it.

@@ -53,7 +53,7 @@ class LabelStore:
 
         Args:
             images: checked ones only.
-            classes: of the project.
+            classes: classes of the project.
             batch: what they answer, such as ``'cycle_00'``.
             closed: whether the batch goes on without the images that have no label yet.
         """
@@ -89,7 +89,7 @@ class LabelStore:
         return place
 
     def claim(self, work_dir: str | os.PathLike[str]) -> None:
-        """Let one run alone buy labels for this folder: two would answer each other's batches.
+        """Let one run alone acquire labels for this folder: two would answer each other's batches.
 
         Raises:
             ADSError: if another run has it.

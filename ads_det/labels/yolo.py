@@ -33,7 +33,7 @@ def read_yolo(
     an image, such as a ``README.txt`` or ``train.txt``, are passed over.
 
     Args:
-        folder: of the text files; its ``classes.txt``, ``obj.names`` or ``data.yaml``, if there
+        folder: folder of the text files; its ``classes.txt``, ``obj.names`` or ``data.yaml``, if there
             is one, says what the numbers of the classes mean.
         classes: the same where no such file exists.
         sizes: width and height of the upright image in pixels, by its id.

@@ -58,7 +58,7 @@ class Extension(nn.Module):
         Args:
             model: that the extension was added to.
             feats: features of ``model.extract_feat``.
-            data_samples: of the batch, with labels.
+            data_samples: data samples of the batch, with labels.
         """
         return {}
 

@@ -28,7 +28,7 @@ class PrototypeClassifier(nn.Module):
     Args:
         channels: D of the features, kept by the 1x1 layer.
         num_classes: C.
-        prototypes: of each class.
+        prototypes: prototypes a class.
         temperature: divides the cosine.
     """
 

@@ -107,7 +107,7 @@ def box_features(level: Tensor, boxes: Tensor, inputs: Tensor) -> Tensor:
     Args:
         level: (D, H, W).
         boxes: corners in pixels of the input, (M, 4).
-        inputs: of the model, (N, 3, height, width).
+        inputs: input of the model, (N, 3, height, width).
 
     Returns:
         Shape (M, D), float32.

@@ -51,7 +51,7 @@ def fixed_masks(model: object, seed: int | None) -> Iterator[None]:
 
     Args:
         model: an nn.Module.
-        seed: of the pass; None changes nothing.
+        seed: seed of the pass; None changes nothing.
     """
     modules = [] if seed is None else _dropouts(model)
     try:

@@ -23,10 +23,10 @@ class BatchAugmentPreprocessor(BaseDataPreprocessor):
     batches on every device.
 
     Args:
-        mean: of each of the three channels, in pixel values from 0 to 255. Without it, or
+        mean: mean of each of the three channels, in pixel values from 0 to 255. Without it, or
             without ``std``, both are taken from the training set before the training begins
             and are saved with the weights.
-        std: likewise.
+        std: standard deviation of each channel; see ``mean``.
         crop_padding: black pixels added on each side before an image of the old size is cut
             out anywhere; 0 for no crop.
         flip: mirror half of the images, left to right.

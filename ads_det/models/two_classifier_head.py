@@ -29,7 +29,7 @@ class TwoClassifierHead:
     Args:
         num_classifiers: 2, or 1 for the plain detector that baselines train.
         dropout: share of the channels dropped before the classifiers, in [0, 1).
-        **kwargs: of the head.
+        **kwargs: arguments of the head.
 
     Raises:
         ValueError: if an argument has no meaning.
@@ -214,9 +214,9 @@ class TwoClassifierHead:
         """:meth:`predict_each` from what one or several heads gave.
 
         Args:
-            scores: of each of K classifiers, a list over levels.
+            scores: scores of each of K classifiers, a list over levels.
             rest: what the head gives beside them, such as box deltas.
-            batch_data_samples: of the images.
+            batch_data_samples: data samples of the images.
             rescale: whether boxes are in pixels of the original image.
             per_classifier: whether each classifier predicts as well.
         """

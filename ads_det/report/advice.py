@@ -44,7 +44,7 @@ def fit_curve(images: Sequence[int], values: Sequence[float]) -> LearningCurve |
 
     Args:
         images: labelled in each cycle, (N,), each at least 1.
-        values: of the metric, (N,), in the range 0 to 1.
+        values: values of the metric, (N,), in the range 0 to 1.
 
     Returns:
         The curve, or None with fewer than three different numbers of images, or with a value
@@ -81,13 +81,13 @@ class Advice:
         metric: such as ``'pascal_voc/mAP'``.
         images: labelled so far.
         objects: labelled so far; boxes of a detector, as many as images of a classifier.
-        budget: images of a purchase.
-        min_gain: of the metric, for which a purchase is worth its price.
-        next_images: that can be bought next, at most ``budget``.
-        next_objects: expected in them, at the rate of the last purchase.
-        expected_gain: of the metric from the next images.
-        last_gain: of the metric from the last purchase.
-        recent_gain: of the metric from the last two purchases, for every ``budget`` images.
+        budget: images of a batch.
+        min_gain: gain of the metric for which a batch is worth its price.
+        next_images: that can be labelled next, at most ``budget``.
+        next_objects: expected in them, at the rate of the last batch.
+        expected_gain: gain of the metric expected from the next images.
+        last_gain: gain of the metric from the last batch.
+        recent_gain: gain of the metric from the last two batches, for every ``budget`` images.
         stop: whether the rule in :meth:`text` says so.
         curve: the fitted one.
     """
@@ -116,7 +116,7 @@ class Advice:
         if self.stop and self.curve.b > 0:  # without a curve the sentence above says it all
             lines.append(
                 f"Hint: stop here. Rule: the curve expects less than {self.min_gain:.4g} from "
-                f"{_count(self.budget, 'more image')}, and the last two purchases gained less "
+                f"{_count(self.budget, 'more image')}, and the last two batches gained less "
                 f"than that for every {_count(self.budget, 'image')}."
             )
         return "\n".join([*lines, self._caution()])
@@ -133,7 +133,7 @@ class Advice:
 
     def _expectation(self) -> str:
         if not self.next_images:
-            return "No image is left to buy."
+            return "No image is left to label."
         name, cycles = self.metric.rsplit("/", 1)[-1], self.curve.cycles
         more = f"the next {_count(self.next_images, 'image')}"
         if self.objects != self.images:
@@ -145,7 +145,7 @@ class Advice:
             )
         return (
             f"The curve {self.curve} through {cycles} cycles expects {self.expected_gain:+.3f} "
-            f"{name} from {more}; the last purchase gave {self.last_gain:+.3f}."
+            f"{name} from {more}; the last batch gave {self.last_gain:+.3f}."
         )
 
     def _caution(self) -> str:
@@ -172,14 +172,14 @@ def advise(
     """Advice after the last cycle.
 
     The rule says stop when the fitted curve expects less than ``min_gain`` from ``budget`` more
-    images, and the last two purchases together gained less than that for every ``budget`` images:
+    images, and the last two batches together gained less than that for every ``budget`` images:
     neither one bad result nor one bad fit is enough. 0 never says stop.
 
     Args:
         rows: ``cycles`` of ``history.json``.
         metric: key of the evaluation, in the range 0 to 1.
-        budget: images of a purchase, at least 1.
-        min_gain: of the metric, for which a purchase is worth its price.
+        budget: images of a batch, at least 1.
+        min_gain: gain of the metric for which a batch is worth its price.
         most: images that can be labelled in all, such as the size of the pool; None for no bound.
 
     Returns:
@@ -198,7 +198,7 @@ def advise(
         return None
     images, objects = (int(rows[-1][f"labeled_{name}"]) for name in ("images", "objects"))
     next_images = budget if most is None else max(0, min(budget, most - images))
-    bought = objects - points[n[-2]]["labeled_objects"]
+    acquired = objects - points[n[-2]]["labeled_objects"]
     recent_gain = (values[-1] - values[-3]) / (n[-1] - n[-3]) * budget
     is_slow = max(curve(images + budget) - curve(images), recent_gain) < min_gain
     return Advice(
@@ -208,7 +208,7 @@ def advise(
         budget=budget,
         min_gain=min_gain,
         next_images=next_images,
-        next_objects=round(next_images * bought / (images - n[-2])),
+        next_objects=round(next_images * acquired / (images - n[-2])),
         expected_gain=curve(images + next_images) - curve(images),
         last_gain=values[-1] - values[-2],
         recent_gain=recent_gain,

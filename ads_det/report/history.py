@@ -21,10 +21,10 @@ class History:
     """Results of the finished cycles of a run.
 
     Args:
-        files: of the run; receive ``history.json``, ``history.csv`` and ``learning_curve.png``.
+        files: files of the run; receive ``history.json``, ``history.csv`` and ``learning_curve.png``.
         metric: key of the evaluation to show, such as ``'pascal_voc/mAP'``.
-        budget: images of the next purchase, for the advice; None for no advice.
-        min_gain: of the metric, for which a purchase is worth its price; 0 never says stop.
+        budget: images of the next batch, for the advice; None for no advice.
+        min_gain: gain of the metric for which a batch is worth its price; 0 never says stop.
         most: images that can be labelled in all; None for no bound.
     """
 
@@ -45,13 +45,13 @@ class History:
 
         Args:
             result: content of the cycle's ``metrics.json``.
-            seconds: of each stage that ran.
+            seconds: seconds of each stage that ran.
         """
         self.rows.append(result | dict(seconds=seconds))
 
     def write(self) -> None:
         """Write the three files atomically."""
-        advice = self._advice(self.budget, self.min_gain, self.most)
+        advice = self._advice()
         content = dict(metric=self.metric, cycles=self.rows, advice=advice and advice.to_dict())
         write_json(self.files.history, content)
         flat = [self._flat(row) for row in self.rows]
@@ -77,27 +77,15 @@ class History:
             console.print(table)
         return capture.get()
 
-    def advice_text(
-        self, budget: int | None = None, min_gain: float | None = None, most: int | None = None
-    ) -> str:
-        """Advice after the last cycle; empty as long as there is none.
-
-        Args:
-            budget: instead of the one given to the constructor, as are the others.
-            min_gain: see there.
-            most: see there.
-        """
-        advice = self._advice(
-            self.budget if budget is None else budget,
-            self.min_gain if min_gain is None else min_gain,
-            self.most if most is None else most,
-        )
+    def advice_text(self) -> str:
+        """Advice after the last cycle; empty as long as there is none."""
+        advice = self._advice()
         return advice.text() if advice else ""
 
-    def _advice(self, budget: int | None, min_gain: float, most: int | None) -> Advice | None:
-        if budget is None:
+    def _advice(self) -> Advice | None:
+        if self.budget is None:
             return None
-        return advise(self.rows, self.metric, budget, min_gain, most)
+        return advise(self.rows, self.metric, self.budget, self.min_gain, self.most)
 
     def _predictions(self) -> list[str]:
         """Which predictions are told apart; with one classifier there is nothing to tell."""

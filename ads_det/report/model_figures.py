@@ -33,10 +33,10 @@ def plot_predictions(
     Args:
         model: a TwoClassifierModel.
         dataloader: config of the candidate loader.
-        ids: of the images, one row each.
+        ids: ids of the images, one row each.
         open_image: from an id to its image.
         classes: their names.
-        threshold: of the probability of a box to be drawn; the best eight of each classifier are.
+        threshold: least probability of a box to be drawn; the best eight of each classifier are.
     """
     dataset = DATASETS.build(dict(dataloader["dataset"], ids=list(ids)))
     cfg = {k: v for k, v in dataloader.items() if k != "dataset"} | dict(num_workers=0)
@@ -110,8 +110,8 @@ def plot_features(
     Args:
         features: shape (N, D).
         groups: ``'labelled'``, ``'unlabelled'`` or ``'picked'``, one for each.
-        seed: of t-SNE.
-        perplexity: of t-SNE; lowered for few images.
+        seed: seed of t-SNE.
+        perplexity: perplexity of t-SNE; lowered for few images.
     """
     perplexity = min(perplexity, max((len(features) - 1) / 4, 1))
     points = TSNE(init="pca", random_state=seed, perplexity=perplexity).fit_transform(features)

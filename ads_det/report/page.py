@@ -31,7 +31,7 @@ class Page:
 
     Args:
         folder: receives ``report.html`` and, below ``figures`` and ``tables``, its parts.
-        title: of the page.
+        title: title of the page.
     """
 
     def __init__(self, folder: Path, title: str) -> None:

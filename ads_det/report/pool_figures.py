@@ -1,4 +1,4 @@
-"""What happened to the pool: classes bought, scores, seconds."""
+"""What happened to the pool: classes acquired, scores, seconds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def plot_class_histogram(counts: Sequence[Mapping[str, int]]) -> Figure:
     """Labelled objects of each class, one bar a cycle.
 
     Args:
-        counts: of each cycle, by class.
+        counts: objects of each cycle, by class.
     """
     classes = list(counts[0])
     figure = Figure(figsize=(max(5, 0.55 * len(classes)), 3.4), layout="constrained")
@@ -53,7 +53,7 @@ def plot_seconds(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Seconds of each stage, stacked, one bar a cycle.
 
     Args:
-        rows: of ``history.json``.
+        rows: rows of ``history.json``.
     """
     figure = Figure(figsize=(5, 2.8), layout="constrained")
     axes = figure.add_subplot()

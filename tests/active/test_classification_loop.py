@@ -57,11 +57,11 @@ def test_a_whole_run(whole):
 
 
 def test_labels_of_the_pool_are_not_read(whole, tmp_path, monkeypatch):
-    """The same run with impossible labels for every image that is never bought."""
+    """The same run with impossible labels for every image that is never acquired."""
     pool, _ = Pool.load(whole / "pool.json")
     images = classification._load_digits(True)
-    bought = np.isin(images.ids, pool.labeled())
-    wrong = images._replace(labels=np.where(bought, images.labels, -1))
+    acquired = np.isin(images.ids, pool.labeled())
+    wrong = images._replace(labels=np.where(acquired, images.labels, -1))
     original = classification._load_digits
     monkeypatch.setattr(
         classification, "_load_digits", lambda train: wrong if train else original(False)

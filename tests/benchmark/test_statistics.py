@@ -61,7 +61,7 @@ def test_comparison_is_paired_by_seed():
 
 
 def test_objects_on_the_axis_pay_nobody_twice():
-    """Two methods on one curve f(objects); one buys twice as many objects."""
+    """Two methods on one curve f(objects); one selects twice as many objects."""
     a = {0: curve(0.2, 0.3, 0.4, objects=(10, 60, 110))}
     b = {0: curve(0.2, 0.4, 0.6, objects=(10, 110, 210))}
     assert compare(a, b, by_objects=True).difference == pytest.approx(0)

@@ -19,7 +19,7 @@ class ClassBalancedEntropy(Strategy):
     """The classes take turns; each chooses the image it is least sure about of those left.
 
     Eq. 3 sums over the classes, so one class that the model has not learnt yet may outweigh all
-    others, and :class:`~ads_det.active.strategies.entropy.Entropy` buy little else. Here an
+    others, and :class:`~ads_det.active.strategies.entropy.Entropy` select little else. Here an
     image has one score for each class, that of the class's own term of Eq. 3, and no class is
     outweighed. The utility of an image, by which ``scores.csv`` is sorted, is the sum of its
     scores; with a single class this is entropy selection. The background of a softmax detector

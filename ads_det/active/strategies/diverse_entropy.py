@@ -18,13 +18,13 @@ from ads_det.registry import STRATEGIES
 class DiverseEntropy(Entropy):
     """Entropy first, then k-centre greedy among the most uncertain.
 
-    Entropy alone buys near-copies by the dozen, since what makes one uncertain makes all of
+    Entropy alone selects near-copies by the dozen, since what makes one uncertain makes all of
     them so. Here the ``factor`` times ``budget`` images of the largest entropy are kept, and
     those chosen that cover them best, beginning from the labelled images.
 
     Args:
         factor: how many times the budget is kept; 1 is entropy alone.
-        **kwargs: of :class:`Entropy`.
+        **kwargs: arguments of :class:`Entropy`.
 
     Raises:
         ValueError: if an argument has no meaning.

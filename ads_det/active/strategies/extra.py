@@ -15,8 +15,8 @@ class Extra(MeasuredStrategy):
     """The largest value first of an extra that the method supplies, such as a predicted loss.
 
     Args:
-        name: of the extra, see ``provides`` of :class:`~ads_det.models.base.Extension`.
-        topk: of a value for each anchor: number of the largest or, as a float, their fraction.
+        name: name of the extra, see ``provides`` of :class:`~ads_det.models.base.Extension`.
+        topk: for a value an anchor: number of the largest or, as a float, their fraction.
         reduction: ``'mean'``, ``'sum'`` or ``'kth'`` of them.
 
     Raises:

@@ -38,4 +38,4 @@ def main(args: argparse.Namespace) -> None:
     say(text)
     say(f"Done: tables in {folder / 'comparison.md'}")
     if failed:
-        sys.exit(f"{len(failed)} runs failed; run the command again when their cause is mended.")
+        sys.exit(f"{len(failed)} runs failed; run the command again when their cause is corrected.")
