@@ -33,8 +33,8 @@ def read_yolo(
     an image, such as a ``README.txt`` or ``train.txt``, are passed over.
 
     Args:
-        folder: folder of the text files; its ``classes.txt``, ``obj.names`` or ``data.yaml``, if there
-            is one, says what the numbers of the classes mean.
+        folder: folder of the text files; its ``classes.txt``, ``obj.names`` or ``data.yaml``, if
+            there is one, says what the numbers of the classes mean.
         classes: the same where no such file exists.
         sizes: width and height of the upright image in pixels, by its id.
         images: ids of all images; a text file has the name of its image but for the suffix.

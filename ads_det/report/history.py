@@ -21,7 +21,7 @@ class History:
     """Results of the finished cycles of a run.
 
     Args:
-        files: files of the run; receive ``history.json``, ``history.csv`` and ``learning_curve.png``.
+        files: files of the run, of which history, its table and the curve are written.
         metric: key of the evaluation to show, such as ``'pascal_voc/mAP'``.
         budget: images of the next batch, for the advice; None for no advice.
         min_gain: gain of the metric for which a batch is worth its price; 0 never says stop.
