@@ -11,7 +11,7 @@ from pathlib import Path
 from ads_det.arguments import config_file, existing, folder
 from ads_det.errors import ADSError
 
-BASE = Path(__file__).resolve().parents[2] / "configs/_base_/ssd_small_ads.py"
+BASE = Path(__file__).resolve().parents[2] / "configs/_base_/ssd_small_project.py"
 EXAMPLES = (
     "Examples: %(prog)s photos/ --classes cat dog --out projects/pets (no labels yet: the first "
     "run proposes what to label first); %(prog)s photos/ --labels coco.json --out projects/pets. "
