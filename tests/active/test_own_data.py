@@ -100,7 +100,6 @@ def test_the_config_of_the_readme_on_a_single_class_of_png_images(digits, tmp_pa
             (root / f"Annotations/{name}.xml").write_text(text)
     options = {
         "train_cfg.max_epochs": 2,
-        "method.begin": 1,
         "train_dataloader.sampler.num_samples": 4,
         "active_learning.initial": 4,
         "active_learning.budget": 4,
