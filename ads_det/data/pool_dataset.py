@@ -14,9 +14,11 @@ from PIL import Image, ImageOps
 from ads_det.console import say_once
 from ads_det.data.readable import find_unreadable, loader_refuses
 from ads_det.errors import ADSError
-from ads_det.files import first_twice, read_ids
+from ads_det.files import first_twice, open_regular, read_ids
+from ads_det.labels.sizes import is_turned, known_size
 
 MAX_NAMED = 20  # skipped boxes of a file that a message names one by one
+_FAR = 1e6  # pixels, which no image has; numbers beyond it are no edges
 
 
 def and_more(count: int) -> str:
@@ -34,6 +36,7 @@ class PoolDataset:
 
     ids: str | os.PathLike[str] | Sequence[str] | None
     load_annotations: bool
+    takes_classes = False  # whether an argument `classes` numbers them
     metainfo: Any  # a mapping; `classes` may be known only when the images are
 
     @abstractmethod
@@ -57,6 +60,19 @@ class PoolDataset:
         that read all their images at once have none: they stop at the first that they cannot
         read."""
         return {}
+
+    def image_files(self) -> dict[str, str]:
+        """Paths of the images asked for by id; of none that have no file of their own."""
+        return {}
+
+    def known_classes(self) -> Sequence[str]:
+        """Names of the classes, as far as they are known without reading images."""
+        return ()
+
+    def absent_classes(self) -> list[str]:
+        """Classes that no label of the whole data set names. It reads the labels, and no more of
+        them than it needs."""
+        return []
 
     @abstractmethod
     def where(self) -> str:
@@ -126,7 +142,7 @@ class PoolDatasetMixin(PoolDataset):
     def open_image(self, name: str) -> Image.Image:
         if self._paths is None:
             self._paths = self.image_paths()
-        with Image.open(self._paths[name]) as image:
+        with open_regular(self._paths[name]) as file, Image.open(file) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
 
     def unreadable_images(self, ids: Sequence[str] | None = None) -> dict[str, str]:
@@ -144,6 +160,8 @@ class PoolDatasetMixin(PoolDataset):
             ADSError: if a labelled or a test image cannot be read, or none can.
         """
         try:
+            if not os.path.isfile(self.get_data_info(idx)["img_path"]):
+                raise FileNotFoundError  # a named pipe would be read for ever
             return super().prepare_data(idx)  # type: ignore[misc]
         except ADSError:
             raise
@@ -160,8 +178,11 @@ class PoolDatasetMixin(PoolDataset):
 
     def _stand_in(self, idx: int, image_id: str) -> Any:
         for step in range(1, len(self)):
+            other = (idx + step) % len(self)
+            if not os.path.isfile(self.get_data_info(other)["img_path"]):
+                continue
             with suppress(Exception):
-                data = super().prepare_data((idx + step) % len(self))  # type: ignore[misc]
+                data = super().prepare_data(other)  # type: ignore[misc]
                 data["data_samples"].set_metainfo(dict(img_id=image_id, unreadable=True))
                 return data
         raise ADSError(f"No image of {self.where()} can be read; check the folder.")
@@ -176,6 +197,45 @@ class PoolDatasetMixin(PoolDataset):
         items = map(self.get_data_info, range(len(self)))
         labels = Counter(box["bbox_label"] for item in items for box in item["instances"])
         return {name: labels[i] for i, name in enumerate(self.metainfo["classes"])}
+
+    def image_files(self) -> dict[str, str]:
+        paths = self.image_paths()
+        return paths if self.ids is None else {i: paths[i] for i in self._asked_for(paths)}
+
+    def known_classes(self) -> Sequence[str]:
+        return tuple(self.metainfo.get("classes") or ())
+
+    def true_size(self, where: str, path: str, stated: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of an image as it is loaded.
+
+        Args:
+            where: the annotation, for messages.
+            path: of the image.
+            stated: what the annotation says, 0 if nothing; a pixel more or less is rounding.
+
+        Raises:
+            ADSError: if the annotation is of an image of another size, so that its boxes would
+                lie elsewhere.
+        """
+        true = known_size(path)
+        if 0 in true:
+            return stated  # reading it gives the message
+        if 0 in stated or max(abs(a - b) for a, b in zip(true, stated)) <= 1:
+            return true
+        if true == stated[::-1] and not is_turned(path):
+            say_once(f"{where} swaps the width and the height of {path}")
+            return true
+        raise ADSError(
+            f"{where} is for an image of {stated[0]}x{stated[1]} pixels (width, height), but {path} "
+            f"has {true[0]}x{true[1]}; restore the original image, or export its labels again."
+        )
+
+    def is_usable(self, box: Sequence[float], size: tuple[int, int]) -> bool:
+        """Whether a box (x1, y1, x2, y2) has area, of which at least a pixel's width and height
+        lies in the image; log(0) in a box coder would turn the loss into NaN."""
+        (x1, y1, x2, y2), (width, height) = box, size
+        inside = min(x2, width) - max(x1, 0) >= 1 and min(y2, height) - max(y1, 0) >= 1
+        return inside and max(map(abs, box)) < _FAR
 
     def load_labeled(self, paths: dict[str, str]) -> list[dict]:
         """Data items with annotations of the images in ``paths``, in that order."""
@@ -250,6 +310,7 @@ class PoolDatasetMixin(PoolDataset):
             )
         if not self._other_classes:
             return
+        self._check_spelling()
         found = ", ".join(f"{name!r} ({n})" for name, n in self._other_classes.most_common(10))
         # a few images asked for by id, unfiltered, may well show nothing of interest
         must_have_boxes = self.ids is None or (self.filter_cfg or {}).get("filter_empty_gt")
@@ -260,3 +321,14 @@ class PoolDatasetMixin(PoolDataset):
                 "`metainfo.classes`."
             )
         say_once(f"Ignored objects of other classes in {self.where()}: {found}")
+
+    def _check_spelling(self) -> None:
+        """A class that differs only by case or blanks is meant, and would be ignored."""
+        meant = {name.strip().casefold(): name for name in self.metainfo["classes"]}
+        for name in self._other_classes:
+            like = meant.get(name.strip().casefold())
+            if like is not None:
+                raise ADSError(
+                    f"{self.where()} has objects of the class {name!r}, but `metainfo.classes` "
+                    f"names {like!r}; write both in the same way."
+                )

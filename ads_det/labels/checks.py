@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ads_det.errors import ADSError
-from ads_det.files import first_twice
+from ads_det.files import first_twice, read_bytes
 from ads_det.labels.boxes import Box, ImageLabels
+
+_UNPRINTED = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of one, ends of lines
 
 
 def load_json(path: Path) -> Any:
     """The content of an annotation file.
 
     Raises:
-        ADSError: if it cannot be read or is no JSON.
+        ADSError: if it cannot be read, is no JSON, or gives a key of an object twice.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_bytes(path).decode("utf-8-sig"), object_pairs_hook=_object)
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except (ValueError, RecursionError) as error:
         raise ADSError(f"{path} is no valid JSON ({error}); export it again.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"the key {first_twice([key for key, _ in pairs])!r} twice in an object")
+    return content
 
 
 def cannot_read(path: Path, error: OSError) -> str:
@@ -42,11 +52,19 @@ def finite(value: object) -> float:
     number = math.nan
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         with suppress(ValueError, OverflowError):
-            number = float(value)
+            number = math.nan if "_" in str(value)[:400] else float(value)
     if not math.isfinite(number):
-        shown = repr(value) if len(repr(value)) < 50 else "it"
-        raise ValueError(f"{shown} is no finite number")
+        raise ValueError(f"{shown(value)} is no finite number")
     return number
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it, in a line that can be read."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # numbers of thousands of digits
+        return "it"
+    return text if len(text) < 50 else "it"
 
 
 def read_size(value: object, where: str) -> int:
@@ -63,7 +81,7 @@ def read_size(value: object, where: str) -> int:
         number = -1.0
     if number < 0 or number != int(number):
         raise ADSError(
-            f"{where} gives {value!r} as a width or height; write a whole number of pixels."
+            f"{where} gives {shown(value)} as a width or height; write a whole number of pixels."
         )
     return int(number)
 
@@ -77,6 +95,11 @@ def read_box(where: str, name: object, corners: Iterable[object], score: object 
     corners = tuple(corners)
     if not isinstance(name, str) or not name.strip():
         raise ADSError(f"{where} has a box {corners} without the name of a class; give it one.")
+    if not name.isprintable() and any(unicodedata.category(c) in _UNPRINTED for c in name):
+        raise ADSError(
+            f"{where} has a box of class {name!r}, a name with characters that cannot be printed; "
+            "rename it."
+        )
     try:
         x1, y1, x2, y2 = map(finite, corners)
         certainty = None if score is None else finite(score)

@@ -77,6 +77,12 @@ def read_cvat(path: Path) -> list[ImageLabels]:
             f"{path} holds tracks of a video; export it as 'CVAT for images 1.1', which has the "
             "boxes of each image."
         )
+    other = [child.tag for child in root if child.tag not in ("version", "meta", "image")]
+    if other:
+        raise ADSError(
+            f"{path} has <{other[0]}> where CVAT writes <image>; export it as 'CVAT for images "
+            "1.1'."
+        )
     return once_each([_read_image(image, path) for image in root.iterfind("image")], path)
 
 

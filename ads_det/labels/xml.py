@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from ads_det.errors import ADSError
-from ads_det.files import write_text
+from ads_det.files import open_regular, write_text
 from ads_det.labels.checks import cannot_read
 
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # or changed by readers
@@ -59,7 +59,8 @@ def root_tag(path: Path) -> str:
 
 def _parse(path: Path, builder: ET.TreeBuilder) -> ET.Element:
     try:
-        return ET.ElementTree().parse(path, ET.XMLParser(target=builder))
+        with open_regular(path) as file:
+            return ET.ElementTree().parse(file, ET.XMLParser(target=builder))
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except _Definitions as error:
@@ -67,7 +68,7 @@ def _parse(path: Path, builder: ET.TreeBuilder) -> ET.Element:
             f"{path} declares a document type (<!DOCTYPE ...>), with which XML defines entities "
             "and which no format of annotations uses; remove the declaration."
         ) from error
-    except (ET.ParseError, ValueError, LookupError) as error:  # the last two: odd encodings
+    except (ET.ParseError, ValueError, LookupError, RecursionError) as error:  # odd encodings too
         raise ADSError(f"{path} is no valid XML ({error}); export it again.") from error
 
 
