@@ -10,6 +10,7 @@ from typing import Any
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin, and_more
+from ads_det.data.true_size import is_usable, true_size
 from ads_det.errors import ADSError
 from ads_det.files import first_twice
 from ads_det.labels.checks import load_json, read_size
@@ -154,14 +155,14 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
             if image.get(key) is None:
                 raise ADSError(f"{where} has no `{key}`, which COCO's format requires; add it.")
         stated = read_size(image["width"], where), read_size(image["height"], where)
-        size = self.true_size(where, os.path.join(self.data_prefix["img"], name), stated)
+        size = true_size(where, os.path.join(self.data_prefix["img"], name), stated)
         usable = []
         for place, annotation in annotations:
             category, crowd = category_of(annotation, names, place), is_crowd(annotation, place)
             x, y, width, height = bbox_of(annotation, place)
             if category not in self.cat2label:
                 self._other_classes[names[category]] += 1
-            elif self.is_usable((x, y, x + width, y + height), size):
+            elif is_usable((x, y, x + width, y + height), size):
                 box = dict(bbox=annotation["bbox"], iscrowd=int(crowd), area=width * height)
                 usable.append(annotation | box)
             else:  # mmdet drops them silently

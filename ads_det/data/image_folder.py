@@ -9,6 +9,7 @@ from mmdet.datasets.base_det_dataset import BaseDetDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.readable import list_images
+from ads_det.data.true_size import is_usable, true_size
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
@@ -69,10 +70,10 @@ class ImageFolderDataset(PoolDatasetMixin, BaseDetDataset):
     def _item(self, labels: ImageLabels, path: str, classes: dict[str, int]) -> dict:
         self._other_classes.update(b.name for b in labels.boxes if b.name not in classes)
         where = f"The label of {labels.image!r} in {self.labels}"
-        width, height = self.true_size(where, path, (labels.width, labels.height))
+        width, height = true_size(where, path, (labels.width, labels.height))
         instances = []
         for box in labels.boxes:
-            if not self.is_usable(box.corners, (width, height)):
+            if not is_usable(box.corners, (width, height)):
                 self._skipped[labels.image].append(str(box.corners))
             elif box.name in classes:
                 label = classes[box.name]

@@ -8,9 +8,32 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 
+from ads_det.data.pool_dataset import PoolDataset, and_more
+from ads_det.errors import ADSError
 from ads_det.files import open_regular
 
 _BEGINNING = 2**14  # bytes, which nearly always tell files of the same size apart
+
+
+def check_test_images(pool: PoolDataset, test: PoolDataset) -> None:
+    """No image to measure on may be one to learn from.
+
+    Raises:
+        ADSError: names the first image that is in both data sets.
+    """
+    known, asked = pool.image_files(), test.image_files()
+    shared = shared_images(known, asked)
+    if not known and not asked and pool.where() == test.where():  # no files: ids tell
+        names = set(pool.image_ids())
+        shared = [(name, name) for name in test.image_ids() if name in names]
+    if not shared:
+        return
+    first, second = shared[0]
+    raise ADSError(
+        f"The test image {second!r} of {test.where()} ({asked.get(second, second)}) is also in the "
+        f"pool, as {first!r} ({known.get(first, first)}){and_more(len(shared) - 1)}; take it off "
+        "one of the two lists, or set active_learning.allow_test_in_pool=True."
+    )
 
 
 def shared_images(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from mmdet.datasets import XMLDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.readable import IMAGE_SUFFIXES
+from ads_det.data.true_size import is_usable, true_size
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.checks import finite, read_size
@@ -105,7 +106,7 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
         stated = [read_size(text_of(root, place), where) for place in _SIZE]
         if root.find("size") is not None and not all(map(root.findtext, _SIZE)):
             raise ADSError(f"{xml} has a `size` without width or height; complete it.")
-        size = self.true_size(f"The annotation {xml}", path, (stated[0], stated[1]))
+        size = true_size(f"The annotation {xml}", path, (stated[0], stated[1]))
         instances = [
             instance
             for element in root.iterfind("object")
@@ -133,7 +134,7 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
         if name not in self.cat2label:
             self._other_classes[name] += 1
             return None
-        if not self.is_usable(box, size):
+        if not is_usable(box, size):
             self._skipped[str(xml)].append(str(tuple(edge + 1 for edge in box)))
             return None
         least = self.bbox_min_size or 0
