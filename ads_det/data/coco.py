@@ -106,8 +106,8 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
         text = next((number for number in numbers if not isinstance(number, int)), None)
         if text is not None:
             raise ADSError(
-                f"{self.ann_file} has the text {text!r} as an `id` in `{name}`; renumber with whole "
-                "numbers."
+                f"{self.ann_file} has the text {text!r} as an `id` in `{name}`; renumber with "
+                "whole numbers."
             )
 
     def _check_files(self, paths: dict[str, str]) -> None:

@@ -97,11 +97,14 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
     def _load_item(self, image_id: str, path: str) -> dict:
         name = os.path.basename(image_id)
         xml = self._xml(image_id)
-        if not xml.exists():
+        try:
+            root = read_annotation(xml)
+        except ADSError:
+            if os.path.lexists(xml):
+                raise
             raise ADSError(
                 f"The annotation {xml} is missing; add it, or take {name!r} off the id list."
-            )
-        root = read_annotation(xml)
+            ) from None
         where = f"{xml} (`size`)"
         stated = [read_size(text_of(root, place), where) for place in _SIZE]
         if root.find("size") is not None and not all(map(root.findtext, _SIZE)):
@@ -109,7 +112,7 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
         size = true_size(f"The annotation {xml}", path, (stated[0], stated[1]))
         instances = [
             instance
-            for element in root.iterfind("object")
+            for element in root.findall("object")
             if (instance := self._instance(element, xml, size)) is not None
         ]
         item = dict(img_id=image_id, img_path=path, xml_path=str(xml), instances=instances)
@@ -147,7 +150,7 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
         for image_id in self.image_paths():
             with suppress(ADSError):  # it has its message when the label is asked for
                 root = read_annotation(self._xml(image_id))
-                absent -= {text_of(element, "name") for element in root.iterfind("object")}
+                absent -= {text_of(element, "name") for element in root.findall("object")}
             if not absent:
                 break
         return [name for name in self.metainfo["classes"] if name in absent]

@@ -166,7 +166,10 @@ def _test_config(cfg: Config) -> dict:
 def dataset_class(dataset: dict) -> type | None:
     """The class of a data set's config, or None if it is unknown."""
     name = dataset.get("type")
-    return DATASETS.get(name) if isinstance(name, str) else name
+    if not isinstance(name, str):
+        return name
+    with DATASETS.switch_scope_and_registry(None) as registry:  # as `build` finds it
+        return registry.get(name)
 
 
 def _pool_dataset(dataset: dict) -> PoolDataset | None:

@@ -6,7 +6,6 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +48,15 @@ def finite(value: object) -> float:
     Raises:
         ValueError: if it is something else, or infinite or NaN.
     """
-    number = math.nan
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError, OverflowError):
-            number = math.nan if "_" in str(value)[:400] else float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{shown(value)} is no finite number")
-    return number
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number or (isinstance(value, str) and "_" not in value):
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    raise ValueError(f"{shown(value)} is no finite number")
 
 
 def shown(value: object) -> str:
@@ -162,10 +163,8 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
         next(folder.iterdir(), None)  # rglob says nothing of a folder that it cannot open
     except OSError as error:
         raise ADSError(cannot_read(folder, error)) from error
-    found = (path for path in folder.rglob("*") if path.suffix.lower() == suffix)
-    return sorted(
-        path for path in found if path.is_file() and not is_litter(path.relative_to(folder).parts)
-    )
+    found = (p for p in folder.rglob("*") if p.suffix.lower() == suffix and not p.is_dir())
+    return sorted(path for path in found if not is_litter(path.relative_to(folder).parts))
 
 
 def is_litter(parts: Iterable[str]) -> bool:

@@ -128,7 +128,9 @@ def annotations_of(
         if number is not None and not _is_id(number):
             raise ADSError(f"{where} has an `id` that is no whole number; renumber it.")
         if number in numbers:
-            raise ADSError(f"{path} gives two entries of `annotations` the id {number!r}; keep one.")
+            raise ADSError(
+                f"{path} gives two entries of `annotations` the id {number!r}; keep one."
+            )
         if number is not None:
             numbers.add(number)
         yield where, annotation

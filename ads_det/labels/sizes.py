@@ -58,6 +58,6 @@ def known_size(path: str) -> tuple[int, int]:
     return _size_of_state(path, state.st_mtime_ns, state.st_size)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _size_of_state(path: str, _modified: int, _bytes: int) -> tuple[int, int]:
     return upright_size(path)

@@ -19,6 +19,7 @@ from ads_det.labels.names import stem
 from ads_det.labels.xml import add, read_xml, text_of, write_xml
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
+_USUAL = {"folder", "filename", "path", "segmented"}  # looked at no further, to save time
 _OF_OBJECTS = {"object", "objects", "obj", "bndbox", "bbox", "box", "polygon", *_EDGES}
 
 
@@ -114,6 +115,8 @@ def read_annotation(file: Path) -> ET.Element:
             "file away if it is none of the annotations, or correct it."
         )
     for child in root:
+        if child.tag in _USUAL and not len(child):
+            continue
         if child.tag != "object" and any(_local_name(e) in _OF_OBJECTS for e in child.iter()):
             raise ADSError(
                 f"{file} describes objects in <{child.tag}>, where VOC's format wants <object>; "
@@ -133,7 +136,7 @@ def _read_file(file: Path, folder: Path) -> ImageLabels:
         _image_name(root, file.relative_to(folder)),
         read_size(text_of(root, "size/width"), str(file)),
         read_size(text_of(root, "size/height"), str(file)),
-        tuple(_read_object(element, file) for element in root.iterfind("object")),
+        tuple(_read_object(element, file) for element in root.findall("object")),
         checked=True,
     )
 
@@ -163,17 +166,21 @@ def name_and_edges(element: ET.Element, file: Path) -> tuple[str, list[str]]:
     Raises:
         ADSError: if it lacks an edge, has two boxes, or one that is turned.
     """
-    name = text_of(element, "name")
-    for tag in ("name", "bndbox", *(f"bndbox/{edge}" for edge in _EDGES)):
-        if len(element.findall(tag)) > 1:
-            raise ADSError(f"{file} has an object {name!r} with two `{tag}`; keep one.")
-    edges = [text_of(element, f"bndbox/{edge}") for edge in _EDGES]
+    name, boxes = text_of(element, "name"), element.findall("bndbox")
+    texts = {child.tag: child.text or "" for box in boxes for child in box}
+    if len(boxes) > 1 or len(texts) < sum(map(len, boxes)) or len(element.findall("name")) > 1:
+        raise ADSError(
+            f"{file} has an object {name!r} with two `name`, two `bndbox` or an edge twice; "
+            "keep one."
+        )
+    edges = [texts.get(edge, "").strip() for edge in _EDGES]
     if not all(edges):
         raise ADSError(
             f"{file} has an object {name!r} whose `bndbox` lacks `{_EDGES[edges.index('')]}`; "
             "draw it as a box or complete it."
         )
-    for attribute in element.iterfind("attributes/attribute"):
+    attributes = element.find("attributes")
+    for attribute in () if attributes is None else attributes:
         if text_of(attribute, "name") == "rotation" and text_of(attribute, "value").strip("0."):
             raise ADSError(
                 f"{file} has a rotated box of class {name!r}, which detectors here do not know; "

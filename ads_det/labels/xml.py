@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from ads_det.errors import ADSError
-from ads_det.files import open_regular, write_text
+from ads_det.files import read_bytes, write_text
 from ads_det.labels.checks import cannot_read
 
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # or changed by readers
@@ -42,11 +42,11 @@ def read_xml(path: Path) -> ET.Element:
         ADSError: if it cannot be read, is no XML, or declares a document type, which could
             define entities: a few lines of them expand to gigabytes.
     """
-    return _parse(path, _Builder())
+    return _parse(path, None)
 
 
 def root_tag(path: Path) -> str:
-    """The name of a file's root element; no more than the file's beginning is read.
+    """The name of a file's root element; no more than the file's beginning is parsed.
 
     Raises:
         ADSError: as in :func:`read_xml`.
@@ -57,10 +57,12 @@ def root_tag(path: Path) -> str:
         return root.args[0]
 
 
-def _parse(path: Path, builder: ET.TreeBuilder) -> ET.Element:
+def _parse(path: Path, builder: ET.TreeBuilder | None) -> ET.Element:
     try:
-        with open_regular(path) as file:
-            return ET.ElementTree().parse(file, ET.XMLParser(target=builder))
+        content = read_bytes(path)
+        if builder is None and (b"<!" in content or b"\0" in content):  # \0: of UTF-16
+            builder = _Builder()  # else nothing can be declared, and ET's own is much faster
+        return ET.fromstring(content, ET.XMLParser(target=builder))
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except _Definitions as error:
