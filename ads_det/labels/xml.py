@@ -39,8 +39,8 @@ def read_xml(path: Path) -> ET.Element:
     """The root of a file.
 
     Raises:
-        ADSError: if it cannot be read, is no XML, or declares a document type, which could
-            define entities: a few lines of them expand to gigabytes.
+        ADSError: if it cannot be read, is no XML, has text between elements, or declares a
+            document type, which could define entities: a few lines of them expand to gigabytes.
     """
     return _parse(path, None)
 
@@ -62,7 +62,7 @@ def _parse(path: Path, builder: ET.TreeBuilder | None) -> ET.Element:
         content = read_bytes(path)
         if builder is None and (b"<!" in content or b"\0" in content):  # \0: of UTF-16
             builder = _Builder()  # else nothing can be declared, and ET's own is much faster
-        return ET.fromstring(content, ET.XMLParser(target=builder))
+        root = ET.fromstring(content, ET.XMLParser(target=builder))
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except _Definitions as error:
@@ -72,6 +72,14 @@ def _parse(path: Path, builder: ET.TreeBuilder | None) -> ET.Element:
         ) from error
     except (ET.ParseError, ValueError, LookupError, RecursionError) as error:  # odd encodings too
         raise ADSError(f"{path} is no valid XML ({error}); export it again.") from error
+    for element in root.iter():
+        stray = (element.tail or "").strip() or ((element.text or "").strip() and len(element))
+        if stray:
+            raise ADSError(
+                f"{path} has text between elements, at <{element.tag}>, perhaps a damaged element; "
+                "correct it."
+            )
+    return root
 
 
 def text_of(element: ET.Element, path: str) -> str:

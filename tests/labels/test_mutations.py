@@ -22,7 +22,7 @@ from ads_det.labels.project import find_labels
 WIDTH, HEIGHT = 40, 30
 IDS = ("a.jpg", "b.jpg", "c.jpg")
 BOXES = {"a.jpg": [("cat", 4, 5, 14, 20), ("dog", 10, 2, 30, 12)], "b.jpg": [("dog", 1, 1, 9, 9)]}
-TIMES = 60  # mutations of each kind and format
+TIMES = 12  # mutations of each kind and format
 
 VOC = """<annotation><folder>x</folder><filename>{name}</filename><size><width>40</width>
 <height>30</height><depth>3</depth></size>{objects}</annotation>"""
