@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ads_det.errors import ADSError
+
+_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
+_KINDS |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "device")
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -64,6 +69,30 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
+    """Open a file to read, but nothing that may keep its reader waiting for ever.
+
+    Raises:
+        OSError: if it cannot be opened, or is a folder, a named pipe, a device or a socket.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        why = f"it is a {_KINDS.get(stat.S_IFMT(mode), 'special file')}, no regular file"
+        raise OSError(errno.EINVAL, why, os.fspath(path))
+    nonblocking = getattr(os, "O_NONBLOCK", 0)  # it may be replaced in between
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Content of a regular file.
+
+    Raises:
+        OSError: as in :func:`open_regular`.
+    """
+    with open_regular(path) as file:
+        return file.read()
+
+
 def write_text(path: Path, text: str) -> None:
     """Atomic UTF-8 text."""
     write_atomic(path, lambda file: file.write(text.encode()))
@@ -110,7 +139,7 @@ def read_ids(path: str | os.PathLike[str]) -> list[str]:
         ADSError: if the file cannot be read or names an id twice.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
     except OSError as error:
         raise ADSError(
             f"The id list {path} cannot be read ({error.strerror}); give the path of a text file "

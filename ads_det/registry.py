@@ -21,7 +21,10 @@ _DETECTION_DATA = ("ads_det.data.voc", "ads_det.data.coco", "ads_det.data.image_
 _CLASSIFICATION_DATA = "ads_det.data.classification"
 
 MODELS = _child("model", root.MODELS, "ads_det.models")
-DATASETS = _child("dataset", root.DATASETS, *_DETECTION_DATA, _CLASSIFICATION_DATA)
+DATASETS = _child(
+    *("dataset", root.DATASETS, *_DETECTION_DATA, _CLASSIFICATION_DATA),
+    "ads_det.data.class_folders",
+)
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
 HOOKS = _child("hook", root.HOOKS, "ads_det.engine.hooks")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "ads_det.engine.autocast")

@@ -12,7 +12,7 @@ import argparse
 import random
 from pathlib import Path
 
-from ads_det.data.classification import ClassFolderDataset
+from ads_det.data.class_folders import ClassFolderDataset
 from ads_det.files import write_ids
 
 

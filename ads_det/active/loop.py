@@ -19,7 +19,7 @@ from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.distributed import from_main, on_main
 from ads_det.engine.checkpoints import check_pretrained
-from ads_det.engine.datasets import candidate_dataset, pool_config, test_dataset
+from ads_det.engine.datasets import candidate_dataset, check_data, pool_config, test_dataset
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
@@ -149,6 +149,7 @@ class ActiveLearningLoop:
         ids = self.images.image_ids()
         classes = getattr(self.images, "metainfo", {}).get("classes") or ()
         check_num_classes(self.cfg.model, classes)
+        on_main(self._check_data)
         if from_main(self.work_dir.has_run):
             if is_main_process():
                 self.work_dir.lock()
@@ -165,6 +166,10 @@ class ActiveLearningLoop:
             self._take_initial(pool, self._choose_initial(pool)[0])
         on_main(lambda: self.work_dir.begin(pool))
         return pool
+
+    def _check_data(self) -> None:
+        simulated = self.settings.oracle == "simulated"
+        check_data(self.cfg, self.images, self.settings.allow_test_in_pool, simulated)
 
     def _asks_for_initial(self) -> bool:
         """Whether the first images are known, or their labels there, only after some work."""

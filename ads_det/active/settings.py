@@ -44,6 +44,7 @@ class Settings:
         proposal_threshold: least score of a box that ``to_label/`` proposes.
         min_gain: gain of the metric; the advice after a cycle is to stop when the next budget is
             expected to bring less.
+        allow_test_in_pool: accept test images that are also in the pool.
 
     Raises:
         ADSError: if a value has no meaning.
@@ -61,10 +62,13 @@ class Settings:
     oracle: str = "simulated"
     proposal_threshold: float = 0.3
     min_gain: float = 0.005
+    allow_test_in_pool: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.warm_start, bool):
-            raise ADSError(f"active_learning.warm_start is {self.warm_start!r}; use True or False.")
+        for name in ("warm_start", "allow_test_in_pool"):
+            if not isinstance(getattr(self, name), bool):
+                value = getattr(self, name)
+                raise ADSError(f"active_learning.{name} is {value!r}; use True or False.")
         if self.oracle not in ORACLES:
             raise ADSError(
                 f"active_learning.oracle is {self.oracle!r}; use one of {', '.join(ORACLES)}."

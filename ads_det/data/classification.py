@@ -7,7 +7,6 @@ import io
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,6 +149,14 @@ class ClassificationDataset(PoolDataset, Dataset):
         counts = np.bincount(self._labels.numpy(), minlength=len(self.metainfo["classes"]))
         return dict(zip(self.metainfo["classes"], counts.tolist(), strict=True))
 
+    def known_classes(self) -> Sequence[str]:
+        return tuple(self.metainfo.get("classes") or ())
+
+    def absent_classes(self) -> list[str]:
+        images = self._load()
+        found = {images.classes[i] for i in np.unique(images.labels)}
+        return [name for name in images.classes if name not in found]
+
     def where(self) -> str:
         return f"the data set {self.data_root or type(self).__name__}"
 
@@ -178,30 +185,6 @@ class CIFARDataset(ClassificationDataset):
 
     def load(self) -> Images:
         return _load_cifar(self.data_root, self.num_classes, self.train)
-
-
-@DATASETS.register_module()
-class ClassFolderDataset(ClassificationDataset):
-    """A folder with one folder of images a class, read by torchvision's ImageFolder.
-
-    Ids are paths relative to ``data_root``, so they tell the class to a person; nothing here
-    looks at that. Classes are the folders in alphabetical order.
-
-    Args:
-        data_root: the folder.
-        size: height and width to which images are resized, once, when they are read.
-        **kwargs: arguments of :class:`ClassificationDataset`.
-
-    Raises:
-        ADSError: if the folder or an image cannot be read.
-    """
-
-    def __init__(self, data_root: str, size: int = 32, **kwargs: Any) -> None:
-        self.size = size
-        super().__init__(data_root, **kwargs)
-
-    def load(self) -> Images:
-        return _load_folder(self.data_root, self.size)
 
 
 @DATASETS.register_module()
@@ -262,26 +245,6 @@ def download_cifar(data_root: str, num_classes: int = 10) -> None:
             f"CIFAR-{num_classes} could not be downloaded to {data_root} ({error}); fetch it "
             "elsewhere and put it there as data/README.md says."
         ) from error
-
-
-@functools.lru_cache(maxsize=4)
-def _load_folder(root: str, size: int) -> Images:
-    try:
-        folder = tv.ImageFolder(root)
-    except FileNotFoundError as error:
-        raise ADSError(
-            f"The folder {root or '.'} is missing, or not every folder in it holds images "
-            f"({error}); correct `data_root`: it must hold one folder of images a class."
-        ) from error
-    pixels = np.empty((len(folder.samples), size, size, 3), np.uint8)
-    for i, (path, _) in enumerate(folder.samples):
-        try:
-            image = folder.loader(path)
-        except OSError as error:
-            raise ADSError(f"The image {path} cannot be read ({error}); replace it.") from error
-        pixels[i] = image if image.size == (size, size) else image.resize((size, size))
-    ids = [Path(path).relative_to(folder.root).as_posix() for path, _ in folder.samples]
-    return Images(ids, pixels, np.array(folder.targets, np.int64), tuple(folder.classes))
 
 
 @functools.lru_cache(maxsize=2)

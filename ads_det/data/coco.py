@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin, and_more
+from ads_det.data.true_size import is_usable, true_size
 from ads_det.errors import ADSError
+from ads_det.files import first_twice
+from ads_det.labels.checks import load_json, read_size
+from ads_det.labels.coco import (
+    annotations_of,
+    bbox_of,
+    by_id,
+    category_names,
+    category_of,
+    is_crowd,
+    section,
+)
 from ads_det.registry import DATASETS
 
 
@@ -47,11 +57,10 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
         super().__init__(*args, data_prefix=data_prefix, **kwargs)
 
     def image_paths(self) -> dict[str, str]:
-        images = self._read("images")["images"]
         paths: dict[str, str] = {}
-        for image in images:
-            name = image.get("file_name") if isinstance(image, dict) else None
-            if not isinstance(name, str):
+        for image in section(self._read(), "images", Path(self.ann_file)):
+            name = image.get("file_name")
+            if not isinstance(name, str) or not name:
                 raise ADSError(f"{self.ann_file} has an image without `file_name`; add it.")
             if name in paths:
                 raise ADSError(f"{self.ann_file} names {name!r} twice in `images`; keep one.")
@@ -65,48 +74,41 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
         return paths
 
     def load_labeled(self, paths: dict[str, str]) -> list[dict]:
-        content = self._read("images", "annotations", "categories")
-        try:
-            names = self._match_categories(content["categories"])
-            images = {image["file_name"]: image for image in content["images"]}
-            if len({image["id"] for image in images.values()}) < len(images):
-                raise ADSError(f"{self.ann_file} gives two images the same `id`; renumber them.")
-            annotations: dict[int, list[dict]] = defaultdict(list)
-            wanted = {images[i]["id"] for i in paths}
-            for annotation in content["annotations"]:
-                if annotation["image_id"] in wanted:
-                    annotations[annotation["image_id"]].append(annotation)
-            return [self._load_item(images[i], annotations[images[i]["id"]], names) for i in paths]
-        except KeyError as error:
-            raise ADSError(
-                f"{self.ann_file} has an entry without {error}, which COCO's format requires; "
-                "complete it."
-            ) from error
-        except (TypeError, ValueError) as error:
-            raise ADSError(
-                f"{self.ann_file} has an entry that is not as COCO's format wants it ({error}); "
-                "correct it."
-            ) from error
+        content, file = self._read(), Path(self.ann_file)
+        names = category_names(content, file)
+        self._match_categories(names)
+        by_number = by_id(content, "images", file)
+        self._check_numbers("images", by_number)  # CocoMetric wants them
+        images = {image["file_name"]: image for image in by_number.values()}
+        annotations: dict[Any, list[tuple[str, dict]]] = {images[i]["id"]: [] for i in paths}
+        for where, annotation in annotations_of(content, by_number, file):
+            if annotation["image_id"] in annotations:
+                annotations[annotation["image_id"]].append((where, annotation))
+        return [self._load_item(images[i], annotations[images[i]["id"]], names) for i in paths]
 
-    def _read(self, *sections: str) -> dict:
-        try:
-            content = json.loads(Path(self.ann_file).read_text(encoding="utf-8-sig"))
-        except OSError as error:
+    def absent_classes(self) -> list[str]:
+        content, file = self._read(), Path(self.ann_file)
+        names = category_names(content, file)
+        images = by_id(content, "images", file)
+        numbers = {a.get("category_id") for _, a in annotations_of(content, images, file)}
+        found = {name for number, name in names.items() if number in numbers}
+        return [name for name in self.metainfo["classes"] if name not in found]
+
+    def _read(self) -> Any:
+        if not os.path.exists(self.ann_file):
             raise ADSError(
-                f"The annotation file {self.ann_file} cannot be read ({error.strerror}); "
-                "data/README.md says what to put where."
-            ) from error
-        except ValueError as error:
+                f"The annotation file {self.ann_file} does not exist; data/README.md says what to "
+                "put where."
+            )
+        return load_json(Path(self.ann_file))
+
+    def _check_numbers(self, name: str, numbers: Iterable[object]) -> None:
+        text = next((number for number in numbers if not isinstance(number, int)), None)
+        if text is not None:
             raise ADSError(
-                f"The annotation file {self.ann_file} is no valid JSON ({error}); export it again."
-            ) from error
-        for section in sections:
-            if not isinstance(content, dict) or not isinstance(content.get(section), list):
-                raise ADSError(
-                    f"{self.ann_file} has no list `{section}`, which COCO's format requires; "
-                    "add it."
-                )
-        return content
+                f"{self.ann_file} has the text {text!r} as an `id` in `{name}`; renumber with "
+                "whole numbers."
+            )
 
     def _check_files(self, paths: dict[str, str]) -> None:
         folders = {os.path.dirname(path) for path in paths.values()}
@@ -123,9 +125,12 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
                 "does not exist; put it there or correct `data_prefix`."
             )
 
-    def _match_categories(self, categories: Sequence[dict]) -> dict[int, str]:
-        """Set mmdet's table of classes; returns all names by category id."""
-        classes, names = list(self.metainfo["classes"]), {c["id"]: c["name"] for c in categories}
+    def _match_categories(self, names: dict[Any, str]) -> None:
+        """Set mmdet's table of classes from all names by category id."""
+        self._check_numbers("categories", names)
+        classes, twice = list(self.metainfo["classes"]), first_twice(list(names.values()))
+        if twice is not None:
+            raise ADSError(f"{self.ann_file} has two categories {twice!r}; keep one of them.")
         missing = [name for name in classes if name not in names.values()]
         if missing:
             raise ADSError(
@@ -141,21 +146,26 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
             )
         self.cat2label = {i: classes.index(name) for i, name in names.items() if name in classes}
         self.cat_ids = list(self.cat2label)
-        return names
 
-    def _load_item(self, image: dict, annotations: list[dict], names: dict[int, str]) -> dict:
+    def _load_item(
+        self, image: dict, annotations: list[tuple[str, dict]], names: dict[Any, str]
+    ) -> dict:
+        name, where = image["file_name"], f"{self.ann_file}: image {image['file_name']!r}"
+        for key in ("width", "height"):
+            if image.get(key) is None:
+                raise ADSError(f"{where} has no `{key}`, which COCO's format requires; add it.")
+        stated = read_size(image["width"], where), read_size(image["height"], where)
+        size = true_size(where, os.path.join(self.data_prefix["img"], name), stated)
         usable = []
-        for annotation in annotations:
-            x, y, width, height = annotation["bbox"]
-            inside = min(x + width, image["width"]) > max(x, 0) and min(
-                y + height, image["height"]
-            ) > max(y, 0)
-            if annotation["category_id"] not in self.cat2label:
-                category = annotation["category_id"]
-                self._other_classes[names.get(category, f"category {category}")] += 1
-            elif width >= 1 and height >= 1 and inside:  # mmdet drops the others silently
-                usable.append(dict(annotation, area=width * height))
-            else:
-                self._skipped[image["file_name"]].append(str(annotation["bbox"]))
-        image = dict(image, img_id=image["id"])
+        for place, annotation in annotations:
+            category, crowd = category_of(annotation, names, place), is_crowd(annotation, place)
+            x, y, width, height = bbox_of(annotation, place)
+            if category not in self.cat2label:
+                self._other_classes[names[category]] += 1
+            elif is_usable((x, y, x + width, y + height), size):
+                box = dict(bbox=annotation["bbox"], iscrowd=int(crowd), area=width * height)
+                usable.append(annotation | box)
+            else:  # mmdet drops them silently
+                self._skipped[name].append(str(annotation["bbox"]))
+        image = dict(image, img_id=image["id"], width=size[0], height=size[1])
         return self.parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))

@@ -9,6 +9,7 @@ from mmdet.datasets.base_det_dataset import BaseDetDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.readable import list_images
+from ads_det.data.true_size import is_usable, true_size
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
@@ -68,10 +69,19 @@ class ImageFolderDataset(PoolDatasetMixin, BaseDetDataset):
 
     def _item(self, labels: ImageLabels, path: str, classes: dict[str, int]) -> dict:
         self._other_classes.update(b.name for b in labels.boxes if b.name not in classes)
-        instances = [
-            dict(bbox=list(box.corners), bbox_label=classes[box.name], ignore_flag=0)
-            for box in labels.boxes
-            if box.name in classes
-        ]
-        size = dict(width=labels.width, height=labels.height)
+        where = f"The label of {labels.image!r} in {self.labels}"
+        width, height = true_size(where, path, (labels.width, labels.height))
+        instances = []
+        for box in labels.boxes:
+            if not is_usable(box.corners, (width, height)):
+                self._skipped[labels.image].append(str(box.corners))
+            elif box.name in classes:
+                label = classes[box.name]
+                instances.append(dict(bbox=list(box.corners), bbox_label=label, ignore_flag=0))
+        size = dict(width=width, height=height)
         return dict(img_id=labels.image, img_path=path, **size, instances=instances)
+
+    def absent_classes(self) -> list[str]:
+        labels = LabelStore(self.labels).read().values() if self.labels else ()
+        found = {box.name for image in labels for box in image.boxes}
+        return [name for name in self.metainfo["classes"] if name not in found]

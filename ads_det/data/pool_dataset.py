@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from ads_det.console import say_once
 from ads_det.data.readable import find_unreadable, loader_refuses
 from ads_det.errors import ADSError
-from ads_det.files import first_twice, read_ids
+from ads_det.files import first_twice, open_regular, read_ids
 
 MAX_NAMED = 20  # skipped boxes of a file that a message names one by one
 
@@ -34,6 +34,7 @@ class PoolDataset:
 
     ids: str | os.PathLike[str] | Sequence[str] | None
     load_annotations: bool
+    takes_classes = False  # whether an argument `classes` numbers them
     metainfo: Any  # a mapping; `classes` may be known only when the images are
 
     @abstractmethod
@@ -57,6 +58,18 @@ class PoolDataset:
         that read all their images at once have none: they stop at the first that they cannot
         read."""
         return {}
+
+    def image_files(self) -> dict[str, str]:
+        """Paths of the images asked for by id; of none that have no file of their own."""
+        return {}
+
+    def known_classes(self) -> Sequence[str]:
+        """Names of the classes, as far as they are known without reading images."""
+        return ()
+
+    def absent_classes(self) -> list[str]:
+        """Classes that no label of the whole data set names."""
+        return []
 
     @abstractmethod
     def where(self) -> str:
@@ -126,7 +139,7 @@ class PoolDatasetMixin(PoolDataset):
     def open_image(self, name: str) -> Image.Image:
         if self._paths is None:
             self._paths = self.image_paths()
-        with Image.open(self._paths[name]) as image:
+        with open_regular(self._paths[name]) as file, Image.open(file) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
 
     def unreadable_images(self, ids: Sequence[str] | None = None) -> dict[str, str]:
@@ -144,6 +157,8 @@ class PoolDatasetMixin(PoolDataset):
             ADSError: if a labelled or a test image cannot be read, or none can.
         """
         try:
+            if not os.path.isfile(self.get_data_info(idx)["img_path"]):
+                raise FileNotFoundError  # a named pipe would be read for ever
             return super().prepare_data(idx)  # type: ignore[misc]
         except ADSError:
             raise
@@ -160,8 +175,11 @@ class PoolDatasetMixin(PoolDataset):
 
     def _stand_in(self, idx: int, image_id: str) -> Any:
         for step in range(1, len(self)):
+            other = (idx + step) % len(self)
+            if not os.path.isfile(self.get_data_info(other)["img_path"]):
+                continue
             with suppress(Exception):
-                data = super().prepare_data((idx + step) % len(self))  # type: ignore[misc]
+                data = super().prepare_data(other)  # type: ignore[misc]
                 data["data_samples"].set_metainfo(dict(img_id=image_id, unreadable=True))
                 return data
         raise ADSError(f"No image of {self.where()} can be read; check the folder.")
@@ -176,6 +194,13 @@ class PoolDatasetMixin(PoolDataset):
         items = map(self.get_data_info, range(len(self)))
         labels = Counter(box["bbox_label"] for item in items for box in item["instances"])
         return {name: labels[i] for i, name in enumerate(self.metainfo["classes"])}
+
+    def image_files(self) -> dict[str, str]:
+        paths = self.image_paths()
+        return paths if self.ids is None else {i: paths[i] for i in self._asked_for(paths)}
+
+    def known_classes(self) -> Sequence[str]:
+        return tuple(self.metainfo.get("classes") or ())
 
     def load_labeled(self, paths: dict[str, str]) -> list[dict]:
         """Data items with annotations of the images in ``paths``, in that order."""
@@ -250,6 +275,7 @@ class PoolDatasetMixin(PoolDataset):
             )
         if not self._other_classes:
             return
+        self._check_spelling()
         found = ", ".join(f"{name!r} ({n})" for name, n in self._other_classes.most_common(10))
         # a few images asked for by id, unfiltered, may well show nothing of interest
         must_have_boxes = self.ids is None or (self.filter_cfg or {}).get("filter_empty_gt")
@@ -260,3 +286,14 @@ class PoolDatasetMixin(PoolDataset):
                 "`metainfo.classes`."
             )
         say_once(f"Ignored objects of other classes in {self.where()}: {found}")
+
+    def _check_spelling(self) -> None:
+        """A class that differs only by case or blanks is meant, and would be ignored."""
+        meant = {name.strip().casefold(): name for name in self.metainfo["classes"]}
+        for name in self._other_classes:
+            like = meant.get(name.strip().casefold())
+            if like is not None:
+                raise ADSError(
+                    f"{self.where()} has objects of the class {name!r}, but `metainfo.classes` "
+                    f"names {like!r}; write both in the same way."
+                )

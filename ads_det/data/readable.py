@@ -13,8 +13,11 @@ from PIL import Image
 
 from ads_det.console import progress_bar
 from ads_det.errors import ADSError
+from ads_det.files import open_regular
+from ads_det.labels.sizes import read_upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_READ_BY_OPENCV = ("JPEG", "MPO", "PNG", "BMP", "WEBP")  # of others, such as TIFF, a part
 _THREADS = 4
 
 
@@ -64,13 +67,19 @@ def why_unreadable(path: str) -> str | None:
     """Why an image file cannot be decoded to its end, or None if it can.
 
     A JPEG is decoded at an eighth of its size, which reads all of it in a fraction of the time.
+    OpenCV, which loads the images to train on, decodes what Pillow reads but it may not.
     """
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             image.draft(None, (1, 1))
             image.load()
+            kind = image.format
+    except OSError as error:
+        return error.strerror or str(error).partition(" <_io")[0]
     except Exception as error:  # Pillow's plug-ins raise whatever they like
-        return str(error).replace(repr(path), "").strip() or type(error).__name__
+        return str(error) or type(error).__name__
+    if kind not in _READ_BY_OPENCV and read_upright(path) is None:
+        return f"OpenCV, which loads the images, does not read its format, {kind}"
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ET
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,9 +14,15 @@ from mmdet.datasets import XMLDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.readable import IMAGE_SUFFIXES
+from ads_det.data.true_size import is_usable, true_size
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
+from ads_det.labels.checks import finite, read_size
+from ads_det.labels.voc import name_and_edges, read_annotation
+from ads_det.labels.xml import text_of
 from ads_det.registry import DATASETS
+
+_SIZE = ("size/width", "size/height")
 
 
 @DATASETS.register_module()
@@ -44,7 +51,6 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
     def __init__(self, ann_file: str | list[str], **kwargs: Any) -> None:
         lists = [ann_file] if isinstance(ann_file, str) else ann_file
         self.image_sets = [PurePosixPath(path).as_posix() for path in lists]
-        self._current = Path()  # the annotation being read, for messages
         super().__init__(ann_file="", **kwargs)
 
     @property
@@ -89,46 +95,69 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
         return [self._load_item(image_id, path) for image_id, path in paths.items()]
 
     def _load_item(self, image_id: str, path: str) -> dict:
-        prefix, name = os.path.split(image_id)
-        xml = self._current = Path(self.data_root or "", prefix, self.ann_subdir, f"{name}.xml")
+        name = os.path.basename(image_id)
+        xml = self._xml(image_id)
         try:
-            if b"<!ENTITY" in xml.read_bytes():  # a few lines of them expand to gigabytes
-                raise ADSError(
-                    f"The annotation {xml} defines XML entities, which VOC's format does not use; "
-                    "remove them."
-                )
-            return self.parse_data_info(dict(img_id=image_id, file_name=path, xml_path=str(xml)))
-        except FileNotFoundError as error:
+            root = read_annotation(xml)
+        except ADSError:
+            if os.path.lexists(xml):
+                raise
             raise ADSError(
                 f"The annotation {xml} is missing; add it, or take {name!r} off the id list."
-            ) from error
-        except OSError as error:
-            raise ADSError(
-                f"The annotation {xml} cannot be read ({error.strerror}); check the file."
-            ) from error
-        except (AttributeError, TypeError) as error:
-            raise ADSError(
-                f"The annotation {xml} lacks something that VOC's format requires (a `name` and a "
-                "`bndbox` with xmin, ymin, xmax, ymax in each object; width and height in "
-                "`size`); complete it."
-            ) from error
-        except (ET.ParseError, ValueError, OverflowError) as error:
-            raise ADSError(
-                f"The annotation {xml} is no valid VOC XML ({error}); correct it."
-            ) from error
+            ) from None
+        where = f"{xml} (`size`)"
+        stated = [read_size(text_of(root, place), where) for place in _SIZE]
+        if root.find("size") is not None and not all(map(root.findtext, _SIZE)):
+            raise ADSError(f"{xml} has a `size` without width or height; complete it.")
+        size = true_size(f"The annotation {xml}", path, (stated[0], stated[1]))
+        instances = [
+            instance
+            for element in root.findall("object")
+            if (instance := self._instance(element, xml, size)) is not None
+        ]
+        item = dict(img_id=image_id, img_path=path, xml_path=str(xml), instances=instances)
+        return dict(item, width=size[0], height=size[1])
 
-    def _parse_instance_info(self, raw_ann_info: Any, minus_one: bool = True) -> list[dict]:
-        names = (obj.findtext("name", "") for obj in raw_ann_info.findall("object"))
-        self._other_classes.update(name for name in names if name not in self.cat2label)
-        instances = []
-        for instance in super()._parse_instance_info(raw_ann_info, minus_one):
-            x1, y1, x2, y2 = instance["bbox"]
-            if x1 < x2 and y1 < y2:
-                instances.append(instance)
-            else:  # log(0) in the box coder would turn the loss into NaN
-                box = (x1 + 1, y1 + 1, x2 + 1, y2 + 1)
-                self._skipped[str(self._current)].append(str(box))
-        return instances
+    def _instance(self, element: ET.Element, xml: Path, size: tuple[int, int]) -> dict | None:
+        """An object as mmdet reads it; None if it is of another class, or has no area."""
+        name, edges = name_and_edges(element, xml)
+        difficult = text_of(element, "difficult") if element.find("difficult") is not None else "0"
+        if not name or difficult not in ("0", "1"):
+            raise ADSError(
+                f"{xml} has an object {name!r} whose `name` is empty or whose `difficult` is "
+                f"{difficult!r}, neither 0 nor 1; correct it."
+            )
+        try:
+            box = [int(finite(edge)) - 1 for edge in edges]
+        except ValueError as error:
+            raise ADSError(
+                f"{xml} has an object {name!r} whose `bndbox` is not made of finite numbers "
+                f"({error}); correct it."
+            ) from error
+        if name not in self.cat2label:
+            self._other_classes[name] += 1
+            return None
+        if not is_usable(box, size):
+            self._skipped[str(xml)].append(str(tuple(edge + 1 for edge in box)))
+            return None
+        least = self.bbox_min_size or 0
+        is_small = box[2] - box[0] < least or box[3] - box[1] < least
+        ignored = int(difficult == "1" or is_small)
+        return dict(bbox=box, bbox_label=self.cat2label[name], ignore_flag=ignored)
+
+    def absent_classes(self) -> list[str]:
+        absent = set(self.metainfo["classes"])
+        for image_id in self.image_paths():
+            with suppress(ADSError):  # it has its message when the label is asked for
+                root = read_annotation(self._xml(image_id))
+                absent -= {text_of(element, "name") for element in root.findall("object")}
+            if not absent:
+                break
+        return [name for name in self.metainfo["classes"] if name in absent]
+
+    def _xml(self, image_id: str) -> Path:
+        prefix, name = os.path.split(image_id)
+        return Path(self.data_root or "", prefix, self.ann_subdir, f"{name}.xml")
 
     def where(self) -> str:
         return f"the data set {PurePosixPath(self.data_root or '.')} ({', '.join(self.image_sets)})"

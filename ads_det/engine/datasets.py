@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
-from ads_det.data.pool_dataset import PoolDataset
+from ads_det.data.classes import check_same_classes
+from ads_det.data.overlap import check_test_images
+from ads_det.data.pool_dataset import PoolDataset, and_more
 from ads_det.errors import ADSError
 
 # what a loader adds to the pool: how it prepares an image, and which it passes over
@@ -76,13 +79,97 @@ def candidate_dataset(cfg: Config) -> PoolDataset:
 
 def test_dataset(cfg: Config) -> PoolDataset | None:
     """The test data set with nothing read yet; None if it is none of this project's."""
-    return _pool_dataset(cfg.test_dataloader.dataset)
+    return _pool_dataset(numbered_test_dataset(cfg))
+
+
+def numbered_test_dataset(cfg: Config, classes: Sequence[str] = ()) -> dict:
+    """Config of the test data set; where folders are the classes they get the numbers that they
+    have in the pool, or in ``classes`` if given, whichever of them are there."""
+    dataset: dict = copy.deepcopy(cfg.test_dataloader.dataset)
+    if getattr(dataset_class(dataset), "takes_classes", False) and not dataset.get("classes"):
+        dataset["classes"] = list(classes or candidate_dataset(cfg).known_classes())
+    return dataset
+
+
+def class_names(dataset: dict) -> list[str]:
+    """Names of a data set's classes by its config, as far as they are known without reading
+    images."""
+    built = _pool_dataset(dataset)
+    if built is not None:
+        return list(built.known_classes())
+    kind = dataset_class(dataset)
+    if not hasattr(kind, "_load_metainfo"):  # a wrapper, or no data set of mmengine
+        return []
+    return list(kind._load_metainfo(dataset.get("metainfo")).get("classes") or ())
+
+
+def check_data(cfg: Config, pool: PoolDataset, allow_test_in_pool: bool, simulated: bool) -> None:
+    """What of pool and test data would make every result wrong.
+
+    Args:
+        cfg: the run's config.
+        pool: its data set.
+        allow_test_in_pool: whether test images may be in the pool.
+        simulated: whether the data set knows all labels of the pool.
+
+    Raises:
+        ADSError: if the two number classes in different ways or share an image, or a class does
+            not occur.
+    """
+    names = class_names(numbered_test_dataset(cfg))
+    check_same_classes(pool.known_classes(), "The pool", names, "the test data set")
+    test = test_dataset(cfg)
+    if test is not None and not allow_test_in_pool:
+        check_test_images(pool, test)
+    absent = pool.absent_classes() if simulated and pool.image_ids() else []
+    if absent:
+        raise ADSError(
+            f"No label of {pool.where()} names the class {absent[0]!r}{and_more(len(absent) - 1)}; "
+            "correct `metainfo.classes`, or add images that show it."
+        )
+
+
+def check_checkpoint(content: Any, path: str | Path, cfg: Config, may_differ: bool = False) -> None:
+    """The classes of a checkpoint, where it names them, must be those of the data.
+
+    Args:
+        content: of the checkpoint.
+        path: of it.
+        cfg: names the data sets.
+        may_differ: accept other classes if they are more or fewer, so that the classifier of the
+            checkpoint does not fit the model and is not taken over.
+
+    Raises:
+        ADSError: names the first difference.
+    """
+    names = classes_of_checkpoint(content)
+    for where, dataset in ("pool", pool_config(cfg)), ("test data set", _test_config(cfg)):
+        known = class_names(dataset) if dataset.get("type") else []
+        if not may_differ or len(known) == len(names):
+            check_same_classes(names, f"The checkpoint {path}", known, f"the {where}")
+
+
+def classes_of_checkpoint(content: Any) -> list[str]:
+    """Names of the classes that a checkpoint was trained on; none if it does not say."""
+    meta = content.get("meta") if isinstance(content, dict) else None
+    meta = meta.get("dataset_meta") if isinstance(meta, dict) else None
+    names = meta.get("classes") if isinstance(meta, dict) else None
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) else []
+
+
+def _test_config(cfg: Config) -> dict:
+    dataset: dict = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    # its folders get the numbers of the checkpoint
+    return {} if getattr(dataset_class(dataset), "takes_classes", False) else dataset
 
 
 def dataset_class(dataset: dict) -> type | None:
     """The class of a data set's config, or None if it is unknown."""
     name = dataset.get("type")
-    return DATASETS.get(name) if isinstance(name, str) else name
+    if not isinstance(name, str):
+        return name
+    with DATASETS.switch_scope_and_registry(None) as registry:  # as `build` finds it
+        return registry.get(name)
 
 
 def _pool_dataset(dataset: dict) -> PoolDataset | None:

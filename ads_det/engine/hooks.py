@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from ads_det.console import progress_bar
+from ads_det.console import progress_bar, say
 from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
@@ -34,7 +34,8 @@ class FitToDataHook(Hook):
     """Fit model and data to each other before the first epoch.
 
     A classifier's preprocessor without mean and deviation takes those of the training images;
-    a number of classes that is not the data set's stops the run.
+    a number of classes that is not the data set's stops the run. Where people label, it says
+    which classes no label shows yet.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -48,6 +49,11 @@ class FitToDataHook(Hook):
                 f"The data set has {len(classes)} classes, but model.num_classes is {expected}; "
                 "change one of them."
             )
+        if (runner.cfg.get("active_learning") or {}).get("oracle") == "human":
+            absent = [name for name, count in dataset.class_counts().items() if not count]
+            if absent:
+                named = ", ".join(map(repr, absent))
+                say(f"No labelled image shows the class {named} yet, so it cannot be learnt.")
 
 
 @HOOKS.register_module()

@@ -15,8 +15,19 @@ from mmengine.runner import Runner
 
 from ads_det.distributed import on_main
 from ads_det.engine.bfloat16 import ensure_bfloat16
-from ads_det.engine.checkpoints import newest_checkpoint, read_model, write_model
-from ads_det.engine.datasets import training_dataset, unlabeled_dataset
+from ads_det.engine.checkpoints import (
+    newest_checkpoint,
+    read_checkpoint,
+    read_model,
+    write_model,
+)
+from ads_det.engine.datasets import (
+    check_checkpoint,
+    classes_of_checkpoint,
+    numbered_test_dataset,
+    training_dataset,
+    unlabeled_dataset,
+)
 from ads_det.engine.methods import Method, build_method
 from ads_det.engine.methods.base import check_classifiers
 from ads_det.engine.model_config import classifiers_in
@@ -63,6 +74,9 @@ def training_config(
         cfg.load_from = str(checkpoint)
     elif start_from is not None:
         cfg.load_from = str(start_from)
+    if checkpoint is None and Path(cfg.get("load_from") or "").is_file():  # else an address
+        check_checkpoint(read_checkpoint(cfg.load_from), cfg.load_from, cfg, may_differ=True)
+    cfg.test_dataloader.dataset = numbered_test_dataset(cfg)
     cfg.unlabeled_dataloader = _unlabeled_loader(cfg, unlabeled)
     cfg.train_dataloader.dataset = training_dataset(cfg, labeled)
     _seed_workers(cfg.train_dataloader)
@@ -111,8 +125,14 @@ def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> C
         cfg: the run's config.
         checkpoint: weights to load; None for those that a training begins with.
         work_dir: where its log goes.
+
+    Raises:
+        ADSError: if the checkpoint is damaged, or of other classes than the data.
     """
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
+    content = None if checkpoint is None else read_checkpoint(checkpoint)
+    check_checkpoint(content, str(checkpoint), cfg)
+    cfg.test_dataloader.dataset = numbered_test_dataset(cfg, classes_of_checkpoint(content))
     for key in ("train_dataloader", "train_cfg", "optim_wrapper", "param_scheduler"):
         cfg[key] = None
     cfg.work_dir = str(work_dir)

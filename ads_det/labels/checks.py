@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import json
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ads_det.errors import ADSError
-from ads_det.files import first_twice
+from ads_det.files import first_twice, read_bytes
 from ads_det.labels.boxes import Box, ImageLabels
+
+_UNPRINTED = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of one, ends of lines
 
 
 def load_json(path: Path) -> Any:
     """The content of an annotation file.
 
     Raises:
-        ADSError: if it cannot be read or is no JSON.
+        ADSError: if it cannot be read, is no JSON, or gives a key of an object twice.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(read_bytes(path).decode("utf-8-sig"), object_pairs_hook=_object)
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except (ValueError, RecursionError) as error:
         raise ADSError(f"{path} is no valid JSON ({error}); export it again.") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"the key {first_twice([key for key, _ in pairs])!r} twice in an object")
+    return content
 
 
 def cannot_read(path: Path, error: OSError) -> str:
@@ -39,14 +48,24 @@ def finite(value: object) -> float:
     Raises:
         ValueError: if it is something else, or infinite or NaN.
     """
-    number = math.nan
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        with suppress(ValueError, OverflowError):
-            number = float(value)
-    if not math.isfinite(number):
-        shown = repr(value) if len(repr(value)) < 50 else "it"
-        raise ValueError(f"{shown} is no finite number")
-    return number
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if is_number or (isinstance(value, str) and "_" not in value):
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (ValueError, OverflowError):
+            number = math.nan
+        if math.isfinite(number):
+            return number
+    raise ValueError(f"{shown(value)} is no finite number")
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it, in a line that can be read."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # numbers of thousands of digits
+        return "it"
+    return text if len(text) < 50 else "it"
 
 
 def read_size(value: object, where: str) -> int:
@@ -63,7 +82,7 @@ def read_size(value: object, where: str) -> int:
         number = -1.0
     if number < 0 or number != int(number):
         raise ADSError(
-            f"{where} gives {value!r} as a width or height; write a whole number of pixels."
+            f"{where} gives {shown(value)} as a width or height; write a whole number of pixels."
         )
     return int(number)
 
@@ -77,6 +96,11 @@ def read_box(where: str, name: object, corners: Iterable[object], score: object 
     corners = tuple(corners)
     if not isinstance(name, str) or not name.strip():
         raise ADSError(f"{where} has a box {corners} without the name of a class; give it one.")
+    if not name.isprintable() and any(unicodedata.category(c) in _UNPRINTED for c in name):
+        raise ADSError(
+            f"{where} has a box of class {name!r}, a name with characters that cannot be printed; "
+            "rename it."
+        )
     try:
         x1, y1, x2, y2 = map(finite, corners)
         certainty = None if score is None else finite(score)
@@ -139,10 +163,8 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
         next(folder.iterdir(), None)  # rglob says nothing of a folder that it cannot open
     except OSError as error:
         raise ADSError(cannot_read(folder, error)) from error
-    found = (path for path in folder.rglob("*") if path.suffix.lower() == suffix)
-    return sorted(
-        path for path in found if path.is_file() and not is_litter(path.relative_to(folder).parts)
-    )
+    found = (p for p in folder.rglob("*") if p.suffix.lower() == suffix and not p.is_dir())
+    return sorted(path for path in found if not is_litter(path.relative_to(folder).parts))
 
 
 def is_litter(parts: Iterable[str]) -> bool:

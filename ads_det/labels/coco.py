@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.labels.boxes import Box, ImageLabels
-from ads_det.labels.checks import check_writable, finite, load_json, once_each, read_box, read_size
+from ads_det.labels.checks import (
+    check_writable,
+    finite,
+    load_json,
+    once_each,
+    read_box,
+    read_size,
+    shown,
+)
 
 
 def write_coco(
@@ -76,21 +84,11 @@ def read_coco(path: Path) -> list[ImageLabels]:
         ADSError: if something is not as COCO's format wants it, or an annotation is no box.
     """
     content = load_json(path)
-    entries = _by_id(content, "images", path)
-    names = {
-        number: _text(category, "name", f"{path}: category {number!r}")
-        for number, category in _by_id(content, "categories", path).items()
-    }
+    entries = by_id(content, "images", path)
+    names = category_names(content, path)
     boxes: dict[int | str, list[Box]] = defaultdict(list)
-    for number, annotation in enumerate(_section(content, "annotations", path), start=1):
-        where = f"{path}: annotation {annotation.get('id', f'number {number}')!r}"
-        image_id = annotation.get("image_id")
-        if not isinstance(image_id, (int, str)) or image_id not in entries:
-            raise ADSError(
-                f"{where} belongs to the image {image_id!r}, which `images` does not have; add "
-                "the image or delete the annotation."
-            )
-        boxes[image_id].append(_read_annotation(annotation, names, where))
+    for where, annotation in annotations_of(content, entries, path):
+        boxes[annotation["image_id"]].append(_read_annotation(annotation, names, where))
     images = [
         _read_image(entry, tuple(boxes[number]), f"{path}: image {number!r}")
         for number, entry in entries.items()
@@ -98,23 +96,123 @@ def read_coco(path: Path) -> list[ImageLabels]:
     return once_each(images, path)
 
 
-def _section(content: Any, name: str, path: Path) -> list[dict]:
-    section = content.get(name) if isinstance(content, dict) else None
-    if not isinstance(section, list):
+def category_names(content: Any, path: Path) -> dict[int | str, str]:
+    """Name of each category by its number.
+
+    Raises:
+        ADSError: if one has no name, or two have the same number.
+    """
+    return {
+        number: _text(category, "name", f"{path}: category {number!r}")
+        for number, category in by_id(content, "categories", path).items()
+    }
+
+
+def annotations_of(
+    content: Any, images: Container[int | str], path: Path
+) -> Iterator[tuple[str, dict]]:
+    """All annotations, each with how messages name it.
+
+    Raises:
+        ADSError: if one belongs to no image, or two have the same number.
+    """
+    numbers: set[int | str] = set()
+    for place, annotation in enumerate(section(content, "annotations", path), start=1):
+        number, image_id = annotation.get("id"), annotation.get("image_id")
+        where = f"{path}: annotation {place if number is None else number!r}"
+        if not _is_id(image_id) or image_id not in images:
+            raise ADSError(
+                f"{where} belongs to the image {image_id!r}, which `images` does not have "
+                "(`image_id`); add the image or delete the annotation."
+            )
+        if number is not None and not _is_id(number):
+            raise ADSError(f"{where} has an `id` that is no whole number; renumber it.")
+        if number in numbers:
+            raise ADSError(
+                f"{path} gives two entries of `annotations` the id {number!r}; keep one."
+            )
+        if number is not None:
+            numbers.add(number)
+        yield where, annotation
+
+
+def bbox_of(annotation: dict, where: str) -> list[float]:
+    """``[x, y, width, height]`` of an annotation.
+
+    Raises:
+        ADSError: if it is not made of four finite numbers.
+    """
+    bbox = annotation.get("bbox")
+    try:
+        if not isinstance(bbox, list) or any(isinstance(value, str) for value in bbox):
+            raise ValueError
+        x, y, width, height = map(finite, bbox)
+    except ValueError as error:
+        raise ADSError(
+            f"{where} has no `bbox` of four finite numbers [x, y, width, height], but "
+            f"{shown(bbox)}; correct it."
+        ) from error
+    return [x, y, width, height]
+
+
+def is_crowd(annotation: dict, where: str) -> bool:
+    """Whether an annotation marks a region with many objects.
+
+    Raises:
+        ADSError: if ``iscrowd`` is neither 0 nor 1.
+    """
+    crowd = annotation.get("iscrowd")
+    if crowd is not None and (not isinstance(crowd, int) or crowd not in (0, 1)):
+        raise ADSError(f"{where} has an `iscrowd` of {shown(crowd)}; write 0 or 1.")
+    return bool(crowd)
+
+
+def category_of(annotation: dict, names: Mapping[int | str, str], where: str) -> int | str:
+    """Number of an annotation's category.
+
+    Raises:
+        ADSError: if ``categories`` does not have it.
+    """
+    category: Any = annotation.get("category_id")
+    if not _is_id(category) or category not in names:
+        raise ADSError(
+            f"{where} is of the category {category!r}, which `categories` does not have "
+            "(`category_id`); add the category or correct the annotation."
+        )
+    return category
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def section(content: Any, name: str, path: Path) -> list[dict]:
+    """The entries of a list of the file.
+
+    Raises:
+        ADSError: if it is missing, or one is no object.
+    """
+    entries = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(entries, list):
         raise ADSError(
             f"{path} has no list `{name}`, which COCO's format requires; export it again as COCO."
         )
-    for number, entry in enumerate(section, start=1):
+    for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, dict):
             raise ADSError(f"{path}: entry {number} of `{name}` is no object; correct it.")
-    return section
+    return entries
 
 
-def _by_id(content: Any, name: str, path: Path) -> dict[int | str, dict]:
+def by_id(content: Any, name: str, path: Path) -> dict[int | str, dict]:
+    """Entries of a section by their ``id``.
+
+    Raises:
+        ADSError: if one has none, or two have the same.
+    """
     entries: dict[int | str, dict] = {}
-    for number, entry in enumerate(_section(content, name, path), start=1):
-        key = entry.get("id")
-        if not isinstance(key, (int, str)):
+    for number, entry in enumerate(section(content, name, path), start=1):
+        key: Any = entry.get("id")
+        if not _is_id(key):
             raise ADSError(f"{path}: entry {number} of `{name}` has no `id`; add it.")
         if key in entries:
             raise ADSError(f"{path} gives two entries of `{name}` the id {key!r}; renumber them.")
@@ -130,13 +228,8 @@ def _text(entry: dict, key: str, where: str) -> str:
 
 
 def _read_annotation(annotation: dict, names: dict[int | str, str], where: str) -> Box:
-    category = annotation.get("category_id")
-    if not isinstance(category, (int, str)) or category not in names:
-        raise ADSError(
-            f"{where} is of the category {category!r}, which `categories` does not have; add the "
-            "category or correct the annotation."
-        )
-    if annotation.get("iscrowd"):
+    category = category_of(annotation, names, where)
+    if is_crowd(annotation, where):
         raise ADSError(
             f"{where} marks a region with many objects (`iscrowd`), which is no box of one object; "
             "delete it or draw its objects."
@@ -146,16 +239,7 @@ def _read_annotation(annotation: dict, names: dict[int | str, str], where: str) 
         raise ADSError(
             f"{where} is a rotated box, which detectors here do not know; draw it upright."
         )
-    bbox = annotation.get("bbox")
-    try:
-        if not isinstance(bbox, list) or any(isinstance(value, str) for value in bbox):
-            raise ValueError
-        x, y, width, height = map(finite, bbox)
-    except ValueError as error:
-        raise ADSError(
-            f"{where} has no `bbox` of four finite numbers [x, y, width, height], but {bbox!r}; "
-            "correct it."
-        ) from error
+    x, y, width, height = bbox = bbox_of(annotation, where)
     if width < 0 or height < 0:
         raise ADSError(f"{where} has a `bbox` {bbox} of negative width or height; correct it.")
     return read_box(where, names[category], (x, y, x + width, y + height), annotation.get("score"))

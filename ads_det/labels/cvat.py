@@ -77,6 +77,12 @@ def read_cvat(path: Path) -> list[ImageLabels]:
             f"{path} holds tracks of a video; export it as 'CVAT for images 1.1', which has the "
             "boxes of each image."
         )
+    other = [child.tag for child in root if child.tag not in ("version", "meta", "image")]
+    if other:
+        raise ADSError(
+            f"{path} has <{other[0]}> where CVAT writes <image>; export it as 'CVAT for images "
+            "1.1'."
+        )
     return once_each([_read_image(image, path) for image in root.iterfind("image")], path)
 
 
@@ -86,6 +92,8 @@ def _read_image(image: ET.Element, path: Path) -> ImageLabels:
         raise ADSError(f"{path} has an image without `name` (id {image.get('id')!r}); add it.")
     where = f"{path}: image {name!r}"
     width, height = (read_size(image.get(key), where) for key in ("width", "height"))
+    if (image.text or "").strip():
+        raise ADSError(f"{where} has the text {image.text!r} where shapes belong; correct it.")
     boxes = tuple(_read_box(shape, where) for shape in image if shape.tag != "tag")
     return ImageLabels(name, width, height, boxes, checked=True if boxes else None)
 

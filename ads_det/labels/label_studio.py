@@ -21,6 +21,7 @@ from ads_det.labels.checks import (
     once_each,
     read_box,
     read_size,
+    shown,
 )
 from ads_det.labels.xml import xml_text
 
@@ -29,6 +30,9 @@ _NO_SHAPE = {  # results that say something of the image, a region or a text, bu
     *("choices", "datetime", "number", "pairwise", "ranker", "rating", "relation", "taxonomy"),
     *("textarea",),
 }
+
+
+_DRAWN = {"x", "y", "points", "rectanglelabels"}
 
 
 def write_label_studio(
@@ -135,10 +139,12 @@ def read_label_studio(path: Path) -> list[ImageLabels]:
 def _read_task(entries: list[dict], where: str) -> ImageLabels:
     if "data" in entries[0]:
         data = entries[0]["data"]
+        if "annotations" not in entries[0] and "predictions" not in entries[0]:
+            raise ADSError(f"{where} has no `annotations`; export again as JSON.")
         annotations = [
-            list(annotation["result"])
-            for annotation in entries[0].get("annotations", ())
-            if not annotation.get("was_cancelled")
+            _listed(annotation["result"])
+            for annotation in _listed(entries[0].get("annotations", []))
+            if not _is_true(annotation, "was_cancelled")
         ]
     else:
         data = entries[0]
@@ -166,6 +172,19 @@ def _read_task(entries: list[dict], where: str) -> ImageLabels:
     return ImageLabels(_image_name(data, where), *size, agreed, checked=bool(versions))
 
 
+def _listed(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{shown(value)} is no list")
+    return value
+
+
+def _is_true(entry: dict, key: str) -> bool:
+    value = entry.get(key)
+    if value not in (None, False, True):
+        raise TypeError(f"`{key}` is {shown(value)}, neither true nor false")
+    return bool(value)
+
+
 def _comparable(boxes: list[Box]) -> list[tuple]:
     return sorted((box.name, *box.corners) for box in boxes)
 
@@ -174,7 +193,7 @@ def _short_results(entry: dict) -> Iterator[dict]:
     """The results of an entry of JSON-MIN, as far as they draw something, as in JSON."""
     for values in entry.values():
         for value in values if isinstance(values, list) else ():
-            if isinstance(value, dict) and "original_width" in value:
+            if isinstance(value, dict) and ("original_width" in value or _DRAWN & value.keys()):
                 kinds = [key for key in value if key.endswith("labels")]
                 if kinds or not _NO_SHAPE & value.keys():
                     yield dict(value, type=kinds[0] if kinds else "shape", value=value)
@@ -200,7 +219,7 @@ def _read_result(result: dict, size: tuple[int, int], where: str) -> tuple[Box, 
             f"{where} has a box but does not say the size of the image, of which boxes are a part "
             "in per cent; add width and height to its data."
         )
-    names = value.get("rectanglelabels") or [""]
+    names = _listed(value.get("rectanglelabels") or [""])
     if len(names) > 1:
         raise ADSError(
             f"{where} has a box with the labels {', '.join(map(repr, names))}; leave it one."

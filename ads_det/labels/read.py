@@ -11,6 +11,7 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 from ads_det.errors import ADSError
+from ads_det.files import open_regular, read_bytes
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.checks import cannot_read, files_below, is_litter
 from ads_det.labels.coco import read_coco
@@ -66,7 +67,15 @@ def read_labels(
 @contextmanager
 def _opened(path: Path) -> Iterator[Path]:
     """The path itself, or a folder with the label files of the archive that it is."""
-    if path.is_dir() or not zipfile.is_zipfile(path):
+    if path.is_dir():
+        yield path
+        return
+    try:
+        with open_regular(path) as file:
+            is_archive = zipfile.is_zipfile(file)
+    except OSError as error:
+        raise ADSError(cannot_read(path, error)) from error
+    if not is_archive:
         yield path
         return
     with TemporaryDirectory() as temporary:
@@ -160,7 +169,7 @@ def _only(files: Sequence[Path], folder: Path) -> Path:
 def _kind_of_file(path: Path) -> str | None:
     """The format of a single file, or None; the beginning decides."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     start = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]

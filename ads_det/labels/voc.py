@@ -19,6 +19,8 @@ from ads_det.labels.names import stem
 from ads_det.labels.xml import add, read_xml, text_of, write_xml
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
+_USUAL = {"folder", "filename", "path", "segmented"}  # looked at no further, to save time
+_OF_OBJECTS = {"object", "objects", "obj", "bndbox", "bbox", "box", "polygon", *_EDGES}
 
 
 def write_voc(images: Sequence[ImageLabels], classes: Sequence[str], folder: Path) -> None:
@@ -100,18 +102,41 @@ def read_voc(path: Path) -> list[ImageLabels]:
     return once_each([_read_file(file, folder) for file in files], path)
 
 
-def _read_file(file: Path, folder: Path) -> ImageLabels:
+def read_annotation(file: Path) -> ET.Element:
+    """The root of a VOC annotation, whose objects all stand where the format wants them.
+
+    Raises:
+        ADSError: if it is something else: what nobody finds would count as "no object".
+    """
     root = read_xml(file)
     if root.tag != "annotation":
         raise ADSError(
             f"{file} has the root <{root.tag}> where VOC's format wants <annotation>; take the "
-            "file away if it is none of the annotations."
+            "file away if it is none of the annotations, or correct it."
         )
+    for child in root:
+        if child.tag in _USUAL and not len(child):
+            continue
+        if child.tag != "object" and any(_local_name(e) in _OF_OBJECTS for e in child.iter()):
+            raise ADSError(
+                f"{file} describes objects in <{child.tag}>, where VOC's format wants <object>; "
+                "correct it."
+            )
+    return root
+
+
+def _local_name(element: ET.Element) -> str:
+    """The tag in small letters, without a namespace."""
+    return element.tag.rpartition("}")[2].lower()
+
+
+def _read_file(file: Path, folder: Path) -> ImageLabels:
+    root = read_annotation(file)
     return ImageLabels(
         _image_name(root, file.relative_to(folder)),
         read_size(text_of(root, "size/width"), str(file)),
         read_size(text_of(root, "size/height"), str(file)),
-        tuple(_read_object(element, file) for element in root.iterfind("object")),
+        tuple(_read_object(element, file) for element in root.findall("object")),
         checked=True,
     )
 
@@ -131,18 +156,34 @@ def _is_absolute(path: str) -> bool:
 
 
 def _read_object(element: ET.Element, file: Path) -> Box:
-    name = text_of(element, "name")
-    edges = [text_of(element, f"bndbox/{edge}") for edge in _EDGES]
+    box = read_box(str(file), *name_and_edges(element, file))
+    return Box(box.name, box.x1 - 1, box.y1 - 1, box.x2 - 1, box.y2 - 1)
+
+
+def name_and_edges(element: ET.Element, file: Path) -> tuple[str, list[str]]:
+    """What an object says of its class and of the four edges, counted from 1.
+
+    Raises:
+        ADSError: if it lacks an edge, has two boxes, or one that is turned.
+    """
+    name, boxes = text_of(element, "name"), element.findall("bndbox")
+    texts = {child.tag: child.text or "" for box in boxes for child in box}
+    if len(boxes) > 1 or len(texts) < sum(map(len, boxes)) or len(element.findall("name")) > 1:
+        raise ADSError(
+            f"{file} has an object {name!r} with two `name`, two `bndbox` or an edge twice; "
+            "keep one."
+        )
+    edges = [texts.get(edge, "").strip() for edge in _EDGES]
     if not all(edges):
         raise ADSError(
             f"{file} has an object {name!r} whose `bndbox` lacks `{_EDGES[edges.index('')]}`; "
             "draw it as a box or complete it."
         )
-    for attribute in element.iterfind("attributes/attribute"):
+    attributes = element.find("attributes")
+    for attribute in () if attributes is None else attributes:
         if text_of(attribute, "name") == "rotation" and text_of(attribute, "value").strip("0."):
             raise ADSError(
                 f"{file} has a rotated box of class {name!r}, which detectors here do not know; "
                 "draw it upright."
             )
-    box = read_box(str(file), name, edges)
-    return Box(box.name, box.x1 - 1, box.y1 - 1, box.x2 - 1, box.y2 - 1)
+    return name, edges

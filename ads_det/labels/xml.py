@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from ads_det.errors import ADSError
-from ads_det.files import write_text
+from ads_det.files import read_bytes, write_text
 from ads_det.labels.checks import cannot_read
 
 _NOT_IN_XML = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # or changed by readers
@@ -39,14 +39,14 @@ def read_xml(path: Path) -> ET.Element:
     """The root of a file.
 
     Raises:
-        ADSError: if it cannot be read, is no XML, or declares a document type, which could
-            define entities: a few lines of them expand to gigabytes.
+        ADSError: if it cannot be read, is no XML, has text between elements, or declares a
+            document type, which could define entities: a few lines of them expand to gigabytes.
     """
-    return _parse(path, _Builder())
+    return _parse(path, None)
 
 
 def root_tag(path: Path) -> str:
-    """The name of a file's root element; no more than the file's beginning is read.
+    """The name of a file's root element; no more than the file's beginning is parsed.
 
     Raises:
         ADSError: as in :func:`read_xml`.
@@ -57,9 +57,12 @@ def root_tag(path: Path) -> str:
         return root.args[0]
 
 
-def _parse(path: Path, builder: ET.TreeBuilder) -> ET.Element:
+def _parse(path: Path, builder: ET.TreeBuilder | None) -> ET.Element:
     try:
-        return ET.ElementTree().parse(path, ET.XMLParser(target=builder))
+        content = read_bytes(path)
+        if builder is None and (b"<!" in content or b"\0" in content):  # \0: of UTF-16
+            builder = _Builder()  # else nothing can be declared, and ET's own is much faster
+        root = ET.fromstring(content, ET.XMLParser(target=builder))
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except _Definitions as error:
@@ -67,8 +70,16 @@ def _parse(path: Path, builder: ET.TreeBuilder) -> ET.Element:
             f"{path} declares a document type (<!DOCTYPE ...>), with which XML defines entities "
             "and which no format of annotations uses; remove the declaration."
         ) from error
-    except (ET.ParseError, ValueError, LookupError) as error:  # the last two: odd encodings
+    except (ET.ParseError, ValueError, LookupError, RecursionError) as error:  # odd encodings too
         raise ADSError(f"{path} is no valid XML ({error}); export it again.") from error
+    for element in root.iter():
+        stray = (element.tail or "").strip() or ((element.text or "").strip() and len(element))
+        if stray:
+            raise ADSError(
+                f"{path} has text between elements, at <{element.tag}>, perhaps a damaged element; "
+                "correct it."
+            )
+    return root
 
 
 def text_of(element: ET.Element, path: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from ads_det.errors import ADSError
+from ads_det.files import first_twice, read_bytes
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import cannot_read, files_below, finite, once_each, read_box
 from ads_det.labels.names import ImageNames
@@ -105,7 +106,13 @@ def _read_classes(folder: Path) -> list[str]:
 
 
 def _names(file: Path) -> list[str]:
-    return [line.strip() for line in _read_lines(file) if line.strip()]
+    names = "\n".join(map(str.strip, _read_lines(file))).strip("\n").split("\n")
+    if "" in names[1:] or first_twice(names) is not None:
+        raise ADSError(
+            f"{file} names a class twice or has an empty line between two, so it is unknown what "
+            "the numbers mean; write one class a line in the order of the numbers."
+        )
+    return names if names != [""] else []
 
 
 def _names_of_config(file: Path) -> list[str]:
@@ -114,17 +121,19 @@ def _names_of_config(file: Path) -> list[str]:
         names = content["names"]
         if isinstance(names, dict):
             names = [names[number] for number in range(len(names))]
+        if not isinstance(names, list) or not all(type(name) in (str, int) for name in names):
+            raise TypeError
         return [str(name) for name in names]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ADSError(
-            f"{file} has no list `names` of the classes; complete it, or put a classes.txt in its "
-            "place."
+            f"{file} has no list `names` of the classes; complete it (a name such as no or 1.0 in "
+            "quotes), or put a classes.txt in its place."
         ) from error
 
 
 def _read_lines(file: Path) -> list[str]:
     try:
-        return file.read_text(encoding="utf-8-sig").split("\n")
+        return read_bytes(file).decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except OSError as error:
         raise ADSError(cannot_read(file, error)) from error
     except UnicodeDecodeError as error:

@@ -12,9 +12,9 @@ from mmengine.runner import Runner
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from ads_det.data.class_folders import ClassFolderDataset
 from ads_det.data.classification import (
     CIFARDataset,
-    ClassFolderDataset,
     DigitsDataset,
     download_cifar,
 )

@@ -157,7 +157,7 @@ def test_only_the_list_of_images_is_needed_without_labels(coco):
     assert [data["data_samples"].img_id for data in dataset] == ["a.jpg", "b.jpg"]
     assert dataset[0]["inputs"].shape == (3, 64, 64)
     assert len(build(root, load_annotations=False, filter_cfg=dict(filter_empty_gt=True))) == 2
-    refuses("`annotations`", root=root)
+    refuses("no list `categories`", root=root)
 
 
 def test_unusable_boxes_are_skipped_and_reported_once(coco, warnings):
@@ -190,7 +190,7 @@ def test_labels_not_asked_for_are_left_alone(coco, warnings):
     change(root, "annotations", 1, bbox=["no", "number"])
     assert len(items(build(root, ids=["a.jpg"]))) == 1
     assert warnings() == []
-    refuses("not as COCO's format wants it", root=root)
+    refuses("no `bbox` of four finite numbers", root=root)
 
 
 def test_objects_of_other_classes_are_reported(coco, warnings):
@@ -241,7 +241,7 @@ def test_file_name_twice(coco):
 def test_image_id_twice(coco):
     root = coco({"a.jpg": [CAT], "b.jpg": [DOG]}, CLASSES)
     change(root, "images", 1, id=100)
-    refuses("same `id`", root=root)
+    refuses("two entries of `images` the id 100", root=root)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_image_id_twice(coco):
         ("{}", ["no list `images`"]),
         ('{"images": {}}', ["no list `images`"]),
         ('{"images": []}', ["contains no image"]),
-        ('{"images": [3]}', ["`file_name`"]),
+        ('{"images": [3]}', ["is no object"]),
     ],
 )
 def test_file_that_is_no_coco_file(coco, text, words):
@@ -281,7 +281,7 @@ def test_missing_field(coco, section, field):
 
 
 def test_missing_file(tmp_path):
-    refuses("cannot be read (No such file", "README", root=tmp_path)
+    refuses("does not exist", "README", root=tmp_path)
 
 
 def test_batches_of_a_training_loader(coco):

@@ -213,9 +213,9 @@ def test_objects_of_other_classes_are_reported(voc, warnings):
 
 
 def test_none_of_the_classes_occurs(voc):
-    root = voc({"a": [("Cat", 1, 2, 11, 22)], "b": [("Dog", 1, 2, 11, 22)]})
-    refuses("('cat', 'dog')", "'Cat' (1)", "'Dog' (1)", "metainfo.classes", root=root)
-    refuses("'Dog' (1)", root=root, ids=["b"], filter_cfg=dict(filter_empty_gt=True))
+    root = voc({"a": [("Katze", 1, 2, 11, 22)], "b": [("Hund", 1, 2, 11, 22)]})
+    refuses("('cat', 'dog')", "'Katze' (1)", "'Hund' (1)", "metainfo.classes", root=root)
+    refuses("'Hund' (1)", root=root, ids=["b"], filter_cfg=dict(filter_empty_gt=True))
     # asked for the objects of a single image, as the oracle does, none is an answer
     assert instances(build(root, ids=["b"])) == [[]]
 
@@ -305,9 +305,9 @@ def test_missing_annotation(voc):
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("<annotation><object>", "no valid VOC XML"),
-        ("", "no valid VOC XML"),
-        ("<annotation><object><bndbox/></object></annotation>", "`name`"),
+        ("<annotation><object>", "no valid XML"),
+        ("", "no valid XML"),
+        ("<annotation><object><bndbox/></object></annotation>", "`bndbox` lacks `xmin`"),
         ("<annotation><size/></annotation>", "width"),
     ],
 )

@@ -1,0 +1,45 @@
+"""Whether labels fit the image that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ads_det.console import say_once
+from ads_det.errors import ADSError
+from ads_det.labels.sizes import is_turned, known_size
+
+_FAR = 1e6  # pixels, which no image has; numbers beyond it are no edges
+
+
+def true_size(where: str, path: str, stated: tuple[int, int]) -> tuple[int, int]:
+    """Width and height of an image as it is loaded.
+
+    Args:
+        where: the annotation, for messages.
+        path: of the image.
+        stated: what the annotation says, 0 if nothing; a pixel more or less is rounding.
+
+    Raises:
+        ADSError: if the annotation is of an image of another size, so that its boxes would lie
+            elsewhere.
+    """
+    true = known_size(path)
+    if 0 in true:
+        return stated  # reading it gives the message
+    if 0 in stated or max(abs(a - b) for a, b in zip(true, stated)) <= 1:
+        return true
+    if true == stated[::-1] and not is_turned(path):
+        say_once(f"{where} swaps the width and the height of {path}")
+        return true
+    raise ADSError(
+        f"{where} is for an image of {stated[0]}x{stated[1]} pixels (width, height), but {path} "
+        f"has {true[0]}x{true[1]}; restore the original image, or export its labels again."
+    )
+
+
+def is_usable(box: Sequence[float], size: tuple[int, int]) -> bool:
+    """Whether a box (x1, y1, x2, y2) has area, of which at least a pixel's width and height lies
+    in the image; log(0) in a box coder would turn the loss into NaN."""
+    (x1, y1, x2, y2), (width, height) = box, size
+    inside = min(x2, width) - max(x1, 0) >= 1 and min(y2, height) - max(y1, 0) >= 1
+    return inside and max(map(abs, box)) < _FAR
