@@ -159,8 +159,8 @@ def read_ids(path: str | os.PathLike[str]) -> list[str]:
         if isinstance(error, UnicodeDecodeError):
             raise ADSError(f"The id list {path} is not UTF-8 text; save it as such.") from error
         raise ADSError(
-            f"The id list {path} cannot be read ({getattr(error, 'strerror', error)}); give the path of a text file "
-            "with one id a line."
+            f"The id list {path} cannot be read ({getattr(error, 'strerror', error)}); give the "
+            "path of a text file with one id a line."
         ) from error
     ids = [line.strip() for line in text.split("\n") if line.strip()]
     twice = first_twice(ids)

@@ -207,6 +207,12 @@ class RunFiles:
 
     @property
     def config(self) -> Path:
+        """As it is read: plain data."""
+        return self.path / "config.json"
+
+    @property
+    def config_program(self) -> Path:
+        """For people; nothing executes it."""
         return self.path / "config.py"
 
     @property

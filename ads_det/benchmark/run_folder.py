@@ -9,6 +9,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
 from ads_det.work_files import RunFiles
 
@@ -49,7 +50,7 @@ class RunFolder:
     @cached_property
     def config(self) -> Config:
         """The config that the run was started with."""
-        return Config.fromfile(self.files.config)
+        return read_config(self.files.config)
 
 
 def find_runs(folders: list[Path]) -> dict[str, dict[int, RunFolder]]:

@@ -21,6 +21,7 @@ from mmengine.config import Config
 from ads_det.active.work_dir import COPIED
 from ads_det.benchmark.methods import Method
 from ads_det.console import progress_bar, say
+from ads_det.engine.stored_config import write_config
 from ads_det.errors import ADSError
 from ads_det.files import is_count, read_table, write_json, write_text
 from ads_det.lock import lock_folder
@@ -28,6 +29,7 @@ from ads_det.work_files import RunFiles
 
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
 _PACKAGES += ("mmdet", "onedl-mmdetection", "numpy", "scikit-learn")
+
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
@@ -186,7 +188,7 @@ class Benchmark:
             )
 
     def _config_path(self, method: Method) -> Path:
-        return self.folder / method.name / "config.py"
+        return self.folder / method.name / "config.json"
 
     def _write_manifest(
         self, config: Config, configs: dict[Method, Config], seeds: Sequence[int]
@@ -209,7 +211,7 @@ class Benchmark:
             )
         for method, cfg in configs.items():
             self._config_path(method).parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._config_path(method), cfg.pretty_text)
+            write_config(self._config_path(method), cfg)
         versions = stored.get("versions", [])
         content: dict[str, Any] = dict(
             config=base,
