@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import math
 import os
 import stat
 from collections import Counter
@@ -38,11 +39,15 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary sibling to write to, which takes the place of ``path`` when the block ends.
 
+    It is made anew: what lies under its name, such as a link to another file, is unlinked.
+
     Raises:
         ADSError: if the disk is full or the folder not writable; ``path`` is then as before.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)
@@ -111,11 +116,50 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ADSError(
             f"The state file {path} cannot be read ({error}); restore it or start in another "
             "--work-dir."
         ) from error
+
+
+def read_table(path: Path, **fields: Callable[[Any], bool]) -> dict[str, Any]:
+    """JSON of a state file that is a table.
+
+    Args:
+        path: of the file.
+        **fields: that it must have, each with the check of its value.
+
+    Raises:
+        ADSError: if it cannot be read or is not of this shape; names the field.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise wrong_shape(path, f"it is a {type(content).__name__}, no table")
+    for name, check in fields.items():
+        if name not in content:
+            raise wrong_shape(path, f"it has no `{name}`")
+        if not check(content[name]):
+            raise wrong_shape(path, f"`{name}` is {repr(content[name])[:60]}")
+    return content
+
+
+def wrong_shape(path: Path, what: str) -> ADSError:
+    """The sentence for a state file that holds something else than this project wrote."""
+    return ADSError(
+        f"The state file {path} is not as ads_det wrote it ({what}); restore it or start in "
+        "another --work-dir."
+    )
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value of a state file is a whole number that can count or number something."""
+    return type(value) is int and 0 <= value < 2**53
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a number that a calculation can use; a Boolean is none."""
+    return type(value) in (int, float) and abs(value) < 1e300 and math.isfinite(value)
 
 
 def write_ids(path: Path, ids: Iterable[str]) -> None:
@@ -140,13 +184,13 @@ def read_ids(path: str | os.PathLike[str]) -> list[str]:
     """
     try:
         text = read_bytes(path).decode("utf-8-sig")
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise ADSError(f"The id list {path} is not UTF-8 text; save it as such.") from error
         raise ADSError(
-            f"The id list {path} cannot be read ({error.strerror}); give the path of a text file "
-            "with one id a line."
+            f"The id list {path} cannot be read ({getattr(error, 'strerror', error)}); give the "
+            "path of a text file with one id a line."
         ) from error
-    except UnicodeDecodeError as error:
-        raise ADSError(f"The id list {path} is not UTF-8 text; save it as such.") from error
     ids = [line.strip() for line in text.split("\n") if line.strip()]
     twice = first_twice(ids)
     if twice is not None:

@@ -22,9 +22,16 @@ def lock_folder(folder: Path) -> IO[str]:
     ``flock``. On file systems without locks nothing is locked.
 
     Raises:
-        ADSError: if another process has it; names the process.
+        ADSError: if another process has it; names the process. Or if ``.lock`` is a link.
     """
-    file = open(folder / ".lock", "a+", encoding="utf-8")  # noqa: SIM115 - kept open
+    path = folder / ".lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except OSError as error:
+        if path.is_symlink():
+            raise ADSError(f"{path} is a link to another file; delete the link.") from error
+        raise
+    file = open(descriptor, "a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - kept open
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

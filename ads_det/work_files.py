@@ -6,9 +6,54 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ads_det.files import read_csv, read_ids, read_json
+from ads_det.files import (
+    is_count,
+    is_number,
+    read_csv,
+    read_ids,
+    read_table,
+    wrong_shape,
+)
 
 INITIAL = "initial"  # the batch before the first cycle
+
+
+def is_seconds(value: Any) -> bool:
+    """Whether it is a table of seconds by stage."""
+    return isinstance(value, dict) and all(is_number(s) and s >= 0 for s in value.values())
+
+
+def is_metrics(value: Any) -> bool:
+    """Whether it is a table of numbers; some metrics are NaN for a class without objects."""
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(type(v) is float or is_number(v) for v in value.values())
+    )
+
+
+def is_ids(value: Any) -> bool:
+    """Whether it is a list of ids."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+# fields of ``metrics.json``, and of a cycle in ``history.json``
+RESULT = dict(
+    cycle=is_count,
+    labeled_images=lambda value: is_count(value) and value > 0,
+    labeled_objects=is_count,
+    metrics=is_metrics,
+)
+
+
+def is_history_row(value: Any) -> bool:
+    """Whether it is what ``history.json`` says of a cycle."""
+    return (
+        isinstance(value, dict)
+        and all(name in value and check(value[name]) for name, check in RESULT.items())
+        and is_seconds(value.get("seconds"))
+        and is_ids(value.get("unreadable_images", []))
+    )
 
 
 @dataclass(frozen=True)
@@ -72,10 +117,23 @@ class SelectionFiles:
         return _ids(self.unreadable_list)
 
     def scores(self) -> dict[str, float]:
-        """Score of every candidate, best first; empty without a selection."""
+        """Score of every candidate, best first; empty without a selection.
+
+        Raises:
+            ADSError: if the table is not as a selection wrote it.
+        """
         if not self.scores_table.exists():
             return {}
-        return {row["id"]: float(row["score"]) for row in read_csv(self.scores_table)}
+        scores = {}
+        for number, row in enumerate(read_csv(self.scores_table), 2):
+            try:
+                name, score = row["id"], float(row["score"])
+            except (KeyError, TypeError, ValueError):
+                name, score = "", 0.0
+            if not name or name in scores or not is_number(score):
+                raise wrong_shape(self.scores_table, f"line {number} is no new id and its score")
+            scores[name] = score
+        return scores
 
 
 @dataclass(frozen=True)
@@ -115,13 +173,21 @@ class CycleFiles(SelectionFiles):
         return read_ids(self.labeled_list)
 
     def metrics(self) -> dict[str, Any]:
-        """Content of ``metrics.json``."""
-        content: dict[str, Any] = read_json(self.metrics_file)
-        return content
+        """Content of ``metrics.json``.
+
+        Raises:
+            ADSError: if it is not as a cycle wrote it.
+        """
+        return read_table(self.metrics_file, **RESULT)
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each finished stage, as far as recorded."""
-        return read_json(self.seconds_file) if self.seconds_file.exists() else {}
+        if not self.seconds_file.exists():
+            return {}
+        content = read_table(self.seconds_file)
+        if not is_seconds(content):
+            raise wrong_shape(self.seconds_file, "a stage has no number of seconds")
+        return content
 
 
 @dataclass(frozen=True)
@@ -141,11 +207,43 @@ class RunFiles:
 
     @property
     def config(self) -> Path:
+        """As it is read: plain data."""
+        return self.path / "config.json"
+
+    @property
+    def config_program(self) -> Path:
+        """For people; nothing executes it."""
         return self.path / "config.py"
 
     @property
     def history(self) -> Path:
         return self.path / "history.json"
+
+    def read_history(self) -> dict[str, Any]:
+        """Content of ``history.json``.
+
+        Raises:
+            ADSError: if it is not as a run wrote it.
+        """
+        content = read_table(
+            self.history,
+            metric=lambda value: isinstance(value, str),
+            cycles=lambda value: isinstance(value, list) and len(value) > 0,
+        )
+        for number, row in enumerate(content["cycles"]):
+            if not is_history_row(row):
+                raise wrong_shape(self.history, f"`cycles[{number}]` is no result of a cycle")
+            shown = row["metrics"].get(f"mean/{content['metric']}")
+            if not is_number(shown):
+                raise wrong_shape(
+                    self.history, f"`cycles[{number}]` has no number for {content['metric']!r}"
+                )
+        advice = content.get("advice")  # None in the first cycles, not there in old runs
+        if advice is not None and not (
+            isinstance(advice, dict) and isinstance(advice.get("text"), str)
+        ):
+            raise wrong_shape(self.history, "`advice` has no `text`")
+        return content
 
     @property
     def history_table(self) -> Path:

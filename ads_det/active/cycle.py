@@ -108,9 +108,22 @@ class Cycle:
         return files.metrics()
 
     def batch(self) -> Batch:
-        """What the finished selection asks to be labelled."""
+        """What the finished selection asks to be labelled.
+
+        Raises:
+            ADSError: if its list is not one that a selection wrote.
+        """
         files = self.files
-        return Batch(files, files.picks(), files.scores(), self._propose)
+        picks, candidates = files.picks(), set(read_ids(files.candidates_list))
+        # fewer than asked for only where images turned out unreadable
+        enough = bool(files.unreadable()) or len(picks) == self._budget()
+        if not candidates.issuperset(picks) or not enough:
+            raise ADSError(
+                f"{files.picks_list} is not what a selection wrote ({len(picks)} ids of "
+                f"{self._budget()}, each one of {files.candidates_list.name}); delete it and run "
+                "again with --resume, which selects anew."
+            )
+        return Batch(files, picks, files.scores(), self._propose)
 
     def _stage(self, name: str, result: Path, work: Callable[[], None]) -> None:
         """Do ``work``, which must end by writing ``result``, unless it was done before."""

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ads_det.active.oracle import Batch, labeled_ids
 from ads_det.active.pool import Pool
-from ads_det.active.settings import Settings, load_config
+from ads_det.active.settings import Settings, use_default_scope
 from ads_det.data.pool_dataset import and_more
 from ads_det.data.readable import list_images
 from ads_det.engine.datasets import pool_config
+from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import read_coco
@@ -238,7 +239,7 @@ class LabeledRun:
     """A run whose labels people give, kept from changing meanwhile.
 
     Args:
-        work_dir: work directory of the run; its ``config.py`` says where the labels are.
+        work_dir: work directory of the run; its ``config.json`` says where the labels are.
 
     Raises:
         ADSError: if there is no such run, it is in use, or its labels are simulated.
@@ -255,7 +256,8 @@ class LabeledRun:
                 f"{work_dir} holds no run; name the work directory that tools/al_loop.py wrote."
             )
         self._lock = lock_folder(work_dir)
-        cfg = load_config(self.files.config)
+        cfg = read_config(self.files.config)
+        use_default_scope(cfg)
         if Settings.from_config(cfg).oracle != "human":
             raise ADSError(
                 f"The run in {work_dir} has active_learning.oracle='simulated', whose labels are "

@@ -13,7 +13,7 @@ from ads_det.active.cycle import Cycle, reads_labels
 from ads_det.active.initial import choose_initial
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.pool import Pool
-from ads_det.active.settings import Settings, prepare_data
+from ads_det.active.settings import Settings, prepare_data, run_seed
 from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
@@ -52,7 +52,7 @@ class ActiveLearningLoop:
         command: str = "the command of this run again, with --resume",
     ) -> None:
         self.cfg, self._resume, self._command = cfg, resume, command
-        self.seed = int(cfg.get("randomness", {}).get("seed") or 0)
+        self.seed = run_seed(cfg)
         self.work_dir = WorkDir(work_dir, cfg, self.seed)
         self.is_open = False
         self.is_waiting = False  # for labels

@@ -115,7 +115,7 @@ class Pool:
         if (
             not isinstance(run, dict)
             or not isinstance(images, dict)
-            or not all(type(c) is int and c >= LEFT_OUT for c in images.values())
+            or not all(type(c) is int and LEFT_OUT <= c < 10**6 for c in images.values())
         ):
             raise ADSError(
                 f"{path} was changed by hand: `images` must give a cycle of -2 or more to each id "

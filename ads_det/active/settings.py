@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import FUNCTIONS, init_default_scope
+from mmengine.registry import init_default_scope
 
 from ads_det.active.strategies import Strategy
-from ads_det.engine.build import build_from
+from ads_det.engine.build import build_from, find_function
+from ads_det.engine.config_keys import check_keys
 from ads_det.engine.options import merge_options, refuse_old_keys
+from ads_det.engine.stored_config import decode, refuse_yaml_tags
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
@@ -157,27 +159,60 @@ class Settings:
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
     """A config file with command-line options merged in and the default scope set.
 
+    A ``.py`` file is a program and is executed; JSON and YAML are read as data.
+
     Raises:
-        ADSError: if the file is missing or broken.
+        ADSError: if the file is missing or broken, or a key is misspelt or of the wrong kind.
     """
     if not Path(path).is_file():
         raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
+    refuse_yaml_tags()
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:  # a config is Python: anything may go wrong in it
-        raise ADSError(f"The config {path} cannot be read: {error}") from error
+        if str(path).endswith(".json"):
+            cfg = decode(cfg)
+    except (Exception, SystemExit) as error:  # a config is Python: anything may go wrong in it
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ADSError(f"The config {path} cannot be read: {reason[:300]}") from error
+    refuse_old_keys(cfg)
     if options:
         merge_options(cfg, options)
-    refuse_old_keys(cfg)
+    check_keys(cfg)
     use_default_scope(cfg)
     return cfg
 
 
 def use_default_scope(cfg: Config) -> None:
-    """Let types without prefix resolve as they will inside the Runner."""
+    """Let types without prefix resolve as they will inside the Runner.
+
+    Raises:
+        ADSError: if ``default_scope`` is no package.
+    """
     with contextlib.redirect_stdout(io.StringIO()):  # it prints about optional packages
         importlib.import_module("mmdet.datasets")  # our data sets need it, whatever the scope
-    init_default_scope(cfg.get("default_scope", "mmdet"))
+    scope = cfg.get("default_scope", "mmdet") or "mmengine"
+    try:
+        importlib.import_module(f"{scope}.registry")
+    except ImportError as error:
+        raise ADSError(
+            f"default_scope is {scope!r}, which is no package of registries; use 'mmdet' or "
+            "'mmengine'."
+        ) from error
+    init_default_scope(scope)
+
+
+def run_seed(cfg: Config) -> int:
+    """``randomness.seed``, 0 unless given.
+
+    Raises:
+        ADSError: if it is no whole number from 0 to below 2**32.
+    """
+    seed = (cfg.get("randomness") or {}).get("seed")
+    if seed is None:
+        return 0
+    if type(seed) is not int or not 0 <= seed < 2**32:
+        raise ADSError(f"randomness.seed is {seed!r}; use a whole number from 0 to 2**32 - 1.")
+    return seed
 
 
 def prepare_data(cfg: Config) -> None:
@@ -188,7 +223,8 @@ def prepare_data(cfg: Config) -> None:
     """
     prepare = dict(cfg.get("active_learning", {}).get("prepare") or {})
     if prepare:
+        function = find_function(prepare.pop("type", None), "active_learning.prepare")
         try:
-            FUNCTIONS.get(prepare.pop("type"))(**prepare)
-        except ValueError as error:
-            raise ADSError(str(error)) from error
+            function(**prepare)
+        except (TypeError, ValueError) as error:
+            raise ADSError(f"active_learning.prepare: {error}") from error

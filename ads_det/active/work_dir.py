@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 
 from ads_det.active.pool import Pool
+from ads_det.engine.stored_config import read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.lock import lock_folder
@@ -68,7 +70,8 @@ class WorkDir:
                     f"{self.path} holds {strange[0].name} but no pool.json; restore pool.json, "
                     "delete the folder, or choose another --work-dir."
                 )
-            write_text(self.files.config, self._cfg.pretty_text)
+            write_config(self.files.config, self._cfg)
+            write_text(self.files.config_program, self._cfg.pretty_text)
         except OSError as error:
             raise ADSError(
                 f"The work directory {self.path} cannot be made ({error.strerror}); make it "
@@ -99,8 +102,8 @@ class WorkDir:
             raise ADSError(
                 f"The run in {self.path} was started with other settings (they differ in "
                 f"{', '.join(named)}); "
-                f"give the same --cfg-options as then (all: {self.files.config}), or another "
-                "--work-dir."
+                f"give the same --cfg-options as then (all: {self.files.config_program}), or "
+                "another --work-dir."
             )
         if set(pool.ids) != set(ids):
             odd = sorted(set(pool.ids) ^ set(ids))
@@ -108,6 +111,8 @@ class WorkDir:
                 f"The data set is no longer the one of the run in {self.path} ({odd[0]!r} and "
                 f"{len(odd) - 1} more images came or went); restore it or use another --work-dir."
             )
+        if is_main_process() and not self.files.config.exists():  # begun by an older version
+            write_config(self.files.config, self._cfg)
         return pool
 
     def _differences(self, blocks: list[str], most: int = 3) -> list[str]:
@@ -115,7 +120,7 @@ class WorkDir:
         path = self.files.config
         if not path.exists():
             return []
-        theirs, ours = (_flat(dict(c)) for c in (Config.fromfile(path), self._cfg.to_dict()))
+        theirs, ours = (_flat(c.to_dict()) for c in (read_config(path), self._cfg))
         keys = sorted(k for k in theirs.keys() | ours.keys() if k.split(".")[0] in blocks)
         found = [
             f"{key}: {theirs.get(key, 'nothing')} then, {ours.get(key, 'nothing')} now"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ads_det.errors import ADSError
-from ads_det.files import read_json
 from ads_det.work_files import RunFiles
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class RunFolder:
     @cached_property
     def history(self) -> dict[str, Any]:
         """Content of ``history.json``."""
-        content: dict[str, Any] = read_json(self.files.history)
-        return content
+        return self.files.read_history()
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -52,9 +50,9 @@ class RunFolder:
     @cached_property
     def config(self) -> Config:
         """The config that the run was started with."""
-        from mmengine.config import Config  # large: folders are found without it
+        from ads_det.engine.stored_config import read_config  # large: folders are found without it
 
-        return Config.fromfile(self.files.config)
+        return read_config(self.files.config)
 
 
 def find_runs(folders: list[Path]) -> dict[str, dict[int, RunFolder]]:
@@ -64,17 +62,38 @@ def find_runs(folders: list[Path]) -> dict[str, dict[int, RunFolder]]:
         ADSError: if a folder holds neither.
     """
     found: dict[str, dict[int, RunFolder]] = {}
+    singles: list[Path] = []
     for folder in folders:
-        histories = [folder / "history.json", *sorted(folder.glob("*/seed_*/history.json"))]
-        paths = [path.parent for path in histories if path.exists()]
-        if not paths:
+        below = [path.parent for path in sorted(folder.glob("*/seed_*/history.json"))]
+        below = [path for path in below if path.name.removeprefix("seed_").isdecimal()]
+        is_single = (folder / "history.json").exists()
+        if not below and not is_single:
             raise ADSError(
                 f"{folder} holds no history.json and no METHOD/seed_N/history.json; give the work "
                 "directory of tools/al_loop.py or of tools/benchmark.py."
             )
-        for path in paths:
-            is_single = path == folder
-            method = path.name if is_single else path.parent.name
-            seed = 0 if is_single else int(path.name.removeprefix("seed_"))
-            found.setdefault(method, {})[seed] = RunFolder(path, f"{method} seed {seed}")
+        if is_single and folder.resolve() not in [path.resolve() for path in singles]:
+            singles.append(folder)
+        for path in below:
+            _add(found, path.parent.name, int(path.name.removeprefix("seed_")), path)
+    for path, name in zip(singles, _distinct_names(singles), strict=True):
+        _add(found, name, 0, path)
     return found
+
+
+def _add(found: dict[str, dict[int, RunFolder]], method: str, seed: int, path: Path) -> None:
+    """Note a run; where another has its name, its folder becomes a part of it."""
+    known = found.get(method, {}).get(seed)
+    if known is not None and known.path.resolve() != path.resolve():
+        method = f"{method} ({path})"
+    found.setdefault(method, {})[seed] = RunFolder(path, f"{method} seed {seed}")
+
+
+def _distinct_names(paths: list[Path]) -> list[str]:
+    """The last parts of each path: as many as tell them apart."""
+    parts = [path.resolve().parts for path in paths]
+    for count in range(1, max(map(len, parts), default=0) + 1):
+        names = ["/".join(own[-count:]) for own in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]

@@ -21,13 +21,28 @@ from mmengine.config import Config
 from ads_det.active.work_dir import COPIED
 from ads_det.benchmark.methods import Method
 from ads_det.console import progress_bar, say
+from ads_det.engine.stored_config import write_config
 from ads_det.errors import ADSError
-from ads_det.files import read_json, write_json, write_text
+from ads_det.files import is_count, read_table, write_json, write_text
 from ads_det.lock import lock_folder
 from ads_det.work_files import RunFiles
 
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
 _PACKAGES += ("mmdet", "onedl-mmdetection", "numpy", "scikit-learn")
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+# fields of manifest.json
+_MANIFEST = dict(
+    config=lambda value: isinstance(value, str),
+    trainings=_is_texts,
+    methods=_is_texts,
+    seeds=lambda value: isinstance(value, list) and all(is_count(seed) for seed in value),
+    versions=lambda value: isinstance(value, list) and all(map(_is_texts, value)),
+)
 _POLL = 0.5  # seconds between two looks at the processes
 
 
@@ -54,8 +69,8 @@ class Run:
 
     def is_done(self) -> bool:
         """Whether the history holds every cycle."""
-        history = RunFiles(self.folder).history
-        return history.exists() and len(read_json(history)["cycles"]) >= self.cycles
+        files = RunFiles(self.folder)
+        return files.history.exists() and len(files.read_history()["cycles"]) >= self.cycles
 
     def shares_start_with(self, other: Run) -> bool:
         return (self.method.training, self.seed) == (other.method.training, other.seed)
@@ -173,14 +188,14 @@ class Benchmark:
             )
 
     def _config_path(self, method: Method) -> Path:
-        return self.folder / method.name / "config.py"
+        return self.folder / method.name / "config.json"
 
     def _write_manifest(
         self, config: Config, configs: dict[Method, Config], seeds: Sequence[int]
     ) -> None:
         """Record what is run with what; refuse to mix configs in one comparison."""
         path = self.folder / "manifest.json"
-        stored = read_json(path) if path.exists() else {}
+        stored = read_table(path, **_MANIFEST) if path.exists() else {}
         base = _hash(config)
         hashes = {method.name: _hash(cfg) for method, cfg in configs.items()}
         trainings = {m.training: _hash(cfg, "strategy") for m, cfg in configs.items()}
@@ -196,7 +211,7 @@ class Benchmark:
             )
         for method, cfg in configs.items():
             self._config_path(method).parent.mkdir(parents=True, exist_ok=True)
-            write_text(self._config_path(method), cfg.pretty_text)
+            write_config(self._config_path(method), cfg)
         versions = stored.get("versions", [])
         content: dict[str, Any] = dict(
             config=base,

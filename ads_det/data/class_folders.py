@@ -30,7 +30,7 @@ class ClassFolderDataset(ClassificationDataset):
         size: height and width to which images are resized, once, when they are read.
         classes: names in the order of their numbers, of which folders may be missing; the test
             data set gets those of the pool where it has none.
-        **kwargs: of :class:`ClassificationDataset`.
+        **kwargs: arguments of :class:`ClassificationDataset`.
 
     Raises:
         ADSError: if the folder or an image cannot be read.

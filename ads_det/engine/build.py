@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
-from mmengine.registry import Registry
+from mmengine.registry import FUNCTIONS, Registry
 
 from ads_det.errors import ADSError
 
@@ -21,10 +22,28 @@ def find_class(registry: Registry, name: Any, where: str) -> type:
     Raises:
         ADSError: if there is none; names those there are.
     """
-    found = registry.get(name) if isinstance(name, str) else name
+    try:
+        found = registry.get(name) if isinstance(name, str) else name
+    except RuntimeError:  # what mmengine raises for a name that it does not know
+        found = None
     if not inspect.isclass(found):
         known = ", ".join(f"ads_det.{key}" for key in sorted(registry.module_dict))
         raise ADSError(f"{where}.type is {name!r}; use one of {known}.")
+    return found
+
+
+def find_function(name: Any, where: str) -> Callable[..., Any]:
+    """The function that the ``type`` of a block such as ``active_learning.prepare`` names.
+
+    Raises:
+        ADSError: if there is none.
+    """
+    try:
+        found = FUNCTIONS.get(name) if isinstance(name, str) else name
+    except RuntimeError:  # what mmengine raises for a name that it does not know
+        found = None
+    if not callable(found):
+        raise ADSError(f"{where}.type is {name!r}, which is no registered function; correct it.")
     return found
 
 

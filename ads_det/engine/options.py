@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 
 from ads_det.console import say
+from ads_det.engine.config_keys import check_option_names
 from ads_det.errors import ADSError
 from ads_det.registry import METHODS, STRATEGIES
 
@@ -41,6 +42,7 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
                 f"--cfg-options {key}: the block `ads` is called `method` now; write {shown}"
                 + (" (method.type=ads_det.EqualSteps)." if key.endswith("equal_steps") else ".")
             )
+    check_option_names(cfg, options)
     for key, registry in _TYPED.items():
         whole = options.get(key)
         given = [option for option in options if option.startswith(f"{key}.")]
@@ -57,7 +59,7 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
             _set(cfg, key, block)
     try:
         cfg.merge_from_dict(options)
-    except (KeyError, TypeError, IndexError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
         raise ADSError(f"--cfg-options do not fit the config: {error}") from error
 
 

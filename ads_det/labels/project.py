@@ -22,24 +22,24 @@ GIVEN = "given"  # the name of the labels that a project begins with
 _CONFIG = """\
 # A project for labelling, written by tools/init_project.py. Change what you like before the first
 # run; docs/labelling.md says what the settings of `active_learning` mean.
-_base_ = {base!r}
+_base_ = {base}
 
-classes = {classes!r}
+classes = {classes}
 images = dict(
     type="ads_det.ImageFolderDataset",
     ann_file="",
-    data_root={images!r},
-    labels={labels!r},
+    data_root={images},
+    labels={labels},
     metainfo=dict(classes=classes),
 )
-pool = dict(exclude={test!r}, **images)
-test_dataloader = dict(dataset=dict(ids={test!r}, **images))
+pool = dict(exclude={test}, **images)
+test_dataloader = dict(dataset=dict(ids={test}, **images))
 {model}
 active_learning = dict(
     oracle="human",
-    initial={initial!r},
-    budget={budget!r},
-    cycles={cycles!r},
+    initial={initial},
+    budget={budget},
+    cycles={cycles},
     prepare=None,{first}
 )
 del images, classes
@@ -204,19 +204,25 @@ def write_project(
         store.add(labels, plan.classes, GIVEN)
     first = '\n    initial_strategy="ads_det.CoreSet",' if plan.coverage else ""
     text = _CONFIG.format(
-        base=os.fspath(base.resolve()),
-        classes=tuple(plan.classes),
-        images=os.fspath(plan.images.resolve()),
-        labels=os.fspath(store.folder),
-        test=os.fspath(test),
+        base=_literal(os.fspath(base.resolve())),
+        classes=_literal(tuple(plan.classes)),
+        images=_literal(os.fspath(plan.images.resolve())),
+        labels=_literal(os.fspath(store.folder)),
+        test=_literal(os.fspath(test)),
         model="\n".join(_assignment(key, "len(classes)") for key in num_classes_keys),
-        initial=initial,
+        initial=_literal(initial),
         budget=plan.budget,
         cycles=plan.cycles,
         first=first,
     )
     write_text(config, text)
     return config
+
+
+def _literal(value: object) -> str:
+    """Python for a text, a number or a tuple of them, in which mmengine finds none of its own
+    variables, such as ``{{ fileDirname }}``: it replaces them before Python reads the file."""
+    return repr(value).replace("{{", "{\\x7b")
 
 
 def _assignment(key: str, value: str) -> str:
