@@ -11,6 +11,7 @@ import pytest
 import torch
 from helpers import tiny_classification_config, tiny_config
 from processes import ENVIRONMENT, TOOLS, output
+from retina_models import tiny_retina_config
 
 from ads_det.active.pool import Pool
 from ads_det.data.synthetic import CLASSES
@@ -118,8 +119,9 @@ def test_the_classification_loop_on_two_processes(tmp_path):
 
 
 def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tmp_path):
-    """Detector and classifier; the labelled images do not divide evenly."""
+    """Both detectors and a classifier; the labelled images do not divide evenly."""
     tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
+    tiny_retina_config(digits).dump(tmp_path / "detector_retina.py")
     tiny_classification_config().dump(tmp_path / "classifier.py")
     script = tmp_path / "ranks.py"
     script.write_text(
@@ -150,7 +152,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "        return stats\n"
         "    setattr(ads_method, name, checked)\n"
         "check('run_agreement'); check('run_discrepancy')\n"
-        "for path in map(Path, sys.argv[1:3]):\n"
+        "for path in map(Path, sys.argv[1:4]):\n"
         "    cfg = load_config(path)\n"
         "    cfg.launcher = 'pytorch'\n"
         "    ids = candidate_dataset(cfg).image_ids()[:40]\n"
@@ -165,11 +167,12 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
         "    same(runner.model, 'training')\n"
         "leave_processes()\n"
     )
-    paths = (tmp_path / "detector.py", tmp_path / "classifier.py")
+    names = ("detector", "detector_retina", "classifier")
+    paths = [tmp_path / f"{name}.py" for name in names]
     torchrun(2, script, *paths, launcher=())
     ads_epoch = ["run_agreement", "run_discrepancy"]
     told = (tmp_path / "same.txt").read_text().split()  # an output that both write to may be mixed
-    assert told == [*ads_epoch, *ads_epoch, "training"] * 2
+    assert told == [*ads_epoch, *ads_epoch, "training"] * 3
 
 
 @pytest.mark.parametrize("processes", [1, 2])
