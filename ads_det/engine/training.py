@@ -74,8 +74,8 @@ def training_config(
         cfg.load_from = str(checkpoint)
     elif start_from is not None:
         cfg.load_from = str(start_from)
-    if checkpoint is None and Path(cfg.get("load_from") or "").is_file():  # else an address
-        check_checkpoint(read_checkpoint(cfg.load_from), cfg.load_from, cfg, may_differ=True)
+    if checkpoint is None:
+        _check_load_from(cfg)
     cfg.test_dataloader.dataset = numbered_test_dataset(cfg)
     cfg.unlabeled_dataloader = _unlabeled_loader(cfg, unlabeled)
     cfg.train_dataloader.dataset = training_dataset(cfg, labeled)
@@ -148,6 +148,12 @@ def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> C
     return runner
 
 
+def _check_load_from(cfg: Config) -> None:
+    """Refuse weights of other classes, which would be taken for those of the data."""
+    if Path(cfg.get("load_from") or "").is_file():  # else an address
+        check_checkpoint(read_checkpoint(cfg.load_from), cfg.load_from, cfg, may_differ=True)
+
+
 def _unique_name(work_dir: Path) -> str:
     """Of an experiment: Runners of one process and second that share a name would share
     MessageHub and visualiser, with the folder of the first."""
@@ -182,6 +188,7 @@ def check_training(cfg: Config) -> Method:
                 "uninterrupted one, so leave it out."
             )
     check_classifiers(method, classifiers_in(cfg.model))
+    _check_load_from(cfg)
     optimizer = cfg.optim_wrapper.get("optimizer", {}).get("type")
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
         raise ADSError(
