@@ -85,6 +85,19 @@ def accepted_arguments(kind: type) -> set[str]:
     return names - {"self"}
 
 
+def is_open(kind: type) -> bool:
+    """Whether a class takes arguments of any name: it or the last base that it passes ``**kwargs``
+    on to. Those of OpenMMLab pass over what they do not know, so they do not count."""
+    last = False
+    for base in kind.__mro__[:-1]:
+        if "__init__" in vars(base):
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            last = any(p.kind is p.VAR_KEYWORD for p in parameters)
+            if not last:
+                return False
+    return last and kind.__module__.split(".")[0] not in ("mmengine", "mmcv", "mmdet", "ads_det")
+
+
 def _example(registry: Registry) -> str:
     registry.import_from_location()
     return next(iter(sorted(registry.module_dict)), "Name")

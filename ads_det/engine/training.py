@@ -57,7 +57,7 @@ def training_config(
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = _unique_name(work_dir)
     cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
-    checkpoint = newest_checkpoint(work_dir)
+    checkpoint = newest_checkpoint(work_dir, seed)
     cfg.resume = checkpoint is not None
     if checkpoint is not None:
         cfg.load_from = str(checkpoint)
