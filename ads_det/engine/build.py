@@ -85,17 +85,24 @@ def accepted_arguments(kind: type) -> set[str]:
     return names - {"self"}
 
 
-def is_open(kind: type) -> bool:
+def passes_over(kind: type) -> bool:
     """Whether a class takes arguments of any name: it or the last base that it passes ``**kwargs``
-    on to. Those of OpenMMLab pass over what they do not know, so they do not count."""
-    last = False
+    on to."""
+    takes = False
     for base in kind.__mro__[:-1]:
         if "__init__" in vars(base):
             parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
-            last = any(p.kind is p.VAR_KEYWORD for p in parameters)
-            if not last:
+            takes = any(p.kind is p.VAR_KEYWORD for p in parameters)
+            if not takes:
                 return False
-    return last and kind.__module__.split(".")[0] not in ("mmengine", "mmcv", "mmdet", "ads_det")
+    return takes
+
+
+def is_open(kind: type) -> bool:
+    """Whether arguments of any name may mean something to a class; those of OpenMMLab forget what
+    they do not know."""
+    own = kind.__module__.split(".")[0] in ("mmengine", "mmcv", "mmdet", "ads_det")
+    return passes_over(kind) and not own
 
 
 def _example(registry: Registry) -> str:

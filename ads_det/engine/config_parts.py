@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.registry import Registry
 
-from ads_det.engine.build import accepted_arguments, is_open
+from ads_det.engine.build import accepted_arguments, is_open, passes_over
 from ads_det.engine.config_keys import leaves, like, short
 from ads_det.errors import ADSError
 
@@ -173,6 +173,15 @@ def check_types(node: Any, path: str, *registries: Registry) -> None:
             word = declared.get(name)
             if word and isinstance(value, str if word == "a list" else (str, dict)):
                 raise ADSError(f"{where}.{name} is {short(value)}; use {word}.")
+
+
+def check_forgotten(node: Any, path: str, registry: Registry) -> None:
+    """Refuse arguments in a part of a config that the classes of a registry would pass over."""
+    for where, part in typed_parts(node, path):
+        kind = part["type"]
+        kind = _registered(registry, kind) if isinstance(kind, str) else kind
+        if inspect.isclass(kind) and passes_over(kind):
+            check_arguments(kind, part, where)
 
 
 def _registered(registry: Registry, name: str) -> Any:

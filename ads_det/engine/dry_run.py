@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import (
     DATA_SAMPLERS,
     DATASETS,
@@ -22,9 +21,6 @@ from mmengine.registry import (
     LOG_PROCESSORS,
     LOOPS,
     METRICS,
-    OPTIM_WRAPPER_CONSTRUCTORS,
-    OPTIMIZERS,
-    PARAM_SCHEDULERS,
     TASK_UTILS,
     TRANSFORMS,
     VISBACKENDS,
@@ -35,11 +31,12 @@ from mmengine.runner import Runner, get_priority
 from torch import nn
 
 from ads_det.engine.build import accepted_arguments, find_function
-from ads_det.engine.config_keys import check_keys, short
+from ads_det.engine.config_keys import check_keys, nearest, short
 from ads_det.engine.config_parts import (
     NoImages,
     build_part,
     check_arguments,
+    check_forgotten,
     check_names,
     check_types,
     each_part,
@@ -51,17 +48,14 @@ from ads_det.engine.datasets import (
     training_dataset,
     unlabeled_dataset,
 )
+from ads_det.engine.dry_optimisers import check_optimisers
 from ads_det.engine.methods import build_method
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
 _OWN_DATA = ("test_dataloader", "val_dataloader")  # others show the pool
 _LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", *_OWN_DATA)
-_PARAMWISE = (  # read without a check by mmengine
-    *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),
-    *("dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate"),
-)
-_EPOCH = 8  # batches, for schedulers that count them
+_FILTERS = frozenset({"filter_empty_gt", "min_size"})
 _COUNTS = ("max_epochs", "max_iters", "val_begin", "val_interval")
 _ENVIRONMENT = ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")
 
@@ -86,7 +80,7 @@ def check_config(cfg: Config) -> None:
         for key in _LOADERS:
             _check_loader(cfg, key)
         _check_init(cfg.model, "model")
-        _check_optimisers(cfg, _build_model(cfg))
+        check_optimisers(cfg, _build_model(cfg))
         if not cfg.get("test_evaluator"):
             raise ADSError("`test_evaluator` is empty; name a metric.")
         for key in ("test_evaluator", "val_evaluator"):
@@ -192,6 +186,10 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> None:
         raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
     if filters is not None and not isinstance(filters, dict):
         raise ADSError(f"{path}.filter_cfg is {short(filters)}; it must be a dict.")
+    for name in filters or ():
+        near = None if name in _FILTERS else nearest(name, _FILTERS)
+        if near is not None:
+            raise ADSError(f"{path}.filter_cfg has the key {name!r}; did you mean {near!r}?")
     for number, step in enumerate(steps or ()):
         build_part(TRANSFORMS, step, f"{path}.pipeline[{number}]")
     if "lazy_init" in accepted_arguments(kind):
@@ -202,6 +200,7 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> None:
 def _build_model(cfg: Config) -> nn.Module:
     """The model of the config: without memory if its parts can be built so."""
     check_types(cfg.model, "model", MODELS, TASK_UTILS)
+    check_forgotten(cfg.model, "model", TASK_UTILS)
     with named("model", cfg.model):
         try:
             with torch.device("meta"):
@@ -226,56 +225,6 @@ def _check_init(node: Any, path: str) -> None:
                 )
         elif isinstance(value, (dict, list, tuple)):
             _check_init(value, inner)
-
-
-def _check_optimisers(cfg: Config, model: nn.Module) -> None:
-    wrapper = _build_wrapper(cfg.optim_wrapper, "optim_wrapper", model)
-    for phase in ("agreement", "discrepancy"):
-        method = cfg.get("method")
-        given = method.get(phase) if isinstance(method, dict) else None
-        if isinstance(given, dict) and given.get("optimizer"):
-            settings = dict(cfg.optim_wrapper, optimizer=given["optimizer"])
-            _build_wrapper(settings, f"method.{phase}", model)
-    counts = cfg.train_cfg
-    for path, scheduler in each_part(cfg.get("param_scheduler"), "param_scheduler"):
-        by_epoch = scheduler.get("by_epoch", True)
-        end = counts.get("max_epochs" if by_epoch else "max_iters") or 10**6
-        given = dict(dict(end=end), **scheduler)
-        check_arguments(
-            find_type(PARAM_SCHEDULERS, given.get("type"), path),
-            {k: v for k, v in given.items() if k != "convert_to_iter_based"},
-            path,
-        )
-        with named(path, scheduler):
-            built = PARAM_SCHEDULERS.build(
-                given, default_args=dict(optimizer=wrapper, epoch_length=_EPOCH)
-            )
-            for _ in range(3):
-                built.step()
-            if not all(torch.isfinite(torch.tensor(float(g["lr"]))) for g in wrapper.param_groups):
-                raise ValueError("the learning rate becomes infinite")
-
-
-def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
-    """The optimiser of a model, tried on one number."""
-    optimizer = given.get("optimizer")
-    if not isinstance(optimizer, dict):
-        raise ADSError(f"{path}.optimizer is {short(optimizer)}; it must be a dict.")
-    with named(path, given):
-        constructor = given.get("constructor", "DefaultOptimWrapperConstructor")
-        find_type(OPTIM_WRAPPER_CONSTRUCTORS, constructor, path)
-        wrapper = build_optim_wrapper(model, copy.deepcopy(given))
-    if constructor == "DefaultOptimWrapperConstructor":
-        check_names(given.get("paramwise_cfg"), _PARAMWISE, f"{path}.paramwise_cfg")
-    one = nn.Parameter(torch.zeros(1))
-    one.grad = torch.zeros(1)
-    build_part(OPTIMIZERS, optimizer, f"{path}.optimizer", params=[one])
-    with named(f"{path}.optimizer", optimizer):
-        OPTIMIZERS.build(dict(optimizer, params=[one])).step(lambda: one.sum())
-    if getattr(wrapper, "clip_grad_kwargs", None):
-        with named(f"{path}.clip_grad", given["clip_grad"]):
-            wrapper.clip_func([one], **wrapper.clip_grad_kwargs)
-    return wrapper
 
 
 def _build_hook(hook: Any, path: str) -> None:

@@ -162,7 +162,8 @@ def check_training(cfg: Config) -> Method:
                 "uninterrupted one, so leave it out."
             )
     check_classifiers(method, classifiers_in(cfg.model))
-    optimizer = cfg.optim_wrapper.get("optimizer", {}).get("type")
+    block = cfg.optim_wrapper.get("optimizer")
+    optimizer = block.get("type") if isinstance(block, dict) else None
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
         raise ADSError(
             f"optim_wrapper.optimizer.type is {optimizer!r}, which is no optimiser of torch; use "
