@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.registry import Registry
 
 from ads_det.engine.build import accepted_arguments, is_open, passes_over
-from ads_det.engine.config_keys import leaves, like, short
+from ads_det.engine.config_keys import leaves, like, nearest, short
 from ads_det.errors import ADSError
 
 
@@ -151,11 +151,14 @@ def check_arguments(kind: Any, arguments: dict, path: str) -> None:
         )
 
 
-_SCALARS = {"int": "a number", "float": "a number", "bool": "True or False"}
+_SCALARS = {"int": "a whole number", "float": "a number", "bool": "True or False"}
 
 
 def check_types(node: Any, path: str, *registries: Registry) -> None:
     """Refuse a text or a dict for what a class declares to be a number or a list.
+
+    Outside models, whose declarations are less to be trusted, a list, a fraction or None is refused
+    too where a whole number is declared.
 
     Args:
         node: a part of a config.
@@ -168,10 +171,15 @@ def check_types(node: Any, path: str, *registries: Registry) -> None:
             kind = _registered(registry, kind) if isinstance(kind, str) else kind
         if not inspect.isclass(kind):
             continue
+        trusted = not any(place.name in ("model", "task util") for place in registries)
         declared = _declared(kind)
         for name, value in part.items():
-            word = declared.get(name)
-            if word and isinstance(value, str if word == "a list" else (str, dict)):
+            word, bad = declared.get(name), isinstance(value, (str, dict))
+            if word == "a list":
+                bad = bad and not name.endswith("_cfg")
+            elif trusted and word == _SCALARS["int"]:
+                bad = bad or value is None or isinstance(value, (float, list, tuple))
+            if word and bad:
                 raise ADSError(f"{where}.{name} is {short(value)}; use {word}.")
 
 
@@ -203,9 +211,19 @@ def _declared(kind: type) -> dict[str, str]:
         word = _SCALARS.get(getattr(p.annotation, "__name__", str(p.annotation)))
         if word is None and isinstance(p.default, (list, tuple)):
             word = "a list"
-        if word is not None:
+        elif word is None and p.annotation is p.empty and type(p.default) in (int, float):
+            word = _SCALARS["float"]
+        if word is not None and not (p.default is None and word == _SCALARS["int"]):
             found[p.name] = word
     return found
+
+
+def check_spelling(given: Any, words: Collection[str], path: str) -> None:
+    """Refuse names that are nearly one of some words, where others may mean something too."""
+    for name in given or ():
+        near = None if name in words else nearest(str(name), words)
+        if near is not None and near not in given:
+            raise ADSError(f"{path} has the key {name!r}, which nothing reads; write {near!r}.")
 
 
 def check_names(given: Any, known: Collection[str], path: str) -> None:

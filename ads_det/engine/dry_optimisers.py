@@ -16,6 +16,7 @@ from ads_det.engine.config_parts import (
     build_part,
     check_arguments,
     check_names,
+    check_types,
     each_part,
     find_type,
     named,
@@ -56,6 +57,7 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
             {k: v for k, v in given.items() if k != "convert_to_iter_based"},
             path,
         )
+        check_types(given, path, PARAM_SCHEDULERS)
         with named(path, scheduler):
             built = PARAM_SCHEDULERS.build(
                 given, default_args=dict(optimizer=wrapper, epoch_length=_EPOCH)

@@ -22,7 +22,6 @@ from mmengine.registry import (
     LOOPS,
     METRICS,
     TASK_UTILS,
-    TRANSFORMS,
     VISBACKENDS,
     VISUALIZERS,
     WEIGHT_INITIALIZERS,
@@ -31,13 +30,14 @@ from mmengine.runner import Runner, get_priority
 from torch import nn
 
 from ads_det.engine.build import accepted_arguments, find_function
-from ads_det.engine.config_keys import check_keys, nearest, short
+from ads_det.engine.config_keys import check_keys, short
 from ads_det.engine.config_parts import (
     NoImages,
     build_part,
     check_arguments,
     check_forgotten,
     check_names,
+    check_spelling,
     check_types,
     each_part,
     find_type,
@@ -49,15 +49,22 @@ from ads_det.engine.datasets import (
     unlabeled_dataset,
 )
 from ads_det.engine.dry_optimisers import check_optimisers
+from ads_det.engine.dry_pipeline import try_pipeline
 from ads_det.engine.methods import build_method
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
 _OWN_DATA = ("test_dataloader", "val_dataloader")  # others show the pool
 _LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", *_OWN_DATA)
-_FILTERS = frozenset({"filter_empty_gt", "min_size"})
 _COUNTS = ("max_epochs", "max_iters", "val_begin", "val_interval")
 _ENVIRONMENT = ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")
+_START = (None, "fork", "spawn", "forkserver")
+_DEFAULT_HOOKS = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler")
+_DEFAULT_HOOKS += ("checkpoint", "visualization")
+# what mmdet's heads read of the two blocks of a model that have no class
+_NUMBERS = ("nms_pre", "min_bbox_size", "score_thr", "max_per_img", "iou_threshold")
+_NUMBERS += ("allowed_border", "pos_weight", "neg_pos_ratio", "smoothl1_beta")
+_WORDS = (*_NUMBERS, "nms", "per_classifier", "assigner", "sampler", "debug", "type")
 
 
 def check_config(cfg: Config) -> None:
@@ -103,7 +110,18 @@ def check_config(cfg: Config) -> None:
 
 def _check_blocks(cfg: Config) -> None:
     """What is read without being built."""
-    check_names(cfg.get("env_cfg"), _ENVIRONMENT, "env_cfg")
+    environment = cfg.get("env_cfg") or {}
+    check_names(environment, _ENVIRONMENT, "env_cfg")
+    processes = environment.get("mp_cfg") or {}
+    check_names(processes, ("mp_start_method", "opencv_num_threads"), "env_cfg.mp_cfg")
+    for path, value, allowed in (
+        ("cudnn_benchmark", environment.get("cudnn_benchmark", False), (True, False)),
+        ("mp_cfg.mp_start_method", processes.get("mp_start_method"), _START),
+        ("mp_cfg.opencv_num_threads", processes.get("opencv_num_threads", 0), range(10**4)),
+    ):
+        if value not in allowed:
+            raise ADSError(f"env_cfg.{path} is {short(value)}; correct it.")
+    check_spelling(cfg.get("default_hooks"), _DEFAULT_HOOKS, "default_hooks")
     check_names(cfg.get("randomness"), ("seed", "diff_rank_seed", "deterministic"), "randomness")
     check_names(cfg.get("auto_scale_lr"), ("enable", "base_batch_size"), "auto_scale_lr")
     for part in ("val", "test"):
@@ -186,12 +204,8 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> None:
         raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
     if filters is not None and not isinstance(filters, dict):
         raise ADSError(f"{path}.filter_cfg is {short(filters)}; it must be a dict.")
-    for name in filters or ():
-        near = None if name in _FILTERS else nearest(name, _FILTERS)
-        if near is not None:
-            raise ADSError(f"{path}.filter_cfg has the key {name!r}; did you mean {near!r}?")
-    for number, step in enumerate(steps or ()):
-        build_part(TRANSFORMS, step, f"{path}.pipeline[{number}]")
+    check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
+    try_pipeline(steps or (), f"{path}.pipeline")
     if "lazy_init" in accepted_arguments(kind):
         with named(place, dataset):
             DATASETS.build(dict(dataset, lazy_init=True))
@@ -201,6 +215,11 @@ def _build_model(cfg: Config) -> nn.Module:
     """The model of the config: without memory if its parts can be built so."""
     check_types(cfg.model, "model", MODELS, TASK_UTILS)
     check_forgotten(cfg.model, "model", TASK_UTILS)
+    for name in ("train_cfg", "test_cfg"):
+        _check_free(cfg.model.get(name), f"model.{name}")
+    for name, part in cfg.model.items():
+        if part == []:
+            raise ADSError(f"model.{name} is empty; it must be a dict of type and arguments.")
     with named("model", cfg.model):
         try:
             with torch.device("meta"):
@@ -212,6 +231,19 @@ def _build_model(cfg: Config) -> nn.Module:
     with named("method", cfg.get("method")), torch.device("meta"):
         build_method(cfg).extend_model(model)
     return model
+
+
+def _check_free(node: Any, path: str) -> None:
+    if node is not None and not isinstance(node, (dict, list)):
+        raise ADSError(f"{path} is {short(node)}; it must be a dict.")
+    if not isinstance(node, dict):
+        return
+    check_spelling(node, _WORDS, path)
+    for name, value in node.items():
+        if name in _NUMBERS and isinstance(value, (str, list, tuple, dict)):
+            raise ADSError(f"{path}.{name} is {short(value)}; use a number.")
+        if isinstance(value, dict) and name not in ("assigner", "sampler"):
+            _check_free(value, f"{path}.{name}")
 
 
 def _check_init(node: Any, path: str) -> None:
