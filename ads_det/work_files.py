@@ -145,6 +145,11 @@ class CycleFiles(SelectionFiles):
         return self.folder / "labeled.txt"
 
     @property
+    def inputs(self) -> Path:
+        """Marks of the files that the cycle trains on, see :mod:`ads_det.active.inputs`."""
+        return self.folder / "inputs.txt"
+
+    @property
     def positive_list(self) -> Path:
         """Unlabelled images that an oracle filter lets the phases see."""
         return self.folder / "positive.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mmengine.dist import barrier, is_main_process
 from ads_det.active.checks import check_num_classes, check_strategies
 from ads_det.active.cycle import Cycle, reads_labels
 from ads_det.active.initial import choose_initial
+from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data, run_seed
@@ -20,6 +22,7 @@ from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.distributed import from_main, on_main
 from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.datasets import candidate_dataset, check_data, pool_config, test_dataset
+from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
@@ -67,6 +70,7 @@ class ActiveLearningLoop:
         """
         self.settings = settings = Settings.from_config(self.cfg)
         self._method = check_training(self.cfg)
+        check_config(self.cfg)
         prepare_bfloat16(self.cfg)
         check_strategies(settings, self.cfg, self._method)
         if self.work_dir.has_run() and not self._resume:
@@ -107,6 +111,8 @@ class ActiveLearningLoop:
             )
             run = self.work_dir.files
             cycle = Cycle(self.cfg, self.settings, self.pool, self.oracle, number, run, self.seed)
+            labeled_now = self.pool.labeled(number)
+            on_main(functools.partial(note_inputs, cycle.files, self.images, labeled_now))
             result = cycle.run(select=not is_last)
             self.history.add(result, cycle.files.seconds())
             if is_main_process():
@@ -154,6 +160,7 @@ class ActiveLearningLoop:
             if is_main_process():
                 self.work_dir.lock()
             pool = self.work_dir.read_pool(ids)
+            on_main(self._check_progress)
             # images that broke since shorten the last batches, they do not stop the run
             self.settings.check_pool(len(pool), len(pool.labeled(0)))
             return pool
@@ -170,6 +177,23 @@ class ActiveLearningLoop:
     def _check_data(self) -> None:
         simulated = self.settings.oracle == "simulated"
         check_data(self.cfg, self.images, self.settings.allow_test_in_pool, simulated)
+
+    def _check_progress(self) -> None:
+        """Refuse to forget finished cycles, and to go on with files that changed meanwhile.
+
+        Raises:
+            ADSError: then.
+        """
+        cycles = self.work_dir.files.cycles()
+        done = [number for number, files in cycles.items() if files.metrics_file.exists()]
+        if done and done[-1] >= self.settings.cycles:
+            raise ADSError(
+                f"The run in {self.work_dir.path} has finished {done[-1] + 1} cycles, but "
+                f"active_learning.cycles is {self.settings.cycles}; ask for {done[-1] + 1} or more."
+            )
+        begun = [number for number, files in cycles.items() if files.labeled_list.exists()]
+        if begun and done[-1:] != [self.settings.cycles - 1]:
+            check_inputs(cycles[begun[-1]], self.images)
 
     def _asks_for_initial(self) -> bool:
         """Whether the first images are known, or their labels there, only after some work."""

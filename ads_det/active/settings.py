@@ -75,6 +75,16 @@ class Settings:
             raise ADSError(
                 f"active_learning.oracle is {self.oracle!r}; use one of {', '.join(ORACLES)}."
             )
+        if not isinstance(self.metric, str) or not self.metric:
+            raise ADSError(
+                f"active_learning.metric is {self.metric!r}; use the name of a metric, such as "
+                "'pascal_voc/mAP'."
+            )
+        if self.prepare is not None and not isinstance(self.prepare, dict):
+            raise ADSError(
+                f"active_learning.prepare is {self.prepare!r}; use a dict of type and arguments, "
+                "or None."
+            )
         for name in ("proposal_threshold", "min_gain"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:

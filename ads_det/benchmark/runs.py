@@ -247,7 +247,7 @@ def copy_first_cycle(source: Path, target: Path) -> None:
 def _before_selection(run: Path) -> list[Path]:
     """Files of the first cycle that a strategy cannot influence."""
     files = RunFiles(run).cycle(0)
-    lists = [files.labeled_list, files.candidates_list, files.positive_list]
+    lists = [files.labeled_list, files.candidates_list, files.positive_list, files.inputs]
     return [*lists, *files.found_models(), files.seconds_file, files.metrics_file]
 
 

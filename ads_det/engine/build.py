@@ -85,6 +85,26 @@ def accepted_arguments(kind: type) -> set[str]:
     return names - {"self"}
 
 
+def passes_over(kind: type) -> bool:
+    """Whether a class takes arguments of any name: it or the last base that it passes ``**kwargs``
+    on to."""
+    takes = False
+    for base in kind.__mro__[:-1]:
+        if "__init__" in vars(base):
+            parameters = inspect.signature(vars(base)["__init__"]).parameters.values()
+            takes = any(p.kind is p.VAR_KEYWORD for p in parameters)
+            if not takes:
+                return False
+    return takes
+
+
+def is_open(kind: type) -> bool:
+    """Whether arguments of any name may mean something to a class; those of OpenMMLab forget what
+    they do not know."""
+    own = kind.__module__.split(".")[0] in ("mmengine", "mmcv", "mmdet", "ads_det")
+    return passes_over(kind) and not own
+
+
 def _example(registry: Registry) -> str:
     registry.import_from_location()
     return next(iter(sorted(registry.module_dict)), "Name")

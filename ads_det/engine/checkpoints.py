@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner import runner as mmengine_runner
 from mmengine.runner.checkpoint import CheckpointLoader, get_state_dict, load_state_dict
+from torch.hub import load_state_dict_from_url
 
 from ads_det.console import say
 from ads_det.distributed import from_main
@@ -39,21 +40,44 @@ def read_model(model: torch.nn.Module, path: str | Path) -> None:
     Raises:
         ADSError: if the file is missing or broken, of another architecture, or not finite.
     """
-    checkpoint = read_checkpoint(path)
+    state = weights_in(read_checkpoint(path), path)
     model = unwrap(model)
-    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, dict) else {}
     own = model.state_dict()
-    unfit = [k for k, v in own.items() if k not in state or state[k].shape != v.shape]
+    unfit = [k for k, v in own.items() if not fits(state.get(k), v)]
     if unfit:
         raise ADSError(
             f"The checkpoint {path} is of another architecture ({len(unfit)} of {len(own)} "
-            f"tensors are missing or of another shape, the first is {unfit[0]}); use the config "
-            "it was trained with."
+            f"tensors are missing or of another shape or kind, the first is {unfit[0]}); use the "
+            "config it was trained with."
         )
     bad = [k for k in own if own[k].is_floating_point() and not state[k].isfinite().all()]
     if bad:
         raise ADSError(f"The checkpoint {path} holds NaN or infinity in {bad[0]}; train again.")
     load_state_dict(model, {k: state[k] for k in own})
+
+
+def weights_in(content: Any, path: str | Path) -> dict[str, Any]:
+    """The ``state_dict`` of what a checkpoint holds, or all of it.
+
+    Raises:
+        ADSError: if there are no weights in it.
+    """
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not any(isinstance(v, torch.Tensor) for v in state.values()):
+        raise ADSError(f"{path} holds no weights (no `state_dict` of tensors); name a checkpoint.")
+    return state
+
+
+def fits(given: Any, own: torch.Tensor) -> bool:
+    """Whether a tensor of a checkpoint can take the place of one of the model."""
+    return (
+        isinstance(given, torch.Tensor)
+        and given.layout == torch.strided
+        and not given.is_quantized
+        and given.shape == own.shape
+        and given.is_floating_point() == own.is_floating_point()
+        and given.is_complex() == own.is_complex()
+    )
 
 
 def read_checkpoint(path: str | Path) -> Any:
@@ -74,12 +98,30 @@ def read_checkpoint(path: str | Path) -> Any:
         ) from error
 
 
-def _load(path: str | Path) -> Any:
-    safe_globals = getattr(mmengine_checkpoint, "get_torch_safe_globals", None)
-    if safe_globals is None:  # upstream mmengine knows no list of what its checkpoints may hold
-        return torch.load(path, map_location="cpu", weights_only=False)
-    with torch.serialization.safe_globals(safe_globals()):
-        return torch.load(path, map_location="cpu", weights_only=True)
+def _load(file: Any, map_location: Any = "cpu", weights_only: Any = None) -> Any:
+    with _safe_globals() as safe:
+        return torch.load(file, map_location=map_location, weights_only=safe)
+
+
+def _download(url: str, *args: Any, **kwargs: Any) -> Any:
+    with _safe_globals() as safe:
+        return load_state_dict_from_url(url, *args, **(kwargs | dict(weights_only=safe)))
+
+
+@contextmanager
+def _safe_globals() -> Iterator[bool]:
+    """Allow what mmengine's checkpoints hold beside tensors; whether that is known."""
+    known = getattr(mmengine_checkpoint, "get_torch_safe_globals", None)
+    if known is None:  # upstream mmengine has no such list
+        yield False
+        return
+    with torch.serialization.safe_globals(known()):
+        yield True
+
+
+# mmengine's own functions unpickle what torch refuses; all its loaders use these two
+mmengine_checkpoint._safe_torch_load = _load
+mmengine_checkpoint.load_url = _download
 
 
 @contextmanager
@@ -103,35 +145,65 @@ def safe_loader() -> Iterator[None]:
         mmengine_runner._load_checkpoint = original
 
 
-def newest_checkpoint(work_dir: Path) -> Path | None:
+def newest_checkpoint(work_dir: Path, seed: int | None = None) -> Path | None:
     """The last checkpoint of a training that can be read, or None; the main process decides.
 
-    A damaged one is passed over, and the user told so.
+    One that is damaged or of another training is passed over, and the user told so.
+
+    Args:
+        work_dir: of the training.
+        seed: of the training, to tell it from others.
     """
-    return from_main(lambda: _newest_readable(work_dir))
+    return from_main(lambda: _newest_readable(work_dir, seed))
 
 
-def _newest_readable(work_dir: Path) -> Path | None:
-    numbered = [(int(p.stem.rpartition("_")[2]), p) for p in work_dir.glob("epoch_*.pth")]
+def _newest_readable(work_dir: Path, seed: int | None) -> Path | None:
+    numbers = {p: p.stem.rpartition("_")[2] for p in work_dir.glob("epoch_*.pth")}
+    numbered = [(int(number), p) for p, number in numbers.items() if number.isdecimal()]
     for _, path in sorted(numbered, reverse=True):
         try:
-            read_checkpoint(path)
+            _check_state(read_checkpoint(path), path, seed)
         except ADSError:
-            say(f"The checkpoint {path} is damaged; the training goes on from the one before it.")
+            say(
+                f"The checkpoint {path} is damaged or of another training; the training goes on "
+                "from the one before it."
+            )
         else:
             return path
     return None
 
 
+def _check_state(content: Any, path: Path, seed: int | None) -> None:
+    weights_in(content, path)
+    parts = [content.get(key) for key in ("meta", "message_hub", "optimizer")]
+    whole = all(isinstance(part, dict) for part in parts)
+    if not whole or (seed is not None and parts[0].get("seed") != seed):
+        raise ADSError(f"{path} is no state of this training.")
+
+
 def check_pretrained(cfg: Config) -> None:
-    """Fetch every pretrained weight file that the model names, before any work is done.
+    """Fetch every pretrained weight file that the config names, before any work is done.
 
     Raises:
-        ADSError: if one is not on disk and cannot be downloaded; says how to go on without.
+        ADSError: if one is not on disk and cannot be downloaded, or holds no weights; says how to
+            go on without.
     """
+    if cfg.get("load_from") is not None:
+        try:
+            weights_in(CheckpointLoader.load_checkpoint(cfg.load_from, "cpu"), cfg.load_from)
+        except ADSError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ADSError(
+                f"`load_from` names {cfg.load_from!r}, which could not be loaded ({reason}); name "
+                "a checkpoint of weights."
+            ) from error
     for key, source in _pretrained(cfg.model, "model"):
         try:
-            CheckpointLoader.load_checkpoint(source, map_location="cpu")
+            weights_in(CheckpointLoader.load_checkpoint(source, map_location="cpu"), source)
+        except ADSError:
+            raise
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise ADSError(
@@ -143,12 +215,13 @@ def check_pretrained(cfg: Config) -> None:
 
 
 def _pretrained(node: Any, key: str) -> list[tuple[str, str]]:
+    """Key and source of everything that begins with the weights of a file."""
+    if isinstance(node, (list, tuple)):
+        return [one for i, part in enumerate(node) for one in _pretrained(part, f"{key}.{i}")]
     if not isinstance(node, dict):
         return []
-    found = []
-    for name, value in node.items():
-        is_init = name == "init_cfg" and isinstance(value, dict)
-        if is_init and value.get("type") == "Pretrained" and value.get("checkpoint"):
-            found.append((f"{key}.{name}", value["checkpoint"]))
-        found += _pretrained(value, f"{key}.{name}")
-    return found
+    own = node.get("type") in ("Pretrained", "PretrainedInit") and node.get("checkpoint")
+    return [
+        *([(key, node["checkpoint"])] if own else []),
+        *(one for name, part in node.items() for one in _pretrained(part, f"{key}.{name}")),
+    ]

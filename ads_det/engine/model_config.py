@@ -59,6 +59,9 @@ def _class_of(node: dict) -> type | None:
     """The class that a part of a model is built from; None if there is none or it is unknown."""
     kind = node.get("type")
     if isinstance(kind, str):
-        with MODELS.switch_scope_and_registry(None) as registry:
-            kind = registry.get(kind) or MODELS.get(kind)
+        try:
+            with MODELS.switch_scope_and_registry(None) as registry:
+                kind = registry.get(kind) or MODELS.get(kind)
+        except RuntimeError:  # what mmengine raises for a name that it does not know
+            return None
     return kind if inspect.isclass(kind) else None

@@ -11,8 +11,10 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from ads_det.engine.checkpoints import safe_loader
+from ads_det.engine.checkpoints import fits, safe_loader, weights_in
 from ads_det.engine.methods import build_method
+from ads_det.engine.phases import unwrap
+from ads_det.errors import ADSError
 from ads_det.files import replacing
 
 
@@ -40,12 +42,19 @@ class CycleRunner(Runner):
         """As in mmengine, but a file is read without executing anything in it.
 
         Raises:
-            ADSError: if the file is damaged or holds more than weights and plain data.
+            ADSError: if the file is damaged, holds more than weights and plain data, or nothing
+                of it fits the model.
         """
         if not Path(filename).is_file():  # an address that the user gave
-            return super().load_checkpoint(filename, *args, **kwargs)
-        with safe_loader():
-            return super().load_checkpoint(filename, *args, **kwargs)
+            content = super().load_checkpoint(filename, *args, **kwargs)
+        else:
+            with safe_loader():
+                content = super().load_checkpoint(filename, *args, **kwargs)
+        own, given = unwrap(self.model).state_dict(), weights_in(content, filename)
+        given = {k.removeprefix("module."): v for k, v in given.items()}
+        if not any(fits(v, own[k]) for k, v in given.items() if k in own):
+            raise ADSError(f"Nothing in {filename} fits the model; name a checkpoint of it.")
+        return content
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As in mmengine, but the file is there whole or not at all.

@@ -68,7 +68,7 @@ def training_config(
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = _unique_name(work_dir)
     cfg.randomness = dict(cfg.get("randomness", {}), seed=seed)
-    checkpoint = newest_checkpoint(work_dir)
+    checkpoint = newest_checkpoint(work_dir, seed)
     cfg.resume = checkpoint is not None
     if checkpoint is not None:
         cfg.load_from = str(checkpoint)
@@ -189,7 +189,8 @@ def check_training(cfg: Config) -> Method:
             )
     check_classifiers(method, classifiers_in(cfg.model))
     _check_load_from(cfg)
-    optimizer = cfg.optim_wrapper.get("optimizer", {}).get("type")
+    block = cfg.optim_wrapper.get("optimizer")
+    optimizer = block.get("type") if isinstance(block, dict) else None
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:
         raise ADSError(
             f"optim_wrapper.optimizer.type is {optimizer!r}, which is no optimiser of torch; use "

@@ -1,0 +1,94 @@
+"""What a cycle trained on, noted so that a resumed run sees when it was changed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ads_det.data.classification import ClassFolderDataset
+from ads_det.data.image_folder import ImageFolderDataset
+from ads_det.data.pool_dataset import PoolDataset
+from ads_det.data.voc import VOCDataset
+from ads_det.errors import ADSError
+from ads_det.files import write_text
+from ads_det.labels.store import LabelStore
+from ads_det.work_files import CycleFiles
+
+
+def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> None:
+    """Write name, size and time of change of the files of some images, 8 digits for each, unless
+    the cycle has begun.
+
+    Args:
+        files: of the cycle.
+        images: the data set of the pool.
+        ids: of the labelled images.
+    """
+    if files.inputs.exists() or files.labeled_list.exists():
+        return
+    files.folder.mkdir(parents=True, exist_ok=True)
+    shared = [f"{_mark(path)}\t{path}\n" for path in _shared(images)]
+    own = [" ".join(map(_mark, paths)) + "\n" for paths in _own(images, ids)]
+    write_text(files.inputs, "".join([*shared, *own]))
+
+
+def check_inputs(files: CycleFiles, images: PoolDataset) -> None:
+    """Compare the files of a cycle's images with what :func:`note_inputs` wrote, if it did.
+
+    Raises:
+        ADSError: names the first file that is not as it was.
+    """
+    if not files.inputs.exists():
+        return
+    try:
+        lines = files.inputs.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ADSError(f"{files.inputs} cannot be read ({error}); delete it.") from error
+    shared = [line.partition("\t") for line in lines if "\t" in line]
+    changed = [path for mark, _, path in shared if _mark(path) != mark]
+    own = [line.split() for line in lines if "\t" not in line]
+    for paths, marks in zip(_own(images, files.labeled()), own):
+        changed += [path for path, mark in zip(paths, marks) if _mark(path) != mark]
+        if changed:
+            break
+    if changed:
+        raise ADSError(
+            f"{changed[0]} was changed after {files.folder} had begun to train on it; restore it, "
+            f"begin in another --work-dir, or delete {files.inputs} to go on with the new file."
+        )
+
+
+def _own(images: PoolDataset, ids: Sequence[str]) -> Iterator[list[str]]:
+    """The files of each image."""
+    if isinstance(images, ClassFolderDataset):
+        yield from ([os.path.join(images.data_root, name)] for name in ids)
+        return
+    if not hasattr(images, "image_paths"):
+        return
+    paths = images.image_paths()
+    for name in ids:
+        found = [paths[name]] if name in paths else []
+        if isinstance(images, VOCDataset):
+            folder, stem = os.path.split(name)
+            found.append(os.path.join(images.data_root or "", folder, images.ann_subdir, stem))
+            found[-1] += ".xml"
+        yield found
+
+
+def _shared(images: PoolDataset) -> list[Path]:
+    """Files that hold the labels of many images."""
+    if isinstance(images, ImageFolderDataset):
+        return LabelStore(images.labels).files() if images.labels is not None else []
+    path = getattr(images, "ann_file", None)
+    return [Path(path)] if isinstance(path, str) and Path(path).is_file() else []
+
+
+def _mark(path: str | Path) -> str:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return "missing"
+    text = f"{os.path.basename(path)} {found.st_size} {found.st_mtime_ns}"
+    return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"

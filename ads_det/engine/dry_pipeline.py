@@ -1,0 +1,62 @@
+"""The transforms of a loader, built, and the ordinary ones tried on a grey image."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.registry import TRANSFORMS
+
+from ads_det.engine.config_parts import build_part, named
+
+_HEIGHT, _WIDTH = 60, 80
+# those that need one image and its boxes, and nothing else
+_ORDINARY = frozenset(
+    {
+        *("LoadAnnotations", "Resize", "RandomResize", "RandomFlip", "RandomCrop", "Pad"),
+        *("PhotoMetricDistortion", "Expand", "MinIoURandomCrop", "RandomAffine"),
+        *("PackDetInputs", "YOLOXHSVRandomAug", "RandomShift"),
+    }
+)
+
+
+def try_pipeline(steps: Sequence[Any], path: str) -> None:
+    """Build each transform; as long as all are ordinary ones, let an image pass through them.
+
+    Args:
+        steps: config of each.
+        path: key of the list.
+
+    Raises:
+        ADSError: names the first that cannot be built or refuses the image.
+    """
+    results: dict[str, Any] | None = None
+    for number, step in enumerate(steps):
+        where = f"{path}[{number}]"
+        transform = build_part(TRANSFORMS, step, where)
+        name = type(transform).__name__
+        if number == 0 and name == "LoadImageFromFile":
+            results = _image()
+        elif name not in _ORDINARY:
+            results = None
+        elif results is not None:
+            with named(where, step):
+                # a random crop may find nothing to show
+                results = transform(copy.deepcopy(results))
+
+
+def _image() -> dict[str, Any]:
+    size = (_HEIGHT, _WIDTH)
+    box = dict(bbox=[20.0, 15.0, 60.0, 45.0], bbox_label=0, ignore_flag=0)
+    return dict(
+        img=np.full((*size, 3), 127, np.uint8),
+        img_shape=size,
+        ori_shape=size,
+        height=_HEIGHT,
+        width=_WIDTH,
+        img_id="image",
+        img_path="image",
+        instances=[box],
+    )

@@ -1,0 +1,298 @@
+"""Everything that a run builds, built once before it begins, so that what a config cannot mean is
+said in one sentence with the key's path instead of hours later."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOG_PROCESSORS,
+    LOOPS,
+    METRICS,
+    TASK_UTILS,
+    VISBACKENDS,
+    VISUALIZERS,
+    WEIGHT_INITIALIZERS,
+)
+from mmengine.runner import Runner, get_priority
+from torch import nn
+
+from ads_det.engine.build import accepted_arguments, find_function
+from ads_det.engine.config_keys import check_keys, short
+from ads_det.engine.config_parts import (
+    NoImages,
+    build_part,
+    check_arguments,
+    check_forgotten,
+    check_names,
+    check_spelling,
+    check_types,
+    each_part,
+    find_type,
+    named,
+)
+from ads_det.engine.datasets import (
+    candidate_loader,
+    training_dataset,
+    unlabeled_dataset,
+)
+from ads_det.engine.dry_optimisers import check_optimisers
+from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.engine.methods import build_method
+from ads_det.errors import ADSError
+from ads_det.registry import MODELS
+
+_OWN_DATA = ("test_dataloader", "val_dataloader")  # others show the pool
+_LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", *_OWN_DATA)
+_COUNTS = ("max_epochs", "max_iters", "val_begin", "val_interval")
+_ENVIRONMENT = ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")
+_START = (None, "fork", "spawn", "forkserver")
+_DEFAULT_HOOKS = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler")
+_DEFAULT_HOOKS += ("checkpoint", "visualization")
+# what mmdet's heads read of the two blocks of a model that have no class
+_NUMBERS = ("nms_pre", "min_bbox_size", "score_thr", "max_per_img", "iou_threshold")
+_NUMBERS += ("allowed_border", "pos_weight", "neg_pos_ratio", "smoothl1_beta")
+_WORDS = (*_NUMBERS, "nms", "per_classifier", "assigner", "sampler", "debug", "type")
+
+
+def check_config(cfg: Config) -> None:
+    """Build what a run of the loop builds, but for images, weights and what is random.
+
+    Nothing is read or written, and random states stay as they are. The model is built without
+    memory for its weights where that works.
+
+    Args:
+        cfg: not changed.
+
+    Raises:
+        ADSError: at the first thing that mmengine, mmdet or torch refuse; names its key.
+    """
+    cfg = Config(copy.deepcopy(cfg.to_dict()), filename=cfg.filename, format_python_code=False)
+    check_keys(cfg)
+    with _same_randomness(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _check_blocks(cfg)
+        for key in _LOADERS:
+            _check_loader(cfg, key)
+        _check_init(cfg.model, "model")
+        check_optimisers(cfg, _build_model(cfg))
+        if not cfg.get("test_evaluator"):
+            raise ADSError("`test_evaluator` is empty; name a metric.")
+        for key in ("test_evaluator", "val_evaluator"):
+            for path, metric in each_part(cfg.get(key), key):
+                build_part(METRICS, _without_files(metric), path)
+        for name, hook in (cfg.get("default_hooks") or {}).items():
+            if hook is not None:
+                _build_hook(hook, f"default_hooks.{name}")
+        for number, hook in enumerate(cfg.get("custom_hooks") or ()):
+            _build_hook(hook, f"custom_hooks[{number}]")
+        if cfg.get("log_processor") is not None:
+            processor = dict(dict(type="LogProcessor"), **cfg.log_processor)
+            build_part(LOG_PROCESSORS, processor, "log_processor")
+        if cfg.get("visualizer") is not None:
+            _check_visualizer(cfg.visualizer)
+
+
+# -- parts ----------------------------------------------------------------------------------
+
+
+def _check_blocks(cfg: Config) -> None:
+    """What is read without being built."""
+    environment = cfg.get("env_cfg") or {}
+    check_names(environment, _ENVIRONMENT, "env_cfg")
+    processes = environment.get("mp_cfg") or {}
+    check_names(processes, ("mp_start_method", "opencv_num_threads"), "env_cfg.mp_cfg")
+    for path, value, allowed in (
+        ("cudnn_benchmark", environment.get("cudnn_benchmark", False), (True, False)),
+        ("mp_cfg.mp_start_method", processes.get("mp_start_method"), _START),
+        ("mp_cfg.opencv_num_threads", processes.get("opencv_num_threads", 0), range(10**4)),
+    ):
+        if value not in allowed:
+            raise ADSError(f"env_cfg.{path} is {short(value)}; correct it.")
+    check_spelling(cfg.get("default_hooks"), _DEFAULT_HOOKS, "default_hooks")
+    check_names(cfg.get("randomness"), ("seed", "diff_rank_seed", "deterministic"), "randomness")
+    check_names(cfg.get("auto_scale_lr"), ("enable", "base_batch_size"), "auto_scale_lr")
+    for part in ("val", "test"):
+        given = [f"{part}_{end}" for end in ("dataloader", "cfg", "evaluator")]
+        missing = [key for key in given if cfg.get(key) is None]
+        if 0 < len(missing) < 3:
+            raise ADSError(f"The config has no `{missing[0]}`; {', '.join(given)} go together.")
+    for key, default in (("train_cfg", None), ("val_cfg", "ValLoop"), ("test_cfg", "TestLoop")):
+        if cfg.get(key) is not None:
+            _check_loop(dict(cfg[key]), key, default)
+    prepare = (cfg.get("active_learning") or {}).get("prepare")
+    if prepare:
+        path = "active_learning.prepare"
+        if not isinstance(prepare, dict):
+            raise ADSError(f"{path} is {short(prepare)}; it must be a dict of type and arguments.")
+        arguments = {str(k): v for k, v in prepare.items() if k != "type"}
+        with named(path, prepare):
+            inspect.signature(find_function(prepare.get("type"), path)).bind(**arguments)
+
+
+def _check_loop(given: dict[str, Any], path: str, default: str | None) -> None:
+    by_epoch = given.pop("by_epoch", True) if "type" not in given else True
+    name = "EpochBasedTrainLoop" if by_epoch else "IterBasedTrainLoop"
+    kind = find_type(LOOPS, given.pop("type", default or name), path)
+    arguments = dict(runner=None, dataloader=None, **given)
+    if "evaluator" in accepted_arguments(kind):
+        arguments["evaluator"] = None
+    check_arguments(kind, arguments, path)
+    with named(path, given):
+        inspect.signature(kind.__init__).bind(None, **arguments)  # type: ignore[misc]
+    for key in _COUNTS:
+        if key in given and (type(given[key]) is not int or given[key] < 1):
+            raise ADSError(f"{path}.{key} is {given[key]!r}; use a whole number of 1 or more.")
+
+
+def _check_loader(cfg: Config, key: str) -> None:
+    loader = cfg.get(key)
+    if loader is None:
+        return
+    size = loader.get("batch_size", 1)
+    if type(size) is not int or size < 1:
+        raise ADSError(f"{key}.batch_size is {size!r}; use a whole number of 1 or more.")
+    own = loader.get("dataset")
+    if not isinstance(own, dict) and (own is not None or key in ("train_dataloader", *_OWN_DATA)):
+        raise ADSError(f"{key}.dataset is {short(own)}; it must be a dict.")
+    makers: dict[str, Callable[[], dict]] = {
+        "train_dataloader": lambda: training_dataset(cfg, None),
+        "unlabeled_dataloader": lambda: unlabeled_dataset(cfg, own or {}, None),
+        "candidate_dataloader": lambda: candidate_loader(cfg, None)["dataset"],
+    }
+    _check_dataset(makers.get(key, lambda: own)(), f"{key}.dataset", own or {})
+    rest = {k: v for k, v in loader.items() if k != "dataset"}
+    if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order
+        rest["sampler"] = dict(type="DefaultSampler")
+    if not isinstance(rest.get("sampler"), dict):
+        raise ADSError(f"{key}.sampler is {short(rest.get('sampler'))}; it must be a dict.")
+    build_part(DATA_SAMPLERS, rest["sampler"], f"{key}.sampler", dataset=NoImages(), seed=0)
+    for name in ("collate_fn", "worker_init_fn"):
+        if isinstance(rest.get(name), dict):
+            find_function(rest[name].get("type"), f"{key}.{name}")
+    taken = inspect.signature(torch.utils.data.DataLoader.__init__).parameters.keys()
+    check_names(rest, (*taken, "num_batch_per_epoch", "disable_subprocess_warning"), key)
+    with named(key, loader):
+        Runner.build_dataloader(dict(rest, dataset=NoImages()), seed=0)
+
+
+def _check_dataset(dataset: dict, path: str, own: dict) -> None:
+    """The data set without its data: its class, arguments and pipeline."""
+    inherited = {k: v for k, v in dataset.items() if k not in own}
+    place = path if "type" in own or "type" not in inherited else "pool"
+    kind = find_type(DATASETS, dataset.get("type"), f"{place}")
+    for name, value in dataset.items():
+        inner = [value] if name == "dataset" else value if name == "datasets" else []
+        for part in inner if isinstance(inner, (list, tuple)) else [inner]:
+            _check_dataset(part if isinstance(part, dict) else {}, f"{path}.{name}", part)
+    for part, where in ((own, path), (inherited, "pool")):
+        check_arguments(kind, part, where)
+    steps, filters = dataset.get("pipeline"), dataset.get("filter_cfg")
+    if "pipeline" in accepted_arguments(kind) and not (steps and isinstance(steps, (list, tuple))):
+        raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
+    if filters is not None and not isinstance(filters, dict):
+        raise ADSError(f"{path}.filter_cfg is {short(filters)}; it must be a dict.")
+    check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
+    try_pipeline(steps or (), f"{path}.pipeline")
+    if "lazy_init" in accepted_arguments(kind):
+        with named(place, dataset):
+            DATASETS.build(dict(dataset, lazy_init=True))
+
+
+def _build_model(cfg: Config) -> nn.Module:
+    """The model of the config: without memory if its parts can be built so."""
+    check_types(cfg.model, "model", MODELS, TASK_UTILS)
+    check_forgotten(cfg.model, "model", TASK_UTILS)
+    for name in ("train_cfg", "test_cfg"):
+        _check_free(cfg.model.get(name), f"model.{name}")
+    for name, part in cfg.model.items():
+        if part == []:
+            raise ADSError(f"model.{name} is empty; it must be a dict of type and arguments.")
+    with named("model", cfg.model):
+        try:
+            with torch.device("meta"):
+                model: nn.Module = MODELS.build(copy.deepcopy(cfg.model))
+        except Exception:
+            model = MODELS.build(copy.deepcopy(cfg.model))
+    if "test_cfg" in accepted_arguments(type(model)) and cfg.model.get("test_cfg") is None:
+        raise ADSError("model.test_cfg is missing; give what a prediction needs, such as the NMS.")
+    with named("method", cfg.get("method")), torch.device("meta"):
+        build_method(cfg).extend_model(model)
+    return model
+
+
+def _check_free(node: Any, path: str) -> None:
+    if node is not None and not isinstance(node, (dict, list)):
+        raise ADSError(f"{path} is {short(node)}; it must be a dict.")
+    if not isinstance(node, dict):
+        return
+    check_spelling(node, _WORDS, path)
+    for name, value in node.items():
+        if name in _NUMBERS and isinstance(value, (str, list, tuple, dict)):
+            raise ADSError(f"{path}.{name} is {short(value)}; use a number.")
+        if isinstance(value, dict) and name not in ("assigner", "sampler"):
+            _check_free(value, f"{path}.{name}")
+
+
+def _check_init(node: Any, path: str) -> None:
+    """Every ``init_cfg``: it is read only when a training begins."""
+    for name, value in node.items() if isinstance(node, dict) else enumerate(node or ()):
+        inner = f"{path}.{name}" if isinstance(node, dict) else f"{path}[{name}]"
+        if name == "init_cfg" and value is not None:
+            for where, part in each_part(value, inner):
+                build_part(
+                    WEIGHT_INITIALIZERS, {k: v for k, v in part.items() if k != "override"}, where
+                )
+        elif isinstance(value, (dict, list, tuple)):
+            _check_init(value, inner)
+
+
+def _build_hook(hook: Any, path: str) -> None:
+    if not isinstance(hook, dict):
+        raise ADSError(f"{path} is {short(hook)}; it must be a dict with the type of a hook.")
+    with named(path, hook):
+        get_priority(hook.get("priority", "NORMAL"))
+    build_part(HOOKS, {k: v for k, v in hook.items() if k != "priority"}, path)
+
+
+def _check_visualizer(given: dict) -> None:
+    """It would keep itself for later."""
+    kind = find_type(VISUALIZERS, given.get("type", "Visualizer"), "visualizer")
+    check_arguments(kind, given, "visualizer")
+    for path, backend in each_part(given.get("vis_backends"), "visualizer.vis_backends"):
+        # only its arguments: some of them open a connection when they are built
+        backend_kind = find_type(VISBACKENDS, backend.get("type"), path)
+        check_arguments(backend_kind, backend, path)
+
+
+# -- helpers --------------------------------------------------------------------------------
+
+
+@contextmanager
+def _same_randomness() -> Iterator[None]:
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+
+
+def _without_files(node: Any) -> Any:
+    """A metric that would read annotations when it is built, without them."""
+    if not isinstance(node, dict):
+        return node
+    return {k: None if k == "ann_file" else _without_files(v) for k, v in node.items()}

@@ -1,0 +1,196 @@
+"""State files and checkpoints of the wrong shape: one sentence each."""
+
+import json
+import os
+import pickle
+import shutil
+
+import pytest
+import torch
+from helpers import CONFIGS
+
+from ads_det.active.inputs import check_inputs, note_inputs
+from ads_det.active.pool import Pool
+from ads_det.active.settings import load_config
+from ads_det.benchmark.run_folder import find_runs
+from ads_det.engine.checkpoints import check_pretrained, read_model
+from ads_det.engine.datasets import candidate_dataset
+from ads_det.errors import ADSError
+from ads_det.files import read_json, write_ids, write_text
+from ads_det.labels.project import _literal
+from ads_det.lock import lock_folder
+from ads_det.work_files import CycleFiles, RunFiles
+
+ROW = dict(cycle=0, labeled_images=3, labeled_objects=5, metrics={"mean/m": 0.5}, seconds={})
+WRONG = (
+    "",
+    "{}",
+    "[]",
+    "3",
+    "null",
+    "NaN",
+    '{"cycles": 3}',
+    '{"format": 1, "images": [',
+    "[" * 10**5,
+)
+READERS = {
+    "pool.json": lambda run: Pool.load(run / "pool.json"),
+    "history.json": lambda run: RunFiles(run).read_history(),
+    "metrics.json": lambda run: CycleFiles(run).metrics(),
+}
+
+
+@pytest.mark.parametrize("content", WRONG)
+@pytest.mark.parametrize("name", READERS)
+def test_wrong_shapes(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ADSError, match=name):
+        READERS[name](tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        dict(cycle=-1),
+        dict(labeled_images=0),
+        dict(labeled_objects=2.5),
+        dict(metrics=[]),
+        dict(metrics={"mean/m": "x"}),
+        dict(metrics={"mean/m": float("nan")}),
+        dict(seconds=3),
+        dict(seconds={"train": float("inf")}),
+        dict(unreadable_images=3),
+    ],
+)
+def test_wrong_rows_of_a_history(change, tmp_path):
+    for row, fails in ((ROW, False), (ROW | change, True)):
+        content = dict(metric="m", cycles=[row], advice=None)
+        (tmp_path / "history.json").write_text(json.dumps(content))
+        if fails:
+            with pytest.raises(ADSError, match="cycles"):
+                RunFiles(tmp_path).read_history()
+        else:
+            assert RunFiles(tmp_path).read_history()["cycles"] == [row]
+
+
+@pytest.mark.parametrize(
+    "text", ["id\na\n", "a,b\n1,2\n", "id,score\na,nan\n", "id,score\na,1\na,2\n"]
+)
+def test_wrong_scores(text, tmp_path):
+    (tmp_path / "scores.csv").write_text(text)
+    with pytest.raises(ADSError, match="scores.csv"):
+        CycleFiles(tmp_path).scores()
+
+
+def test_runs_whose_folders_share_a_name_both_appear(tmp_path):
+    for parent in "ab":
+        (tmp_path / parent / "run").mkdir(parents=True)
+        (tmp_path / parent / "run/history.json").write_text("{}")
+    assert list(find_runs([tmp_path / "a/run", tmp_path / "b/run"])) == ["a/run", "b/run"]
+    assert list(find_runs([tmp_path / "a/run"])) == ["run"]
+
+
+def test_links_are_not_followed(tmp_path):
+    target = tmp_path / "precious"
+    target.write_text("kept")
+    (tmp_path / ".state.json.tmp").symlink_to(target)
+    write_text(tmp_path / "state.json", "new")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/.lock").symlink_to(target)
+    with pytest.raises(ADSError, match="link"):
+        lock_folder(tmp_path / "folder")
+    assert target.read_text() == "kept" and (tmp_path / "state.json").read_text() == "new"
+
+
+class Touch:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("key", ["load_from", "model.backbone.init_cfg"])
+def test_pretrained_weights_are_not_executed(key, tmp_path):
+    path, mark = tmp_path / "weights.pth", tmp_path / "mark"
+    path.write_bytes(pickle.dumps(dict(state_dict=Touch(mark))))
+    value = str(path) if key == "load_from" else dict(type="Pretrained", checkpoint=str(path))
+    cfg = load_config(CONFIGS / "ssd_digits_ads.py", {key: value})
+    with pytest.raises(ADSError, match="weights.pth"):
+        check_pretrained(cfg)
+    assert not mark.exists()
+
+
+def test_initial_weights_are_not_executed_by_mmengine(tmp_path):
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    path, mark = tmp_path / "weights.pth", tmp_path / "mark"
+    path.write_bytes(pickle.dumps(Touch(mark)))
+    with pytest.raises(pickle.UnpicklingError):
+        CheckpointLoader.load_checkpoint(str(path), "cpu")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        3,
+        [],
+        {},
+        dict(state_dict=3),
+        dict(state_dict=[1]),
+        dict(state_dict=dict(weight=3, bias=None)),
+        dict(weight=torch.zeros(2, 2, dtype=torch.int64), bias=torch.zeros(2)),
+        dict(weight=torch.zeros(2, 2, dtype=torch.complex64), bias=torch.zeros(2)),
+        dict(other=torch.zeros(2, 2)),
+    ],
+)
+def test_checkpoints_of_another_shape(content, tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save(content, path)
+    with pytest.raises(ADSError, match="model.pth"):
+        read_model(torch.nn.Linear(2, 2), path)
+
+
+def test_empty_files_and_folders_are_no_checkpoints(tmp_path):
+    (tmp_path / "empty.pth").touch()
+    for path in (tmp_path, tmp_path / "empty.pth"):
+        with pytest.raises(ADSError, match="cannot be read"):
+            read_model(torch.nn.Linear(2, 2), path)
+
+
+def test_a_changed_file_is_named(digits, tmp_path):
+    root = tmp_path / "data"
+    shutil.copytree(digits, root)
+    cfg = load_config(CONFIGS / "ssd_digits_ads.py", {"pool.data_root": str(root)})
+    images = candidate_dataset(cfg)
+    ids, files = images.image_ids()[:5], CycleFiles(tmp_path / "cycle_00")
+    note_inputs(files, images, ids)
+    write_ids(files.labeled_list, ids)
+    check_inputs(files, images)
+    changed = root / "Annotations" / f"{ids[3]}.xml"
+    os.utime(changed, ns=(1, 1))
+    with pytest.raises(ADSError, match=f"{ids[3]}.xml was changed"):
+        check_inputs(files, images)
+
+
+def test_texts_of_a_written_project_come_back(tmp_path):
+    texts = (
+        "{{ $HOME:x }}",
+        "{{fileDirname}}",
+        "{{{ _base_.a }}}",
+        "a'\\\"b",
+        "line\nline",
+        "é\u2028",
+    )
+    path = tmp_path / "own.py"
+    path.write_text(f"names = {_literal(texts)}\n")
+    assert load_config(path).names == texts
+
+
+def test_no_number_of_json_is_too_long(tmp_path):
+    (tmp_path / "x.json").write_text("1" * 10**5)
+    with pytest.raises(ADSError, match="x.json"):
+        read_json(tmp_path / "x.json")

@@ -1,0 +1,175 @@
+"""Seeded slips in valid configs: each ends in one sentence, or changes nothing that is read."""
+
+import copy
+import random
+import time
+
+import pytest
+import torch
+from helpers import CONFIGS
+from mmengine.config import Config
+
+from ads_det.active.settings import Settings, load_config, run_seed
+from ads_det.engine.config_keys import check_keys
+from ads_det.engine.dry_run import check_config
+from ads_det.engine.stored_config import read_config, write_config
+from ads_det.engine.training import check_training
+from ads_det.errors import ADSError
+
+NAMES = ("ssd_digits_ads.py", "resnet8_digits_ads.py")
+# blocks that are read by names of which nobody has a list
+FREE = (
+    "model.train_cfg",
+    "model.test_cfg",
+    "metainfo",
+    "mp_cfg",
+    "dist_cfg",
+    "nms",
+    "default_hooks",
+)
+VALUES = (None, float("nan"), -1, -2.5, 0, "text", "", [], [3], {}, {"a": 1}, True, 10**30)
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def cfg(request):
+    return load_config(CONFIGS / request.param)
+
+
+def check(content):
+    """What the loop does before it reads anything."""
+    cfg = Config(copy.deepcopy(content), format_python_code=False)
+    check_keys(cfg)
+    run_seed(cfg)
+    Settings.from_config(cfg)
+    check_training(cfg)
+    check_config(cfg)
+
+
+def refusal(content):
+    """The sentence, or None."""
+    try:
+        check(content)
+    except ADSError as error:
+        assert "\n" not in str(error) and len(str(error)) < 700, error
+        return str(error)
+    return None
+
+
+def places(node, path=()):
+    """Every dict of a config with its path."""
+    if isinstance(node, dict):
+        yield path, node
+    inner = enumerate(node) if isinstance(node, list) else ()
+    for name, value in node.items() if isinstance(node, dict) else inner:
+        yield from places(value, (*path, name))
+
+
+def misspelt(name, generator):
+    i = generator.randrange(1, len(name))
+    return generator.choice([name[:i] + name[i + 1 :], name[:i] + name[i - 1] + name[i:]])
+
+
+def test_valid_configs_pass_and_leave_no_trace(cfg):
+    state = torch.get_rng_state()
+    before = copy.deepcopy(cfg.to_dict())
+    check(before)  # imports
+    start = time.process_time()
+    check(before)
+    assert time.process_time() - start < 1.5
+    assert torch.equal(state, torch.get_rng_state()) and cfg.to_dict() == before
+
+
+def test_misspelt_keys_are_refused(cfg):
+    generator = random.Random(0)
+    found = [(path, name) for path, node in places(cfg.to_dict()) for name in node]
+    passed = []
+    for path, name in generator.sample(found, min(90, len(found))):
+        content = copy.deepcopy(cfg.to_dict())
+        node = content
+        for part in path:
+            node = node[part]
+        wrong = misspelt(name, generator)
+        if wrong in node:
+            continue
+        node[wrong] = node.pop(name)
+        dotted = ".".join(map(str, path))
+        is_free = dotted.startswith(FREE) or dotted.split(".")[-1] in FREE
+        if not is_free and refusal(content) is None:
+            passed.append(f"{dotted}.{wrong}")
+    assert not passed
+
+
+def test_wrong_values_end_in_a_sentence_or_pass(cfg):
+    generator = random.Random(1)
+    found = [(path, name) for path, node in places(cfg.to_dict()) for name in node]
+    refused = 0
+    for _ in range(110):
+        path, name = generator.choice(found)
+        content = copy.deepcopy(cfg.to_dict())
+        node = content
+        for part in path:
+            node = node[part]
+        node[name] = generator.choice(VALUES)
+        refused += refusal(content) is not None
+    assert refused > 55
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"adss.tau": 9}, "has no 'adss'"),
+        ({"train_dataloder.batch_size": 2}, "nearest is 'train_dataloader'"),
+        ({"train_dataloader.num_worker": 0}, "'num_workers'"),
+        ({"model.test_cfg.score_th": 0.1}, "'score_thr'"),
+        ({"default_scope": "mmdett"}, "default_scope is 'mmdett'"),
+        ({"randomness.seed": -1}, "randomness.seed is -1"),
+        ({"train_dataloader.sampler.num_sample": 3}, "train_dataloader.sampler.num_sample"),
+        ({"optim_wrapper.optimizer.momentumm": 1}, "optim_wrapper.optimizer.momentumm"),
+        ({"model.backbone.dept": 18}, "model.backbone.dept.*nearest is 'depth'"),
+        ({"train_dataloader.dataset.pipeline.2.scal": 1}, r"dataset.pipeline\[2\].scal"),
+        ({"optim_wrapper.clip_grad": {"max_nom": 1}}, "optim_wrapper.clip_grad.max_nom"),
+        ({"default_hooks.checkpoint.max_keep_ckpt": 1}, "default_hooks.checkpoint.max_keep_ckpt"),
+        ({"model.neck.init_cfg.type": "Xavie"}, "model.neck.init_cfg.type is 'Xavie'"),
+        ({"active_learning.prepare.poolx": 3}, "active_learning.prepare.poolx"),
+    ],
+)
+def test_the_sentence_names_the_key(options, message):
+    with pytest.raises(ADSError, match=message):
+        check(load_config(CONFIGS / NAMES[0], options).to_dict())
+
+
+def test_a_misspelt_block_of_a_file_is_refused_and_a_variable_is_not(tmp_path):
+    path = tmp_path / "own.py"
+    head = f"_base_ = {str(CONFIGS / NAMES[0])!r}\n"
+    path.write_text(f"{head}train_pipelines = [3]\nimg_scale = (1, 2)\nval_evaluator_full = 3\n")
+    load_config(path)
+    path.write_text(f"{head}train_dataloder = dict(batch_size=2)\n")
+    with pytest.raises(ADSError, match="'train_dataloder'.*write 'train_dataloader'"):
+        load_config(path)
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "yml"])
+def test_yaml_tags_run_nothing(tmp_path, suffix):
+    path, mark = tmp_path / f"own.{suffix}", tmp_path / "mark"
+    path.write_text(f"a: !!python/object/apply:os.system ['touch {mark}']\n")
+    with pytest.raises(ADSError, match="cannot be read"):
+        load_config(path)
+    assert not mark.exists()
+
+
+def test_a_stored_config_comes_back_as_it_was(cfg, tmp_path):
+    path = tmp_path / "config.json"
+    cfg = copy.deepcopy(cfg)
+    cfg.pool.metainfo = dict(classes=("{{ $HOME:x }}", "{{fileDirname}}", 'a\\{{{b"', "é\n"))
+    write_config(path, cfg)
+    assert read_config(path).to_dict() == cfg.to_dict() == load_config(path).to_dict()
+
+
+@pytest.mark.parametrize("kind", ["os.system", "torch.load", "__import__('os')"])
+def test_a_stored_config_names_only_registered_types(cfg, tmp_path, kind):
+    path = tmp_path / "config.json"
+    changed = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
+    changed.pool.type = kind
+    write_config(path, changed)
+    with pytest.raises(ADSError, match="pool.type"):
+        read_config(path)
