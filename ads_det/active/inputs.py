@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ads_det.data.classification import ClassFolderDataset
+from ads_det.data.class_folders import ClassFolderDataset
 from ads_det.data.image_folder import ImageFolderDataset
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.data.voc import VOCDataset

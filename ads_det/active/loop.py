@@ -70,8 +70,8 @@ class ActiveLearningLoop:
         """
         self.settings = settings = Settings.from_config(self.cfg)
         self._method = check_training(self.cfg)
-        check_config(self.cfg)
         prepare_bfloat16(self.cfg)
+        check_config(self.cfg)
         check_strategies(settings, self.cfg, self._method)
         if self.work_dir.has_run() and not self._resume:
             raise ADSError(

@@ -18,9 +18,10 @@ from torch.utils.data import DataLoader
 
 from ads_det.active.strategies import Accumulator
 from ads_det.console import progress_bar
-from ads_det.core.outputs import FEATURES
+from ads_det.core.outputs import FEATURES, MEMBERS
 from ads_det.data.samplers import ShardedBatchSampler
 from ads_det.engine.phases import unwrap
+from ads_det.errors import ADSError
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def measure_images(
     needs: frozenset[str],
     accumulator: Callable[[], Accumulator] | None = None,
     pass_seeds: Sequence[int | None] = (None,),
+    min_members: int = 1,
 ) -> Measurement:
     """Ask models for their outputs of every image of a data set.
 
@@ -113,9 +115,10 @@ def measure_images(
         accumulator: makes what takes the outputs of one batch, model after model and pass after
             pass, and gives the values of its images; None measures nothing.
         pass_seeds: one pass over the classifiers for each; None is one without dropout.
+        min_members: predictions of an image that the accumulator compares at least.
 
     Raises:
-        ADSError: if a model does not provide what is needed.
+        ADSError: if a model does not provide what is needed, or there are fewer predictions.
     """
     inner = [scorable_model(model) for model in models]
     ids, positions, loader = build_shard(dataloader)
@@ -131,13 +134,20 @@ def measure_images(
                 unreadable += [s.img_id for s in samples if s.get("unreadable", False)]
             data = inner[0].data_preprocessor(batch, training=False)
             taken = accumulator() if accumulator is not None else None
+            members = 0
             for place, model in enumerate(inner):
                 wanted = needs if place == 0 else needs - {FEATURES}
                 for outputs in model.passes(**data, needs=wanted, seeds=pass_seeds):
+                    members += len(outputs.members)
                     if taken is not None:
                         taken.add(outputs)
                 if place == 0 and outputs.features is not None:
                     features.append(outputs.features.cpu())
+            if members < min_members and MEMBERS in needs:
+                raise ADSError(
+                    f"The strategy compares at least {min_members} predictions of an image, but "
+                    f"the model gives {members}; use another strategy."
+                )
             if taken is not None:
                 values.append(_on_cpu(taken.result()))
     own = dict(

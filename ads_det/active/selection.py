@@ -125,7 +125,9 @@ def _choose_measured(
     one_pass = strategy.passes == 1
     seeds = [None if one_pass else derive_seed(seed, "pass", t) for t in range(strategy.passes)]
     accumulator = strategy.accumulator if strategy.measures else None
-    measured = measure_images(models, loaders[0], strategy.needs, accumulator, seeds)
+    measured = measure_images(
+        models, loaders[0], strategy.needs, accumulator, seeds, strategy.min_members
+    )
     labeled_features = None
     if measured.features is not None:
         labeled_features = measured.features[:0]

@@ -233,7 +233,7 @@ def test_the_page_shows_the_advice(tmp_path, monkeypatch, budget, shown):
         raise EndOfAdvice  # what follows needs images
 
     write(tmp_path / "run", rows((0.40, 0.50, 0.55, 0.58)), budget)
-    (tmp_path / "run/config.py").write_text("")
+    (tmp_path / "run/config.json").write_text("{}")
     monkeypatch.setattr(sections, "use_default_scope", stop)
     page = Page(tmp_path / "out", "t")
     with pytest.raises(EndOfAdvice):
