@@ -21,7 +21,13 @@ from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.distributed import from_main, on_main
 from ads_det.engine.checkpoints import check_pretrained
-from ads_det.engine.datasets import candidate_dataset, check_data, pool_config, test_dataset
+from ads_det.engine.datasets import (
+    candidate_dataset,
+    check_data,
+    check_pool_type,
+    pool_config,
+    test_dataset,
+)
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
@@ -70,6 +76,7 @@ class ActiveLearningLoop:
         """
         self.settings = settings = Settings.from_config(self.cfg)
         self._method = check_training(self.cfg)
+        check_pool_type(self.cfg)
         prepare_bfloat16(self.cfg)
         check_config(self.cfg)
         check_strategies(settings, self.cfg, self._method)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -148,9 +147,11 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
     def absent_classes(self) -> list[str]:
         absent = set(self.metainfo["classes"])
         for image_id in self.image_paths():
-            with suppress(ADSError):  # it has its message when the label is asked for
+            try:
                 root = read_annotation(self._xml(image_id))
-                absent -= {text_of(element, "name") for element in root.findall("object")}
+            except ADSError:  # it has its message when the label is asked for, and may never be
+                return []
+            absent -= {text_of(element, "name") for element in root.findall("object")}
             if not absent:
                 break
         return [name for name in self.metainfo["classes"] if name in absent]

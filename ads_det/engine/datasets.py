@@ -67,14 +67,25 @@ def candidate_dataset(cfg: Config) -> PoolDataset:
     Raises:
         ADSError: if it is none of this project's data sets.
     """
-    dataset = candidate_loader(cfg, None).dataset
-    built = _pool_dataset(dataset)
-    if built is None:
+    check_pool_type(cfg)
+    built = _pool_dataset(candidate_loader(cfg, None).dataset)
+    assert built is not None
+    return built
+
+
+def check_pool_type(cfg: Config) -> None:
+    """Refuse a pool whose images cannot be named.
+
+    Raises:
+        ADSError: if its data set is none of this project's.
+    """
+    dataset = pool_config(cfg)
+    kind = dataset_class(dataset)
+    if kind is None or not issubclass(kind, PoolDataset):
         raise ADSError(
             f"The data set of the pool is a {dataset.get('type')!r}; use one of this project, such "
             "as ads_det.VOCDataset or ads_det.CocoDataset, for pool.type."
         )
-    return built
 
 
 def test_dataset(cfg: Config) -> PoolDataset | None:

@@ -112,8 +112,9 @@ def _check_blocks(cfg: Config) -> None:
     """What is read without being built."""
     environment = cfg.get("env_cfg") or {}
     check_names(environment, _ENVIRONMENT, "env_cfg")
-    processes = environment.get("mp_cfg") or {}
+    processes = environment.get("mp_cfg")
     check_names(processes, ("mp_start_method", "opencv_num_threads"), "env_cfg.mp_cfg")
+    processes = processes or {}
     for path, value, allowed in (
         ("cudnn_benchmark", environment.get("cudnn_benchmark", False), (True, False)),
         ("mp_cfg.mp_start_method", processes.get("mp_start_method"), _START),

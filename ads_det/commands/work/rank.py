@@ -39,7 +39,7 @@ def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
         )
     else:  # one selection, and no cycle
         settings = Settings(
-            initial=1, budget=args.number, cycles=1, strategy="ads_det.Entropy", metric=""
+            initial=1, budget=args.number, cycles=1, strategy="ads_det.Entropy", metric="none"
         )
     options = option_values(args.strategy_options, "--strategy-options") or {}
     given = find_strategy(args.strategy) if args.strategy else settings.strategy
