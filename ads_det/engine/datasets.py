@@ -64,14 +64,18 @@ def candidate_dataset(cfg: Config) -> PoolDataset:
     Raises:
         ADSError: if it is none of this project's data sets.
     """
-    dataset = candidate_loader(cfg, None).dataset
-    built = _pool_dataset(dataset)
+    built = _pool_dataset(candidate_loader(cfg, None).dataset)
     if built is None:
-        raise ADSError(
-            f"The data set of the pool is a {dataset.get('type')!r}; use one of this project, such "
-            "as ads_det.VOCDataset or ads_det.CocoDataset, for pool.type."
-        )
+        raise not_of_this_project(cfg)
     return built
+
+
+def not_of_this_project(cfg: Config) -> ADSError:
+    """The sentence for a pool that cannot name its images."""
+    return ADSError(
+        f"The data set of the pool is a {pool_config(cfg).get('type')!r}; use one of this project, "
+        "such as ads_det.VOCDataset or ads_det.CocoDataset, for pool.type."
+    )
 
 
 def test_dataset(cfg: Config) -> PoolDataset | None:
@@ -82,7 +86,10 @@ def test_dataset(cfg: Config) -> PoolDataset | None:
 def dataset_class(dataset: dict) -> type | None:
     """The class of a data set's config, or None if it is unknown."""
     name = dataset.get("type")
-    return DATASETS.get(name) if isinstance(name, str) else name
+    try:
+        return DATASETS.get(name) if isinstance(name, str) else name
+    except RuntimeError:  # what mmengine raises for a name that it does not know
+        return None
 
 
 def _pool_dataset(dataset: dict) -> PoolDataset | None:
