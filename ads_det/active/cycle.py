@@ -196,6 +196,11 @@ class Cycle:
                 f"active_learning.metric is {self.settings.metric!r}, but the evaluation gave "
                 f"{', '.join(k[5:] for k in metrics if k.startswith('mean/'))}; use one of them."
             )
+        if not np.isfinite(float(metrics[f"mean/{self.settings.metric}"])):
+            raise ADSError(
+                f"{self.settings.metric} is not finite; check that the test set "
+                "(test_dataloader.dataset) has objects of the configured classes."
+            )
         if is_main_process():
             labeled = self.files.labeled()
             objects = sum(self.oracle.count_objects(labeled).values())
