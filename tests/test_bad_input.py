@@ -86,7 +86,7 @@ def fails(run, project, message):
 
 CONFIGS = {
     "no block": (dict(active_learning=None), "no `active_learning` block"),
-    "block is no dict": (dict(active_learning=3), "no `active_learning` block"),
+    "block is no dict": (dict(active_learning=3), "`active_learning` is 3; it must be a dict"),
     "unknown key": (dict(active_learning__budgte=3), "has no 'budgte'"),
     "budget beyond the pool": (dict(active_learning__budget=37), "need 41 images.*pool has 40"),
     "no initial images": (dict(active_learning__initial=0), "initial is 0"),
@@ -417,7 +417,7 @@ def test_a_labelled_image_that_breaks_is_named(run, project, workers):
         (project.work_dir / "cycle_00" / name).unlink()
     text(project.image())
     project.arguments = ["--cycles", 1, "--resume"]
-    fails(run, project, f"{project.image().name} cannot be read; restore it")
+    fails(run, project, f"{project.image().name} was changed after .*restore it")
     project.image().write_bytes(good)
     assert run("al_loop.py", *arguments, "--cycles", 1, "--resume")[0] == 0
 
@@ -609,7 +609,7 @@ STATE = {
     other_config: "differ in method.tau: nothing then, 0.3 now",
     broken_metrics: "metrics.json cannot be read",
     missing_scores: "scores.csv cannot be read",
-    broken_scores: "no image 'nobody'",
+    broken_scores: "picks.txt is not what a selection wrote",
     truncated_model: "model.pth cannot be read.*delete it",
     nan_model: "holds NaN",
     other_architecture: "of another architecture",

@@ -10,8 +10,9 @@ import torch
 from helpers import CONFIGS
 
 from ads_det.active.inputs import check_inputs, note_inputs
+from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
-from ads_det.active.settings import load_config
+from ads_det.active.settings import Settings, load_config
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.engine.checkpoints import check_pretrained, read_model
 from ads_det.engine.datasets import candidate_dataset
@@ -171,9 +172,34 @@ def test_a_changed_file_is_named(digits, tmp_path):
     write_ids(files.labeled_list, ids)
     check_inputs(files, images)
     changed = root / "Annotations" / f"{ids[3]}.xml"
-    os.utime(changed, ns=(1, 1))
+    content = changed.read_text()
+    changed.write_text(content.replace("<xmin>", "<xmin>1", 1))
     with pytest.raises(ADSError, match=f"{ids[3]}.xml was changed"):
         check_inputs(files, images)
+    changed.write_text(content)  # restored
+    check_inputs(files, images)
+
+
+def test_finished_cycles_are_not_forgotten(tmp_path):
+    loop = ActiveLearningLoop(load_config(CONFIGS / "ssd_digits_ads.py"), tmp_path)
+    loop.settings = Settings.from_config(loop.cfg)
+    for number in range(loop.settings.cycles):
+        files = loop.work_dir.files.cycle(number)
+        files.folder.mkdir()
+        files.metrics_file.touch()
+    loop._check_progress()
+    loop.cfg.active_learning.cycles -= 1
+    loop.settings = Settings.from_config(loop.cfg)
+    with pytest.raises(ADSError, match="has finished 5 cycles.*cycles is 4"):
+        loop._check_progress()
+
+
+@pytest.mark.parametrize("key", ["model.backbone.depth", "optim_wrapper.optimizer.type"])
+def test_a_config_that_cannot_be_built_leaves_nothing_behind(key, tmp_path):
+    cfg = load_config(CONFIGS / "ssd_digits_ads.py", {key: "nonsense"})
+    with pytest.raises(ADSError, match=key.rpartition(".")[0]):
+        ActiveLearningLoop(cfg, tmp_path / "run").open()
+    assert not list(tmp_path.iterdir())
 
 
 def test_texts_of_a_written_project_come_back(tmp_path):

@@ -107,11 +107,11 @@ class Cycle:
             torch.cuda.empty_cache()
         return files.metrics()
 
-    def batch(self) -> Batch:
-        """What the finished selection asks to be labelled.
+    def selected(self) -> tuple[list[str], dict[str, float]]:
+        """The ids that the finished selection chose, and the scores of all candidates.
 
         Raises:
-            ADSError: if its list is not one that a selection wrote.
+            ADSError: if its files are not as a selection wrote them.
         """
         files = self.files
         picks, candidates = files.picks(), set(read_ids(files.candidates_list))
@@ -123,7 +123,17 @@ class Cycle:
                 f"{self._budget()}, each one of {files.candidates_list.name}); delete it and run "
                 "again with --resume, which selects anew."
             )
-        return Batch(files, picks, files.scores(), self._propose)
+        scores = files.scores()
+        if any(name not in scores for name in picks):
+            raise ADSError(
+                f"{files.scores_table} cannot be read as the scores of all candidates; delete it "
+                f"and {files.picks_list.name}, then run again with --resume, which selects anew."
+            )
+        return picks, scores
+
+    def batch(self) -> Batch:
+        """What the finished selection asks to be labelled."""
+        return Batch(self.files, *self.selected(), self._propose)
 
     def _stage(self, name: str, result: Path, work: Callable[[], None]) -> None:
         """Do ``work``, which must end by writing ``result``, unless it was done before."""
@@ -188,6 +198,11 @@ class Cycle:
             raise ADSError(
                 f"active_learning.metric is {self.settings.metric!r}, but the evaluation gave "
                 f"{', '.join(k[5:] for k in metrics if k.startswith('mean/'))}; use one of them."
+            )
+        if not np.isfinite(float(metrics[f"mean/{self.settings.metric}"])):
+            raise ADSError(
+                f"{self.settings.metric} is not finite; check that the test set "
+                "(test_dataloader.dataset) has objects of the configured classes."
             )
         if is_main_process():
             labeled = self.files.labeled()

@@ -16,10 +16,11 @@ from ads_det.files import write_text
 from ads_det.labels.store import LabelStore
 from ads_det.work_files import CycleFiles
 
+_SAMPLE = 4096  # bytes read of a large image in each of three places
+
 
 def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> None:
-    """Write name, size and time of change of the files of some images, 8 digits for each, unless
-    the cycle has begun.
+    """Write a mark of each file of some images, unless the cycle has begun.
 
     Args:
         files: of the cycle.
@@ -30,7 +31,7 @@ def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> N
         return
     files.folder.mkdir(parents=True, exist_ok=True)
     shared = [f"{_mark(path)}\t{path}\n" for path in _shared(images)]
-    own = [" ".join(map(_mark, paths)) + "\n" for paths in _own(images, ids)]
+    own = [" ".join(_mark(p, _is_whole(p)) for p in paths) + "\n" for paths in _own(images, ids)]
     write_text(files.inputs, "".join([*shared, *own]))
 
 
@@ -50,7 +51,9 @@ def check_inputs(files: CycleFiles, images: PoolDataset) -> None:
     changed = [path for mark, _, path in shared if _mark(path) != mark]
     own = [line.split() for line in lines if "\t" not in line]
     for paths, marks in zip(_own(images, files.labeled()), own):
-        changed += [path for path, mark in zip(paths, marks) if _mark(path) != mark]
+        changed += [
+            path for path, mark in zip(paths, marks) if _mark(path, _is_whole(path)) != mark
+        ]
         if changed:
             break
     if changed:
@@ -85,10 +88,24 @@ def _shared(images: PoolDataset) -> list[Path]:
     return [Path(path)] if isinstance(path, str) and Path(path).is_file() else []
 
 
-def _mark(path: str | Path) -> str:
+def _mark(path: str | Path, whole: bool = True) -> str:
+    """8 digits for the content of a file: for all of it or, where it is a large image, its size and
+    three places of it. A file that was restored has the mark it had."""
     try:
-        found = os.stat(path)
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            found = zlib.crc32(f"{os.path.basename(path)} {size} ".encode(errors="surrogateescape"))
+            if whole or size <= 3 * _SAMPLE:
+                while block := file.read(2**20):
+                    found = zlib.crc32(block, found)
+            else:
+                for place in (0, size // 2, size - _SAMPLE):
+                    file.seek(place)
+                    found = zlib.crc32(file.read(_SAMPLE), found)
     except OSError:
         return "missing"
-    text = f"{os.path.basename(path)} {found.st_size} {found.st_mtime_ns}"
-    return f"{zlib.crc32(text.encode(errors='surrogateescape')):08x}"
+    return f"{found:08x}"
+
+
+def _is_whole(path: str | Path) -> bool:
+    return os.fspath(path).endswith(".xml")

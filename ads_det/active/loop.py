@@ -145,7 +145,7 @@ class ActiveLearningLoop:
     def _draw_picks(self, cycle: Cycle) -> None:
         files = cycle.files
         if not files.picks_picture.exists():
-            picks, scores = files.picks(), files.scores()
+            picks, scores = cycle.selected()
             write_atomic(
                 files.picks_picture,
                 lambda file: plot_picks(picks, self.images.open_image, scores, file),

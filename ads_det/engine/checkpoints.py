@@ -161,13 +161,13 @@ def _newest_readable(work_dir: Path, seed: int | None) -> Path | None:
     numbers = {p: p.stem.rpartition("_")[2] for p in work_dir.glob("epoch_*.pth")}
     numbered = [(int(number), p) for p, number in numbers.items() if number.isdecimal()]
     for _, path in sorted(numbered, reverse=True):
+        problem = "damaged"
         try:
-            _check_state(read_checkpoint(path), path, seed)
+            content = read_checkpoint(path)
+            problem = "of another training"
+            _check_state(content, path, seed)
         except ADSError:
-            say(
-                f"The checkpoint {path} is damaged or of another training; the training goes on "
-                "from the one before it."
-            )
+            say(f"The checkpoint {path} is {problem}; the training goes on from the one before it.")
         else:
             return path
     return None

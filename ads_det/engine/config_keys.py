@@ -99,7 +99,7 @@ def check_option_names(cfg: Config, options: Iterable[str]) -> None:
 
 def _check_option(cfg: Config, key: str) -> None:
     """In a block without a type, a new name that is nearly one of those it has is a slip; what
-    has a type is asked by :mod:`ads_det.engine.dry_run` what it takes."""
+    has a type, and ``active_learning``, are asked later what they take."""
     node: Any = cfg
     for name in key.split("."):
         if isinstance(node, (list, tuple)) and name.isdecimal() and int(name) < len(node):
@@ -108,7 +108,7 @@ def _check_option(cfg: Config, key: str) -> None:
         if not isinstance(node, (dict, Config)):
             return
         if name not in node:
-            asked = node is cfg or "type" in node
+            asked = node is cfg or "type" in node or key.startswith("active_learning.")
             near = None if asked else nearest(name, node.keys())
             if near is not None:
                 raise ADSError(f"--cfg-options {key}: there is no {name!r} but {near!r}; use that.")

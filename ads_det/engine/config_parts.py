@@ -220,22 +220,22 @@ def _declared(kind: type) -> dict[str, str]:
 
 def check_spelling(given: Any, words: Collection[str], path: str) -> None:
     """Refuse names that are nearly one of some words, where others may mean something too."""
-    for name in _table(given, path):
+    for name in _names(given, path):
         near = None if name in words else nearest(str(name), words)
         if near is not None and near not in given:
             raise ADSError(f"{path} has the key {name!r}, which nothing reads; write {near!r}.")
 
 
-def check_names(given: Any, known: Collection[str], path: str) -> None:
-    for name in _table(given, path):
-        if name not in known:
-            raise ADSError(f"{path}.{name}: {path} has no such key{like(name, known)}.")
-
-
-def _table(given: Any, path: str) -> dict:
+def _names(given: Any, path: str) -> list[Any]:
     if given is not None and not isinstance(given, dict):
         raise ADSError(f"{path} is {short(given)}; it must be a dict.")
-    return given or {}
+    return list(given or ())
+
+
+def check_names(given: Any, known: Collection[str], path: str) -> None:
+    for name in _names(given, path):
+        if name not in known:
+            raise ADSError(f"{path}.{name}: {path} has no such key{like(name, known)}.")
 
 
 def each_part(given: Any, path: str) -> Iterator[tuple[str, dict]]:

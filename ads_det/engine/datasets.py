@@ -79,13 +79,17 @@ def check_pool_type(cfg: Config) -> None:
     Raises:
         ADSError: if its data set is none of this project's.
     """
-    dataset = pool_config(cfg)
-    kind = dataset_class(dataset)
+    kind = dataset_class(pool_config(cfg))
     if kind is None or not issubclass(kind, PoolDataset):
-        raise ADSError(
-            f"The data set of the pool is a {dataset.get('type')!r}; use one of this project, such "
-            "as ads_det.VOCDataset or ads_det.CocoDataset, for pool.type."
-        )
+        raise not_of_this_project(cfg)
+
+
+def not_of_this_project(cfg: Config) -> ADSError:
+    """The sentence for a pool that cannot name its images."""
+    return ADSError(
+        f"The data set of the pool is a {pool_config(cfg).get('type')!r}; use one of this project, "
+        "such as ads_det.VOCDataset or ads_det.CocoDataset, for pool.type."
+    )
 
 
 def test_dataset(cfg: Config) -> PoolDataset | None:
@@ -179,8 +183,11 @@ def dataset_class(dataset: dict) -> type | None:
     name = dataset.get("type")
     if not isinstance(name, str):
         return name
-    with DATASETS.switch_scope_and_registry(None) as registry:  # as `build` finds it
-        return registry.get(name)
+    try:
+        with DATASETS.switch_scope_and_registry(None) as registry:  # as `build` finds it
+            return registry.get(name)
+    except RuntimeError:  # what mmengine raises for a name that it does not know
+        return None
 
 
 def _pool_dataset(dataset: dict) -> PoolDataset | None:

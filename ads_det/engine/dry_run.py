@@ -29,6 +29,7 @@ from mmengine.registry import (
 from mmengine.runner import Runner, get_priority
 from torch import nn
 
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.engine.build import accepted_arguments, find_function
 from ads_det.engine.config_keys import check_keys, short
 from ads_det.engine.config_parts import (
@@ -45,6 +46,8 @@ from ads_det.engine.config_parts import (
 )
 from ads_det.engine.datasets import (
     candidate_loader,
+    not_of_this_project,
+    pool_config,
     training_dataset,
     unlabeled_dataset,
 )
@@ -84,6 +87,9 @@ def check_config(cfg: Config) -> None:
     with _same_randomness(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _check_blocks(cfg)
+        kind = find_type(DATASETS, pool_config(cfg).get("type"), "pool")
+        if inspect.isclass(kind) and not issubclass(kind, PoolDataset):
+            raise not_of_this_project(cfg)
         for key in _LOADERS:
             _check_loader(cfg, key)
         _check_init(cfg.model, "model")
@@ -103,9 +109,6 @@ def check_config(cfg: Config) -> None:
             build_part(LOG_PROCESSORS, processor, "log_processor")
         if cfg.get("visualizer") is not None:
             _check_visualizer(cfg.visualizer)
-
-
-# -- parts ----------------------------------------------------------------------------------
 
 
 def _check_blocks(cfg: Config) -> None:
@@ -203,8 +206,6 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> None:
     steps, filters = dataset.get("pipeline"), dataset.get("filter_cfg")
     if "pipeline" in accepted_arguments(kind) and not (steps and isinstance(steps, (list, tuple))):
         raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
-    if filters is not None and not isinstance(filters, dict):
-        raise ADSError(f"{path}.filter_cfg is {short(filters)}; it must be a dict.")
     check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
     try_pipeline(steps or (), f"{path}.pipeline")
     if "lazy_init" in accepted_arguments(kind):
