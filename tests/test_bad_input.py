@@ -141,7 +141,7 @@ CONFIGS = {
     "interval 0": (dict(method__interval=0), "interval is 0"),
     "unknown key of the method": (dict(method__taus=1), "ADS\\) has no 'taus'; it takes agreem"),
     "unknown key of a phase": (dict(method__agreement=dict(weight=1)), "agreement has no 'weight'"),
-    "method is no dict": (dict(method=True), "method is True; use a name"),
+    "method is no dict": (dict(method=True), "`method` is True; it must be a dict or a text"),
     "unknown method": (dict(method="ads_det.SDA"), "method.type is 'ads_det.SDA'; use one of"),
     "no loader of unlabelled images": (
         dict(unlabeled_dataloader=None), "no `unlabeled_dataloader`; add one, or use method=ads_"
@@ -153,9 +153,10 @@ CONFIGS = {
     "classes of another data set": (
         dict(
             pool__metainfo=dict(classes=("cat",)),
+            test_dataloader__dataset__metainfo=dict(classes=("cat",)),
             model__bbox_head__num_classes=1,
         ),
-        "one of the configured classes",
+        "No label of .* names the class 'cat'",
     ),
     "data set of another package": (dict(pool__type="CocoDataset"), "use one of this project"),
     "data set of another package, for training": (
