@@ -169,7 +169,7 @@ class Cycle:
             unlabeled = [unlabeled[i] for i in sorted(chosen)]
         if is_main_process():
             write_ids(self.files.labeled_list, self.pool.labeled(self.number))
-            if reads_labels(self.method):
+            if self.method.reads_labels:
                 self._write_positive(unlabeled)
             write_ids(self.files.candidates_list, unlabeled)
 
@@ -285,7 +285,7 @@ class Cycle:
 
     def _training_config(self, member: int, model: Path) -> Config:
         """Config of one training; that of member 0 is the same whatever their number."""
-        files, start_from = self.files, None
+        files, positive, start_from = self.files, self.files.positive_list, None
         if self.settings.warm_start and self.number > 0:
             start_from = self._previous.models(self.method.members)[member]
         place = (self.number,) if member == 0 else (self.number, f"member {member}")
@@ -293,15 +293,7 @@ class Cycle:
             self.cfg,
             work_dir=model.parent / "train",
             labeled=files.labeled_list,
-            unlabeled=files.positive_list
-            if files.positive_list.exists()
-            else files.candidates_list,
+            unlabeled=positive if positive.exists() else files.candidates_list,
             seed=derive_seed(self.seed, *place),
             start_from=start_from,
         )
-
-
-def reads_labels(method: Method) -> bool:
-    """Whether a method wants to see unlabelled images that have an object, which only labels
-    say."""
-    return getattr(method, "positive_filter", None) == "oracle"

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.checks import check_num_classes, check_strategies
-from ads_det.active.cycle import Cycle, reads_labels
+from ads_det.active.cycle import Cycle
 from ads_det.active.initial import choose_initial
 from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
@@ -250,7 +250,7 @@ class ActiveLearningLoop:
         dataset = pool_config(self.cfg)
         if self.settings.oracle == "simulated":
             return SimulatedOracle(dataset)
-        if reads_labels(self._method):
+        if self._method.reads_labels:
             raise ADSError(
                 "method.positive_filter='oracle' reads labels of the pool, which nobody has given "
                 "(active_learning.oracle='human'); use 'predicted' or 'none'."

@@ -148,8 +148,8 @@ def fingerprint(cfg: Config) -> dict[str, str]:
     for key, value in cfg.to_dict().items():
         if key in _FREE_KEYS:
             continue
-        if key in _FREE_ENTRIES:
-            value = {k: v for k, v in (value or {}).items() if k not in _FREE_ENTRIES[key]}
+        if key in _FREE_ENTRIES and isinstance(value, dict):  # else it is refused later
+            value = {k: v for k, v in value.items() if k not in _FREE_ENTRIES[key]}
         text = json.dumps(value, sort_keys=True, default=repr)
         hashes[key] = hashlib.sha256(text.encode()).hexdigest()[:12]
     return hashes

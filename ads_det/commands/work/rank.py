@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from torch import nn
 
+from ads_det.active.checks import check_strategies
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.proposals import propose_boxes
@@ -19,6 +20,7 @@ from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.foreign import class_names, foreign_config, is_foreign, load_detector
+from ads_det.engine.methods import Plain
 from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
@@ -44,7 +46,7 @@ def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
     options = option_values(args.strategy_options, "--strategy-options") or {}
     given = find_strategy(args.strategy) if args.strategy else settings.strategy
     given = dict(type=given) if isinstance(given, str) else dict(given)
-    return dataclasses.replace(settings, strategy=given | options)
+    return dataclasses.replace(settings, strategy=given | options, initial_strategy=None)
 
 
 def find_strategy(name: str) -> str:
@@ -88,6 +90,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, option_values(args.cfg_options))
     cfg.launcher = args.launcher
     settings = read_settings(cfg, args)
+    if not is_foreign(cfg):
+        check_strategies(settings, cfg, Plain())  # one checkpoint: one member
     strategy = settings.build_strategy()
     has_runner = not is_foreign(cfg)
     cfg = set_pool(cfg, args)

@@ -6,7 +6,6 @@ from typing import IO
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
-from ads_det.active.cycle import reads_labels
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.active.work_dir import fingerprint
 from ads_det.arguments import option_values
@@ -37,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
             f"{args.work_dir} already holds a training; choose another --work-dir"
             + ("." if model.exists() else ", or add --resume to continue it.")
         )
-    if reads_labels(check_training(cfg)):
+    if check_training(cfg).reads_labels:
         raise ADSError(
             "method.positive_filter='oracle' is the loop's: pass --unlabeled "
             "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."

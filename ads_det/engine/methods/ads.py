@@ -98,7 +98,8 @@ class ADS(UnlabeledEpochs):
             phase: _phase_settings(phase, {} if given is None else given)
             for phase, given in zip(PHASES, (agreement, discrepancy), strict=True)
         }
-        self.positive_filter, self.freeze_statistics = positive_filter, freeze_statistics
+        self.reads_labels = positive_filter == "oracle"
+        self.freeze_statistics = freeze_statistics
         self.threshold = positive_threshold if positive_filter == "predicted" else None
         self._optim_wrappers: dict[str, OptimWrapper] = {}
         self._resumed_state: dict[str, dict] = {}

@@ -30,6 +30,8 @@ class Method(Hook):
     members: int = 1  # trainings of one cycle, which differ in their seed
     min_classifiers: int = 1  # that the model must have
     sees_unlabeled: bool = False
+    # whether of the unlabelled images only those that have an object, as only labels say
+    reads_labels: bool = False
     # arguments that another method's config hands on when only its type is changed
     keeps: frozenset[str] = frozenset()
 
