@@ -82,7 +82,7 @@ def check_config(cfg: Config) -> None:
     Raises:
         ADSError: at the first thing that mmengine, mmdet or torch refuse; names its key.
     """
-    cfg = Config(copy.deepcopy(cfg.to_dict()), filename=cfg.filename, format_python_code=False)
+    cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     check_keys(cfg)
     with _same_randomness(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
