@@ -208,7 +208,7 @@ def test_the_last_cycle_may_empty_the_pool(digits, tmp_path):
         ({"active_learning.initial": 50}, "pool has 40"),
         ({"active_learning.initial": 0}, "initial is 0"),
         ({"active_learning.cycles": 0}, "cycles is 0"),
-        ({"active_learning.cyles": 3}, "there is no 'cyles'"),
+        ({"active_learning.cyles": 3}, "has no 'cyles'"),
         ({"active_learning.strategy": dict(type="ads_det.Best")}, "strategy"),
         ({"active_learning.strategy.topk": 0}, "topk is 0"),
         ({"active_learning": None}, "no `active_learning` block"),
