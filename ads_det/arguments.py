@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ads_det.errors import ADSError
-from ads_det.files import read_ids
+from ads_det.files import read_ids, special_kind
 
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -105,6 +105,7 @@ def config_file(text: str) -> Path:
         ADSError: if there is none or it is no config.
     """
     path = Path(text)
+    _refuse_special("The config", text)
     if not path.is_file():
         raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
     if path.suffix not in _CONFIG_SUFFIXES:
@@ -118,12 +119,19 @@ def checkpoint_file(text: str) -> Path:
     Raises:
         ADSError: if there are none.
     """
+    _refuse_special("The checkpoint", text)
     if not Path(text).is_file():
         raise ADSError(
             f"The checkpoint {text} does not exist; a run keeps its weights in "
             "<work-dir>/cycle_NN/model.pth."
         )
     return Path(text)
+
+
+def _refuse_special(what: str, text: str) -> None:
+    kind = special_kind(text)
+    if kind is not None:
+        raise ADSError(f"{what} {text} is a {kind}; give the path of a regular file.")
 
 
 def id_list(text: str) -> Path:
@@ -156,6 +164,15 @@ def existing(text: str) -> Path:
     if not Path(text).exists():
         raise ADSError(f"{text} does not exist; name a file or folder that does.")
     return Path(text)
+
+
+def add_check_option(parser: argparse.ArgumentParser) -> None:
+    """``--check``: only the dry run of a config."""
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only build once what the config names, and end: no image is read, nothing written",
+    )
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -18,16 +18,20 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import active_children
 from typing import IO, NoReturn, Protocol
 
+from ads_det import crash
 from ads_det.arguments import Parser
 from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
+from ads_det.parent import end_with_parent
 
 # a disk that is full, over quota, read-only, or takes no larger file
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 # a path of other kind or rights than a command needs
 _PATH = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
+_PATH += (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENOENT)
 
 
 class Command(Protocol):
@@ -138,18 +142,23 @@ def print_metrics(metrics: dict[str, float]) -> None:
 def run_tool(
     command: Command, arguments: Sequence[str] | None = None, prog: str | None = None
 ) -> None:
-    """Run a command; a user's mistake ends it with one sentence and exit status 2.
+    """Run a command and end with one sentence if it cannot be done: with exit status 2 for what
+    the user can correct, 130 if interrupted, 141 if nobody reads the output, and 70 for an error of
+    the program, whose traceback is kept in a file that the sentence names.
 
     Args:
         command: module of :mod:`ads_det.commands`.
         arguments: words of the command line; those of this process by default.
         prog: what the user typed before them, if not ``python`` and a script.
     """
+    end_with_parent()
     arguments = sys.argv[1:] if arguments is None else arguments
+    typed = [*(prog.split() if prog else ("python", sys.argv[0])), *arguments]
+    args = argparse.Namespace()
     with prepared_streams():
         try:
             args = make_parser(command, prog).parse_args(arguments)
-            args.typed = [*(prog.split() if prog else ("python", sys.argv[0])), *arguments]
+            args.typed = typed
             about_to_do = command.check(args)
             exit_without_stack()
             if _is_main_process():
@@ -162,16 +171,25 @@ def run_tool(
         except OSError as error:
             if error.errno in _DISK:
                 fail(cannot_write(error.filename, error))
-            if error.errno in _PATH:
-                fail(f"{error.filename}: {error.strerror}; correct it.")
-            raise
-        except KeyError as error:
-            if "is not in the" not in str(error):  # mmengine's message for an unknown `type`
+            if error.errno in _PATH and error.filename is not None:
+                fail(f"{_shortened(error.filename)}: {error.strerror}; correct it.")
+            if error.errno == errno.EPIPE:  # of an output stream
                 raise
-            fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")
+            _fail_unforeseen(error, typed, args)
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept", file=sys.stderr)
             sys.exit(130)
+        except Exception as error:
+            if isinstance(error, KeyError) and "is not in the" in str(error):
+                # mmengine's message for an unknown `type`
+                fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")
+            _fail_unforeseen(error, typed, args)
+
+
+def _shortened(path: object, most: int = 200) -> str:
+    """A path for a sentence: of a very long one its beginning."""
+    text = str(path)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 @contextmanager
@@ -219,6 +237,26 @@ def _quieten_packages() -> None:
     from mmengine.logging import MMLogger
 
     MMLogger.get_current_instance().setLevel(logging.ERROR)
+
+
+def _fail_unforeseen(error: Exception, typed: Sequence[str], args: argparse.Namespace) -> NoReturn:
+    """End with one sentence about an error that no check foresaw."""
+    sentence = crash.outer_cause(error)
+    if sentence is not None:
+        for child in active_children():  # a stopped one would be waited for
+            child.kill()
+        # not through `fail`: the other processes of a group may be in the middle of a collective
+        print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(2)
+    file = crash.keep(error, typed, getattr(args, "config", None))
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    print(
+        f"error: an error that ads_det did not foresee ({what}); please report it with "
+        f"{file or 'its traceback, which no folder could take'}, which holds its traceback, the "
+        "versions and the config; finished work is kept.",
+        file=sys.stderr,
+    )
+    sys.exit(crash.STATUS)
 
 
 def fail(sentence: str) -> NoReturn:

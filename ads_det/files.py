@@ -80,12 +80,25 @@ def open_regular(path: str | os.PathLike[str]) -> IO[bytes]:
     Raises:
         OSError: if it cannot be opened, or is a folder, a named pipe, a device or a socket.
     """
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode):
-        why = f"it is a {_KINDS.get(stat.S_IFMT(mode), 'special file')}, no regular file"
-        raise OSError(errno.EINVAL, why, os.fspath(path))
+    kind = special_kind(path, os.stat(path).st_mode)
+    if kind is not None:
+        raise OSError(errno.EINVAL, f"it is a {kind}, no regular file", os.fspath(path))
     nonblocking = getattr(os, "O_NONBLOCK", 0)  # it may be replaced in between
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | nonblocking))
+
+
+def special_kind(path: str | os.PathLike[str], mode: int | None = None) -> str | None:
+    """What a path is that exists and is no regular file, such as ``'named pipe'``; else None.
+
+    Args:
+        path: of a file.
+        mode: of it, if it is known.
+    """
+    try:
+        mode = os.stat(path).st_mode if mode is None else mode
+    except (OSError, ValueError):  # not there, or no path at all
+        return None
+    return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "special file")
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -115,7 +128,7 @@ def read_json(path: Path) -> Any:
         ADSError: if it cannot be read or is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ADSError(
             f"The state file {path} cannot be read ({error}); restore it or start in another "
@@ -214,8 +227,8 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         ADSError: if it cannot be read.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        text = read_bytes(path).decode("utf-8")
+        return list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, ValueError, csv.Error) as error:
         raise ADSError(
             f"The file {path} cannot be read ({error}); restore it or start in another --work-dir."

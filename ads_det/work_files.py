@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ads_det.errors import ADSError
 from ads_det.files import (
     is_count,
     is_number,
@@ -176,6 +177,20 @@ class CycleFiles(SelectionFiles):
     def labeled(self) -> list[str]:
         """Ids that the cycle trained on."""
         return read_ids(self.labeled_list)
+
+    def scores(self) -> dict[str, float]:
+        """As of any selection, but a cycle whose picks exist has scores.
+
+        Raises:
+            ADSError: if they are missing too.
+        """
+        if self.picks_list.exists() and not self.scores_table.exists():
+            raise ADSError(
+                f"{self.scores_table} is missing although {self.picks_list.name} exists; restore "
+                f"it, or delete {self.picks_list.name} and run again with --resume, which selects "
+                "anew."
+            )
+        return super().scores()
 
     def metrics(self) -> dict[str, Any]:
         """Content of ``metrics.json``.

@@ -10,11 +10,11 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DATASETS
-from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ads_det.engine.datasets import training_dataset, unlabeled_dataset
+from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 
 
@@ -84,4 +84,4 @@ class FitStage:
             sampler=dict(type="DefaultSampler", shuffle=True),
             worker_init_fn=dict(type="ads_det.seed_worker"),
         )
-        return Runner.build_dataloader(cfg, seed=self.seed)
+        return CycleRunner.build_dataloader(cfg, seed=self.seed)

@@ -12,7 +12,7 @@ from ads_det.data.image_folder import ImageFolderDataset
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.data.voc import VOCDataset
 from ads_det.errors import ADSError
-from ads_det.files import write_text
+from ads_det.files import open_regular, read_bytes, write_text
 from ads_det.labels.store import LabelStore
 from ads_det.work_files import CycleFiles
 
@@ -44,7 +44,7 @@ def check_inputs(files: CycleFiles, images: PoolDataset) -> None:
     if not files.inputs.exists():
         return
     try:
-        lines = files.inputs.read_text(encoding="utf-8").splitlines()
+        lines = read_bytes(files.inputs).decode("utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise ADSError(f"{files.inputs} cannot be read ({error}); delete it.") from error
     shared = [line.partition("\t") for line in lines if "\t" in line]
@@ -92,7 +92,7 @@ def _mark(path: str | Path, whole: bool = True) -> str:
     """8 digits for the content of a file: for all of it or, where it is a large image, its size and
     three places of it. A file that was restored has the mark it had."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             found = zlib.crc32(f"{os.path.basename(path)} {size} ".encode(errors="surrogateescape"))
             if whole or size <= 3 * _SAMPLE:

@@ -20,7 +20,7 @@ from ads_det.labels.coco import read_coco
 from ads_det.labels.complete import complete
 from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
-from ads_det.labels.store import LabelStore, free_name
+from ads_det.labels.store import LabelStore, free_name, owner_of
 from ads_det.lock import lock_folder
 from ads_det.work_files import INITIAL, RunFiles
 
@@ -247,9 +247,8 @@ class LabeledRun:
 
     def __init__(self, work_dir: Path) -> None:
         self.work_dir = work_dir
-        owner = work_dir / "labels/run.txt"
-        if owner.exists():  # the folder of the project
-            work_dir = self.work_dir = Path(owner.read_text(encoding="utf-8").strip())
+        if owner := owner_of(work_dir / "labels"):  # the folder of the project
+            work_dir = self.work_dir = Path(owner)
         self.files = RunFiles(work_dir)
         if not self.files.pool.exists():
             raise ADSError(

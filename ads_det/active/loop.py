@@ -28,6 +28,7 @@ from ads_det.engine.datasets import (
     pool_config,
     test_dataset,
 )
+from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
@@ -66,6 +67,21 @@ class ActiveLearningLoop:
         self.is_open = False
         self.is_waiting = False  # for labels
 
+    def check(self) -> None:
+        """Build everything that the config names once; neither images nor weights are read and
+        nothing is written.
+
+        Raises:
+            ADSError: if the config has a mistake.
+        """
+        self.settings = settings = Settings.from_config(self.cfg)
+        self._method = check_training(self.cfg)
+        check_pool_type(self.cfg)
+        prepare_bfloat16(self.cfg)
+        check_config(self.cfg)
+        try_step(self.cfg)
+        check_strategies(settings, self.cfg, self._method)
+
     def open(self) -> None:
         """Check everything that can be checked before work, and take possession of the work
         directory: begin the run, or read its state.
@@ -74,12 +90,7 @@ class ActiveLearningLoop:
             ADSError: if the config has a mistake, the work directory holds a run and ``resume``
                 is False, or that run had another configuration.
         """
-        self.settings = settings = Settings.from_config(self.cfg)
-        self._method = check_training(self.cfg)
-        check_pool_type(self.cfg)
-        prepare_bfloat16(self.cfg)
-        check_config(self.cfg)
-        check_strategies(settings, self.cfg, self._method)
+        self.check()
         if self.work_dir.has_run() and not self._resume:
             raise ADSError(
                 f"{self.work_dir.path} already holds a run; add --resume to continue it, or choose "
@@ -90,9 +101,9 @@ class ActiveLearningLoop:
         self.pool = self._open_pool()
         self.history = History(
             self.work_dir.files,
-            settings.metric,
-            settings.budget,
-            settings.min_gain,
+            self.settings.metric,
+            self.settings.budget,
+            self.settings.min_gain,
             len(self.pool),
         )
         self.is_open = True

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.registry import DATASETS
-from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -21,6 +20,7 @@ from ads_det.console import progress_bar
 from ads_det.core.outputs import FEATURES, MEMBERS
 from ads_det.data.samplers import ShardedBatchSampler
 from ads_det.engine.phases import unwrap
+from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 
 
@@ -86,7 +86,7 @@ def build_shard(dataloader: dict) -> tuple[list[str], list[int], DataLoader]:
     rank, world_size = get_dist_info()
     sampler = ShardedBatchSampler(range(len(dataset)), cfg.pop("batch_size"), rank, world_size)
     # a batch sampler given ready-made: the `sampler` entry must be there, and None
-    loader = Runner.build_dataloader(
+    loader = CycleRunner.build_dataloader(
         cfg | dict(dataset=dataset, sampler=None, batch_sampler=sampler)
     )
     return ids, [i for batch in sampler.batches for i in batch], loader

@@ -25,6 +25,7 @@ from ads_det.engine.stored_config import write_config
 from ads_det.errors import ADSError
 from ads_det.files import is_count, read_table, write_json, write_text
 from ads_det.lock import lock_folder
+from ads_det.parent import PARENT
 from ads_det.work_files import RunFiles
 
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
@@ -184,7 +185,7 @@ class Benchmark:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+                env=os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())},
             )
 
     def _config_path(self, method: Method) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import KeyValueAction, config_file
+from ads_det.arguments import KeyValueAction, add_check_option, config_file
 from ads_det.errors import ADSError
 
 TWO_BY_TWO = ("plain+random", "plain+entropy", "ads+random", "ads+entropy")
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="for all methods",
     )
+    add_check_option(parser)
 
 
 def check(args: argparse.Namespace) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ads_det.arguments import add_common_options, config_file
+from ads_det.arguments import add_check_option, add_common_options, config_file
 from ads_det.cli import check_launcher
 
 EXAMPLES = (
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="override randomness.seed of the config")
     parser.add_argument("--cycles", type=int, help="override active_learning.cycles")
+    add_check_option(parser)
     add_common_options(parser)
 
 

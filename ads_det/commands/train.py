@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import add_common_options, config_file, id_list
+from ads_det.arguments import add_check_option, add_common_options, config_file, id_list
 from ads_det.cli import check_launcher
 
 EXAMPLES = (
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="continue a training that was cut short there"
     )
     parser.add_argument("--seed", type=int, default=0, help="of this training (default: 0)")
+    add_check_option(parser)
     add_common_options(parser)
 
 

@@ -22,6 +22,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from tqdm import tqdm
 
+from ads_det.files import read_bytes
+
 CLASSES: tuple[str, ...] = (
     *("zero", "one", "two", "three", "four"),
     *("five", "six", "seven", "eight", "nine"),
@@ -238,8 +240,8 @@ def _is_complete(root: Path, info: dict[str, int]) -> bool:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     try:
-        found = json.loads((root / "dataset.json").read_text())
-    except (OSError, ValueError):  # missing or not JSON
+        found = json.loads(read_bytes(root / "dataset.json"))
+    except (OSError, ValueError, RecursionError):  # missing or not JSON
         found = None
     if found == info:
         return True

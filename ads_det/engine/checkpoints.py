@@ -20,6 +20,7 @@ from ads_det.console import say
 from ads_det.distributed import from_main
 from ads_det.engine.phases import unwrap
 from ads_det.errors import ADSError
+from ads_det.files import open_regular
 
 
 def write_model(runner: Runner, file: IO[bytes]) -> None:
@@ -87,7 +88,8 @@ def read_checkpoint(path: str | Path) -> Any:
         ADSError: if the file is missing, damaged, or holds more than weights and plain data.
     """
     try:
-        return _load(path)
+        with open_regular(path) as file:
+            return _load(file)
     except FileNotFoundError as error:
         raise ADSError(f"The checkpoint {path} does not exist.") from error
     except Exception as error:

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ads_det.errors import ADSError
+from ads_det.files import special_kind
 
 _LIKE = 0.8  # from here on a name is taken for another one misspelt
 _WORDS = {dict: "a dict", list: "a list", str: "a text", bool: "True or False", int: "a number"}
@@ -77,6 +78,9 @@ def check_keys(cfg: Config) -> None:
     for key, value in leaves(cfg.to_dict()):
         if isinstance(value, float) and value != value:
             raise ADSError(f"{key} is NaN, which is no number to work with; give a number.")
+        kind = special_kind(value) if isinstance(value, str) and value else None
+        if kind not in (None, "folder"):  # whoever opens it might wait for ever
+            raise ADSError(f"{key} is {short(value)}, a {kind}; name a regular file or a folder.")
 
 
 def check_option_names(cfg: Config, options: Iterable[str]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import inspect
+import random
 import re
 import traceback
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.registry import Registry
 
 from ads_det.engine.build import accepted_arguments, is_open, passes_over
@@ -32,6 +35,18 @@ class NoImages:
 
     def __getitem__(self, index: int) -> Any:
         raise NeedsDataError
+
+
+@contextmanager
+def same_randomness() -> Iterator[None]:
+    """Leave the random states as they are."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 @contextmanager

@@ -22,12 +22,15 @@ _ORDINARY = frozenset(
 )
 
 
-def try_pipeline(steps: Sequence[Any], path: str) -> None:
+def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
     """Build each transform; as long as all are ordinary ones, let an image pass through them.
 
     Args:
         steps: config of each.
         path: key of the list.
+
+    Returns:
+        What came out, if all transforms are ordinary ones and left something.
 
     Raises:
         ADSError: names the first that cannot be built or refuses the image.
@@ -45,6 +48,7 @@ def try_pipeline(steps: Sequence[Any], path: str) -> None:
             with named(where, step):
                 # a random crop may find nothing to show
                 results = transform(copy.deepcopy(results))
+    return results
 
 
 def _image() -> dict[str, Any]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 
 import copy
 import inspect
-import random
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import (
@@ -43,6 +40,7 @@ from ads_det.engine.config_parts import (
     each_part,
     find_type,
     named,
+    same_randomness,
 )
 from ads_det.engine.datasets import (
     candidate_loader,
@@ -84,7 +82,7 @@ def check_config(cfg: Config) -> None:
     """
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     check_keys(cfg)
-    with _same_randomness(), warnings.catch_warnings():
+    with same_randomness(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _check_blocks(cfg)
         kind = find_type(DATASETS, pool_config(cfg).get("type"), "pool")
@@ -93,7 +91,7 @@ def check_config(cfg: Config) -> None:
         for key in _LOADERS:
             _check_loader(cfg, key)
         _check_init(cfg.model, "model")
-        check_optimisers(cfg, _build_model(cfg))
+        check_optimisers(cfg, build_model(cfg))
         if not cfg.get("test_evaluator"):
             raise ADSError("`test_evaluator` is empty; name a metric.")
         for key in ("test_evaluator", "val_evaluator"):
@@ -213,7 +211,7 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> None:
             DATASETS.build(dict(dataset, lazy_init=True))
 
 
-def _build_model(cfg: Config) -> nn.Module:
+def build_model(cfg: Config) -> nn.Module:
     """The model of the config: without memory if its parts can be built so."""
     check_types(cfg.model, "model", MODELS, TASK_UTILS)
     check_forgotten(cfg.model, "model", TASK_UTILS)
@@ -280,17 +278,6 @@ def _check_visualizer(given: dict) -> None:
 
 
 # -- helpers --------------------------------------------------------------------------------
-
-
-@contextmanager
-def _same_randomness() -> Iterator[None]:
-    states = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
 
 
 def _without_files(node: Any) -> Any:

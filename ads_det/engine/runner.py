@@ -10,12 +10,15 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from ads_det.engine.checkpoints import fits, safe_loader, weights_in
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
 from ads_det.errors import ADSError
 from ads_det.files import replacing
+
+LOADER_TIMEOUT = 600  # seconds
 
 
 class CycleRunner(Runner):
@@ -65,6 +68,14 @@ class CycleRunner(Runner):
         if is_main_process():
             with replacing(Path(out_dir, filename)) as temporary:
                 super().save_checkpoint(out_dir, temporary.name, *args, **kwargs)
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
+        """As in mmengine, but a worker that gives nothing for ten minutes ends the run instead of
+        keeping it waiting for ever; ``timeout`` of the loader's config says otherwise."""
+        if isinstance(dataloader, dict) and dataloader.get("num_workers", 0) > 0:
+            dataloader = dict(dict(timeout=LOADER_TIMEOUT), **dataloader)
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

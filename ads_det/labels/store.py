@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ads_det.errors import ADSError
-from ads_det.files import write_text
+from ads_det.files import read_bytes, write_text
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.checks import load_json
 from ads_det.labels.coco import read_coco, write_coco
@@ -95,7 +95,7 @@ class LabelStore:
             ADSError: if another run has it.
         """
         file, run = self.folder / "run.txt", str(Path(work_dir).resolve())
-        owner = file.read_text(encoding="utf-8").strip() if file.exists() else run
+        owner = owner_of(self.folder) or run
         if owner != run and Path(owner).exists():
             raise ADSError(
                 f"The labels in {self.folder} belong to the run in {owner}; go on with that run, "
@@ -104,6 +104,19 @@ class LabelStore:
         if owner != run or not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(file, run + "\n")
+
+
+def owner_of(folder: Path) -> str:
+    """The run that a folder of labels belongs to; empty without one.
+
+    Raises:
+        ADSError: if that cannot be read.
+    """
+    file = folder / "run.txt"
+    try:
+        return read_bytes(file).decode().strip() if os.path.lexists(file) else ""
+    except (OSError, ValueError) as error:
+        raise ADSError(f"{file} cannot be read ({error}); delete it.") from error
 
 
 def free_name(path: Path) -> Path:

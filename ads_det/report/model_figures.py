@@ -10,9 +10,10 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from mmengine.registry import DATASETS
-from mmengine.runner import Runner
 from PIL import Image
 from sklearn.manifold import TSNE
+
+from ads_det.engine.runner import CycleRunner
 
 COLORS = {"f1": "tab:red", "f2": "tab:blue"}
 CLASSIFIERS = {"f1": "classifier 1", "f2": "classifier 2"}
@@ -42,7 +43,7 @@ def plot_predictions(
     cfg = {k: v for k, v in dataloader.items() if k != "dataset"} | dict(num_workers=0)
     sampler = dict(type="DefaultSampler", shuffle=False)
     cfg |= dict(dataset=dataset, batch_size=len(ids), sampler=sampler)
-    batch = next(iter(Runner.build_dataloader(cfg)))
+    batch = next(iter(CycleRunner.build_dataloader(cfg)))
     model.eval()
     data = model.data_preprocessor(batch, training=False)
     predictions = model._run_forward(data, mode="predict")

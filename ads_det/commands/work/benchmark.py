@@ -12,6 +12,8 @@ from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
 from ads_det.benchmark.tables import comparison_tables, read_curves
 from ads_det.console import say
+from ads_det.engine.dry_forward import try_step
+from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training
 from ads_det.files import write_text
 
@@ -25,6 +27,11 @@ def main(args: argparse.Namespace) -> None:
     configs = {m: method_config(cfg, m, trainings) for m in parse_methods(args.methods)}
     for config in configs.values():
         check_training(config)  # a mistake should not wait for its run
+        check_config(config)
+        try_step(config)
+    if args.check:
+        say(f"{args.config} is in order for {', '.join(m.name for m in configs)}; nothing written.")
+        return
     prepare_data(cfg)  # once, not by several loops at the same time
     folder = args.work_dir or Path("work_dirs", f"benchmark_{args.config.stem}")
     loop = Path(__file__).resolve().parents[3] / "tools" / "al_loop.py"

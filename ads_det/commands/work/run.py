@@ -25,6 +25,10 @@ def main(args: argparse.Namespace) -> None:
     work_dir = Path(args.work_dir or Path("work_dirs", name))
     again = shlex.join([*args.typed, *([] if args.resume else ["--resume"])])
     loop = ActiveLearningLoop(cfg, work_dir, args.resume, again)
+    if args.check:
+        loop.check()
+        say(f"{args.config} is in order; nothing was written.")
+        return
     loop.run()
     if not loop.is_waiting:
         table, curve = work_dir / "history.csv", work_dir / "learning_curve.png"

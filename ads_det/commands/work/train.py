@@ -13,6 +13,8 @@ from ads_det.cli import print_metrics, start_processes
 from ads_det.console import say
 from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.datasets import candidate_dataset
+from ads_det.engine.dry_forward import try_step
+from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import (
     check_training,
     delete_checkpoints,
@@ -21,7 +23,7 @@ from ads_det.engine.training import (
     training_config,
 )
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, read_json, write_ids, write_json
+from ads_det.files import read_ids, read_table, write_ids, write_json
 from ads_det.lock import lock_folder
 
 
@@ -31,16 +33,16 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, option_values(args.cfg_options))
     cfg.launcher = args.launcher
     model = args.work_dir / "model.pth"
+    if args.check:
+        _check(cfg)
+        say(f"{args.config} is in order; nothing was written.")
+        return
     if model.exists() or (not args.resume and (args.work_dir / "train").exists()):
         raise ADSError(
             f"{args.work_dir} already holds a training; choose another --work-dir"
             + ("." if model.exists() else ", or add --resume to continue it.")
         )
-    if check_training(cfg).reads_labels:
-        raise ADSError(
-            "method.positive_filter='oracle' is the loop's: pass --unlabeled "
-            "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."
-        )
+    _check(cfg)
     prepare_bfloat16(cfg)
     check_pretrained(cfg)
     if is_main_process():
@@ -62,6 +64,17 @@ def main(args: argparse.Namespace) -> None:
     say(f"Done: weights in {model}")
 
 
+def _check(cfg: Config) -> None:
+    """Refuse a config that cannot be trained by."""
+    if check_training(cfg).reads_labels:
+        raise ADSError(
+            "method.positive_filter='oracle' is the loop's: pass --unlabeled "
+            "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."
+        )
+    check_config(cfg)
+    try_step(cfg)
+
+
 def begin(cfg: Config, args: argparse.Namespace) -> IO[str]:
     """Lock the folder, note what is trained there, or compare with what was noted."""
     labeled = read_ids(args.labeled)
@@ -72,7 +85,7 @@ def begin(cfg: Config, args: argparse.Namespace) -> IO[str]:
     facts = dict(seed=args.seed, labeled=labeled, unlabeled=unlabeled, config=fingerprint(cfg))
     if not path.exists():
         write_json(path, facts)
-    stored = read_json(path)
+    stored = read_table(path, **dict.fromkeys(facts, lambda value: True))
     changed = [name for name in facts if stored.get(name) != facts[name]]
     if changed:
         raise ADSError(
