@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from processes import Forked
 
-SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks/kill_test.py"))
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks/kills.py"))
 
 
 def start_forked(command, log):

@@ -115,7 +115,7 @@ def test_no_such_sub_command(word, sentence):
         ("al_loop.py", [], "required: config; see "),
         ("al_loop.py", [CONFIG, "--cycles", "many"], "invalid int value: 'many'"),
         ("al_loop.py", ["gone.py"], "config gone.py does not exist"),
-        ("al_loop.py", [TOOLS], "tools does not exist"),
+        ("al_loop.py", [TOOLS], "tools is a folder"),
         ("al_loop.py", [ROOT / "README.md"], "README.md is no config"),
         ("al_loop.py", [CONFIG, "--launcher", "mpi"], "start the command with mpirun"),
         ("al_loop.py", ["--cfg-options", "a=1", CONFIG], "takes KEY=VALUE"),

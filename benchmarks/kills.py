@@ -1,13 +1,15 @@
-"""Kill the loop at random moments, resume it, compare it with a run that nobody disturbed.
+"""Kill runs at random moments, resume them, compare them with runs that nobody disturbed.
 
-A small detection loop and a small classification loop are each run once undisturbed. Then the
-same command is started again and again, each process ended by SIGKILL at a random moment of its
-work (a tenth of them while it still starts up), and gone on with --resume. Whenever a run has
-come to its end in spite of that, every file of its work directory is compared with the
-undisturbed one: id lists, scores, metrics, history, state and pictures byte by byte, models bit
-by bit. Seconds and logs may differ.
+Each task is run once undisturbed: two small detection loops, a classification loop, a loop whose
+training images come from worker processes, a comparison of two methods, and a loop whose labels are
+imported. Then the same command is started again and again, each process ended by SIGKILL at a
+random moment of its work (a tenth of them while it still starts up), and gone on with. With
+``workers`` it is a worker that is ended, after which the loop must say one sentence. Whenever a run
+has come to its end in spite of that, every file of its work directory is compared with the
+undisturbed one: id lists, scores, metrics, history, state, labels and pictures byte by byte, models
+bit by bit. Seconds and logs may differ.
 
-    python benchmarks/kill_test.py --kills 50
+    python benchmarks/kills.py --kills 200 --forked
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +50,13 @@ TASKS = {
         "active_learning.subset=200",
     ],
 }
+TASKS["workers"] = [*TASKS["detection"], "train_dataloader.num_workers=2"]
+TASKS["benchmark"] = [
+    TASKS["classification"][0],
+    "train_cfg.max_epochs=12",
+    "active_learning.subset=200",
+]
+TASKS["human"] = TASKS["detection"]
 CYCLES = 2
 COMMON = ["default_hooks.checkpoint.interval=1", f"active_learning.cycles={CYCLES}"]
 # what says when, not what
@@ -55,6 +65,15 @@ IGNORED = ("seconds.json", ".lock")
 
 def command(task: str, work_dir: Path) -> list[str]:
     config, *options = TASKS[task]
+    if task == "human":
+        own = ("pool.", "test_dataloader.", "active_learning.subset", "active_learning.budget")
+        options = [o for o in options if not o.startswith((*own, "active_learning.initial"))]
+        driver = [str(ROOT / "benchmarks/human_loop.py"), str(work_dir.resolve())]
+        return [*driver, str(ROOT / config), "--options", *options, *COMMON[:1]]
+    if task == "benchmark":
+        tool = [str(ROOT / "tools/benchmark.py"), str(ROOT / config), "--seeds", "0", "--jobs", "2"]
+        tool += ["--methods", "ads+random", "ads+entropy", "--work-dir", str(work_dir.resolve())]
+        return [*tool, "--cfg-options", *options, *COMMON]
     loop = [str(ROOT / "tools/al_loop.py"), str(ROOT / config)]
     loop += ["--work-dir", str(work_dir.resolve()), "--resume", "--cfg-options"]
     return [*loop, *options, *COMMON]
@@ -88,11 +107,11 @@ class Process:
 
     def works(self) -> bool:
         """Whether it has begun or resumed a cycle."""
-        return self.has_said(b"Cycle ")
+        return self.has_said(b"Cycle ") or self.has_said(b"runs are finished")
 
     def wait_until(self, deadline: float) -> bool:
         """Whether its work was done before a moment of time.monotonic()."""
-        while self.process.poll() is None and not self.has_said(b"Done:"):
+        while self.process.poll() is None and not self.has_said(b"Done: table"):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
@@ -122,15 +141,40 @@ def run_until_killed(task: str, work_dir: Path, moments: random.Random, seconds:
         deadline = time.monotonic() + moments.uniform(0, seconds)
     if process.wait_until(deadline):
         return False
+    if task == "workers" and process.works():
+        return kill_worker(process)
     process.process.kill()
     process.process.wait()
     return True
 
 
+def kill_worker(process: Process) -> bool:
+    """Kill a process that loads images, when there is one; whether the loop ended by it."""
+    while process.process.poll() is None:
+        main = f"/proc/{process.process.pid}/task/{process.process.pid}/children"
+        try:
+            found = [int(pid) for pid in Path(main).read_text().split()]
+            for pid in found[:1]:
+                os.kill(pid, signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if found:
+            break
+        time.sleep(0.005)
+    status = process.process.wait()
+    if status == 0:  # it was no longer needed
+        return False
+    if status != 2 or not process.has_said(b"A process that loads images was ended"):
+        sys.exit(f"a killed worker gave status {status}, see {process.log}")
+    return True
+
+
 def position(work_dir: Path) -> str:
     """What a killed run was at, by the files that it left."""
-    if not (work_dir / "pool.json").exists():
+    states = sorted(work_dir.rglob("pool.json"), key=lambda path: path.stat().st_mtime)
+    if not states:
         return "before the first state"
+    work_dir = states[-1].parent
     cycles = sorted(work_dir.glob("cycle_*"))
     if not cycles:
         return "between stages"
@@ -154,7 +198,8 @@ def differences(expected: Path, found: Path) -> list[str]:
 
 
 def _counts(path: Path) -> bool:
-    is_log = len(path.parts) > 2 and path.parts[1] == "train" and path.suffix != ".pth"
+    is_log = "train" in path.parts[:-1] and path.suffix != ".pth"
+    is_log |= path.suffix == ".log"  # of the runs of a comparison
     return path.name not in IGNORED and not (is_log and not path.name.endswith(".tmp"))
 
 
@@ -180,8 +225,9 @@ def _equal(a: Path, b: Path) -> bool:
 
 def test_task(task: str, folder: Path, kills: int, moments: random.Random) -> list[str]:
     """Kill a task's runs so often; returns the differences found."""
-    expected = folder / f"{task}_undisturbed"
-    seconds = run_undisturbed(task, expected)
+    expected, active = folder / f"{task}_undisturbed", folder / f"{task}_now"
+    seconds = run_undisturbed(task, active)
+    active.rename(expected)  # files that name their folder shall be equal too
     print(f"{task}: undisturbed run, {seconds:.1f} s of work", flush=True)
     done, runs, found = 0, 0, []
     where: Counter[str] = Counter()
@@ -190,13 +236,14 @@ def test_task(task: str, folder: Path, kills: int, moments: random.Random) -> li
         own = 0
         while True:
             # the last kill allowed leaves the run to end in peace
-            if done < kills and run_until_killed(task, work_dir, moments, seconds):
+            if done < kills and run_until_killed(task, active, moments, seconds):
                 done, own = done + 1, own + 1
-                where[position(work_dir)] += 1
+                where[position(active)] += 1
                 continue
             if done >= kills:
-                run_undisturbed(task, work_dir)
+                run_undisturbed(task, active)
             break
+        active.rename(work_dir)
         runs += 1
         unequal = differences(expected, work_dir)
         found += [f"{work_dir.name}/{name}" for name in unequal]
@@ -214,10 +261,18 @@ def main() -> None:
     parser.add_argument("--task", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
     parser.add_argument(
-        "--work-dir", type=Path, default=Path("work_dirs/kill_test"), help="a new folder"
+        "--work-dir", type=Path, default=Path("work_dirs/kills"), help="a new folder"
+    )
+    parser.add_argument(
+        "--forked", action="store_true", help="start from a process that has imported everything"
     )
     args = parser.parse_args()
     args.work_dir.mkdir(parents=True, exist_ok=False)
+    if args.forked:
+        sys.path.insert(0, str(ROOT / "tests"))
+        from processes import Forked
+
+        Process.start = staticmethod(lambda command, log: Forked(command, ROOT, log, log))
     moments = random.Random(args.seed)
     found = []
     for task in args.task:
