@@ -37,7 +37,7 @@ def _is_texts(value: Any) -> bool:
 
 
 # fields of manifest.json
-_MANIFEST = dict(
+MANIFEST = dict(
     config=lambda value: isinstance(value, str),
     trainings=_is_texts,
     methods=_is_texts,
@@ -196,7 +196,7 @@ class Benchmark:
     ) -> None:
         """Record what is run with what; refuse to mix configs in one comparison."""
         path = self.folder / "manifest.json"
-        stored = read_table(path, **_MANIFEST) if path.exists() else {}
+        stored = read_table(path, **MANIFEST) if path.exists() else {}
         base = _hash(config)
         hashes = {method.name: _hash(cfg) for method, cfg in configs.items()}
         trainings = {m.training: _hash(cfg, "strategy") for m, cfg in configs.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import struct
 
 import cv2
 import numpy as np
@@ -12,6 +13,9 @@ from PIL import Image
 from ads_det.files import open_regular, read_bytes
 
 _ORIENTATION = 0x0112  # tag of EXIF
+_HEAD = 2048  # bytes that hold the size of an ordinary JPEG
+# segments of a JPEG before its frame: application data but EXIF's, tables, comments
+_PASSED_OVER = frozenset({0xE0, *range(0xE2, 0xF0), 0xC4, 0xDB, 0xDD, 0xFE})
 
 
 def is_turned(path: str | os.PathLike[str]) -> bool:
@@ -33,6 +37,10 @@ def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Width and height in pixels as mmcv loads the image, which obeys the orientation tag where
     its decoder knows it; (0, 0) if the file cannot be read."""
     try:
+        with open_regular(path) as file:
+            plain = _plain_size(file.read(_HEAD))
+        if plain is not None:
+            return plain
         with open_regular(path) as file, Image.open(file) as image:
             width, height = image.size
             is_upright = _orientation(image) in (0, 1)
@@ -42,6 +50,24 @@ def upright_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         return width, height
     pixels = read_upright(path)  # decoders differ in which formats' tags they obey
     return (0, 0) if pixels is None else (pixels.shape[1], pixels.shape[0])
+
+
+def _plain_size(head: bytes) -> tuple[int, int] | None:
+    """Width and height in the header of a JPEG that carries no EXIF or XMP; None of all else.
+
+    Pillow takes four times as long, which is a second for 10,000 images.
+    """
+    place = 2 if head.startswith(b"\xff\xd8\xff") else len(head)
+    while place + 9 <= len(head) and head[place] == 0xFF:
+        marker = head[place + 1]
+        end = place + 2 + int.from_bytes(head[place + 2 : place + 4], "big")
+        if marker in (0xC0, 0xC1, 0xC2):  # start of a frame
+            height, width = struct.unpack_from(">HH", head, place + 5)
+            return (width, height) if width and height and end <= len(head) else None
+        if marker not in _PASSED_OVER:
+            return None
+        place = end
+    return None
 
 
 def read_upright(path: str | os.PathLike[str]) -> np.ndarray | None:

@@ -40,3 +40,20 @@ def test_a_package_shows_turned_images_upright(tmp_path, orientation):
 def test_what_cannot_be_read_has_no_size(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
     assert upright_size(tmp_path / "a.jpg") == (0, 0) and not is_turned(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_the_header_of_a_jpeg_says_what_pillow_says(tmp_path, mode):
+    path = tmp_path / "a.jpg"
+    for options in ({}, dict(progressive=True), dict(comment="c" * 5000), dict(dpi=(72, 72))):
+        Image.new(mode, (300, 7)).save(path, **options)
+        assert upright_size(path) == (300, 7)
+        data = path.read_bytes()
+        for end in (0, 1, 2, 20, 100, 170, len(data) // 2):  # where it is cut, as Pillow says
+            path.write_bytes(data[:end])
+            try:
+                with Image.open(path) as image:
+                    expected = image.size
+            except OSError:
+                expected = 0, 0
+            assert upright_size(path) == expected
