@@ -118,7 +118,7 @@ STATES = {
         dict(metric="m", cycles=[ROW, ROW | dict(cycle=1)], advice=dict(text="go on")),
         lambda run: RunFiles(run).read_history(),
     ),
-    "metrics.json": (ROW, lambda run: CycleFiles(run).metrics()),
+    "metrics.json": (ROW, lambda run: CycleFiles(run).result()),
     "seconds.json": (dict(train=1.5, evaluate=2.0), lambda run: CycleFiles(run).seconds()),
     "manifest.json": (
         dict(
