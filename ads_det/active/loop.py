@@ -16,6 +16,7 @@ from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data, run_seed
+from ads_det.active.standing import has_trained, standing
 from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
@@ -80,6 +81,8 @@ class ActiveLearningLoop:
         prepare_bfloat16(self.cfg)
         check_config(self.cfg)
         check_strategies(settings, self.cfg, self._method)
+        if from_main(self._is_only_begun):
+            on_main(self.work_dir.begin_anew)
         if self.work_dir.has_run() and not self._resume:
             raise ADSError(
                 f"{self.work_dir.path} already holds a run; add --resume to continue it, or choose "
@@ -141,6 +144,14 @@ class ActiveLearningLoop:
         barrier()
         return self.history
 
+    def _is_only_begun(self) -> bool:
+        """Whether the work directory holds a run that has trained nothing and handed nothing out,
+        and that this one is not to go on with: other settings, or no ``resume``."""
+        run, files = self.work_dir, self.work_dir.files
+        if not run.has_run() or has_trained(files) or files.initial.package.exists():
+            return False
+        return not self._resume or not run.is_of_this_config()
+
     def _draw_picks(self, cycle: Cycle) -> None:
         files = cycle.files
         if not files.picks_picture.exists():
@@ -166,6 +177,8 @@ class ActiveLearningLoop:
             if is_main_process():
                 self.work_dir.lock()
             pool = self.work_dir.read_pool(ids)
+            if not isinstance(self.oracle, HumanOracle) or pool.labeled():
+                say(standing(self.work_dir.files, self.settings.cycles))
             on_main(self._check_progress)
             # images that broke since shorten the last batches, they do not stop the run
             self.settings.check_pool(len(pool), len(pool.labeled(0)))
