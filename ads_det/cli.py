@@ -23,6 +23,7 @@ from typing import IO, NoReturn, Protocol
 from ads_det.arguments import Parser
 from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
+from ads_det.threads import choose_threads, sentence
 
 # a disk that is full, over quota, read-only, or takes no larger file
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -32,7 +33,8 @@ _PATH = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 
 class Command(Protocol):
     """A module of :mod:`ads_det.commands`. Its docstring is what ``--help`` says first, and all but
-    ``main`` are light: they import neither torch nor mmengine."""
+    ``main`` are light: they import neither torch nor mmengine. One with ``COMPUTES = True`` gets
+    ``args.threads`` of :func:`~ads_det.threads.choose_threads`."""
 
     __doc__: str | None
     EXAMPLES: str  # the end of --help; %(prog)s is the command
@@ -154,6 +156,10 @@ def run_tool(
             exit_without_stack()
             if _is_main_process():
                 print(about_to_do, flush=True)
+            if getattr(command, "COMPUTES", False):
+                args.threads = choose_threads()
+                if args.threads is not None and _is_main_process():
+                    print(sentence(args.threads), flush=True)
             _quieten_packages()
             command.main(args)
             leave_processes()

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from ads_det.active.pool import Pool
-from ads_det.active.standing import discard_start
+from ads_det.standing import discard_start
 from ads_det.engine.stored_config import read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
@@ -111,8 +111,8 @@ class WorkDir:
             raise ADSError(
                 f"The run in {self.path} was started with other settings (they differ in "
                 f"{', '.join(named)}); "
-                f"leave the config out (--work-dir {self.path} --resume) to go on with those, give the "
-                f"same --cfg-options as then (all: {self.files.config_program}), or another "
+                f"leave the config out (--work-dir {self.path} --resume) to go on with those, give "
+                f"the same --cfg-options as then (all: {self.files.config_program}), or another "
                 "--work-dir."
             )
         if set(pool.ids) != set(ids):
@@ -121,7 +121,7 @@ class WorkDir:
                 f"The data set is no longer the one of the run in {self.path} ({odd[0]!r} and "
                 f"{len(odd) - 1} more images came or went); restore it or use another --work-dir."
             )
-        if is_main_process() and not self.files.config.exists():  # begun by an older version
+        if is_main_process():  # begun by an older version, or to have more cycles
             write_config(self.files.config, self._cfg)
         return pool
 

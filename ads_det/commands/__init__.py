@@ -19,6 +19,7 @@ COMMANDS = {  # what is typed: the module in this folder
     "init": "init",
     "run": "run",
     "import": "import_labels",
+    "status": "status",
     "rank": "rank",
     "train": "train",
     "test": "test",

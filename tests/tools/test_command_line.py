@@ -63,7 +63,7 @@ def refused(*command):
 
 
 def test_every_command_has_a_script_and_no_script_changes_the_import_path():
-    assert set(SCRIPTS.values()) == set(COMMANDS)
+    assert set(SCRIPTS.values()) == set(COMMANDS) - {"status", "predict"}
     assert {path.name for path in TOOLS.glob("*.py")} == {*SCRIPTS, "make_vocdevkit.py"}
     for path in TOOLS.iterdir():
         assert "sys.path" not in path.read_text()

@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 
 from ads_det.active.labeling import LabeledRun, OpenBatch
+from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.data.pool_dataset import and_more
 from ads_det.errors import ADSError
@@ -52,9 +53,11 @@ def main(args: argparse.Namespace) -> None:
     if answer.missing and not go_on:
         named = ", ".join(answer.missing[:5]) + and_more(len(answer.missing) - 5)
         say(f"Done: labels in {written}. Still to come: {named}; import them as well, or go on")
-        say(f"without them: python tools/import_labels.py {args.work_dir} --partial continue")
+        more = next_command(args.typed, "import", args.work_dir, "--partial", "continue")
+        say(f"without them: {more}")
     else:
-        say(f"Done: labels in {written}. Next: the command of the run again, with --resume.")
+        go_on = next_command(args.typed, "run", "--work-dir", run.work_dir, "--resume")
+        say(f"Done: labels in {written}. Next: {go_on}")
 
 
 def decide(question: str, option: str, yes: str, no: str, given: str | None) -> str:
