@@ -16,7 +16,6 @@ from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data, run_seed
-from ads_det.standing import has_trained, standing
 from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
@@ -35,6 +34,7 @@ from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.report.gallery import plot_picks
 from ads_det.report.history import History
+from ads_det.standing import has_trained, standing
 
 
 class ActiveLearningLoop:

@@ -11,11 +11,11 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from ads_det.active.pool import Pool
-from ads_det.standing import discard_start
 from ads_det.engine.stored_config import read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.lock import lock_folder
+from ads_det.standing import discard_start
 from ads_det.work_files import COPIED, RunFiles
 
 # what may differ when a run goes on: none of it changes what the run computes

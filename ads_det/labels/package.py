@@ -37,8 +37,8 @@ Label Studio: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
 LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the full path of this folder. Make a project, paste
 label_studio_config.xml as its interface (code); under its cloud storage settings add a source
 storage of local files with the full path of the folder images and finish with "Save", not "Save &
-Sync"; import proposals/label_studio.json. Submit every image, also one without a box; skipped ones do not count. When
-done export as JSON.
+Sync"; import proposals/label_studio.json. Submit every image, also one without a box; skipped ones
+do not count. When done export as JSON.
 
 Tools for VOC or COCO (labelImg and others): open images{files}.
 

@@ -7,8 +7,8 @@ from helpers import tiny_config
 
 from ads_det.active import cycle
 from ads_det.active.loop import ActiveLearningLoop
-from ads_det.standing import has_trained
 from ads_det.errors import ADSError
+from ads_det.standing import has_trained
 from ads_det.work_files import RunFiles
 
 OTHER = {"active_learning.initial": 6, "active_learning.cycles": 1}
