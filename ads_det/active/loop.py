@@ -14,6 +14,7 @@ from ads_det.active.cycle import Cycle
 from ads_det.active.initial import choose_initial
 from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
+from ads_det.active.picks_picture import draw_picks
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data, run_seed
 from ads_det.active.work_dir import WorkDir
@@ -31,8 +32,7 @@ from ads_det.engine.datasets import (
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_atomic, write_ids
-from ads_det.report.gallery import plot_picks
+from ads_det.files import read_ids, write_ids
 from ads_det.report.history import History
 from ads_det.standing import has_trained, standing
 
@@ -136,6 +136,7 @@ class ActiveLearningLoop:
             if not is_last:
                 labeled = self.oracle.label(cycle.batch())
                 if labeled is None:
+                    on_main(functools.partial(self._draw_picks, cycle))  # with what is proposed
                     self.is_waiting = True
                     break
                 self.pool.label(labeled, number + 1)
@@ -153,13 +154,10 @@ class ActiveLearningLoop:
         return not self._resume or not run.is_of_this_config()
 
     def _draw_picks(self, cycle: Cycle) -> None:
-        files = cycle.files
-        if not files.picks_picture.exists():
-            picks, scores = cycle.selected()
-            write_atomic(
-                files.picks_picture,
-                lambda file: plot_picks(picks, self.images.open_image, scores, file),
-            )
+        head = self.cfg.model.get("bbox_head") or {}
+        _, scores = cycle.selected()
+        background = isinstance(head, dict) and head.get("activation") == "softmax"
+        draw_picks(cycle.files, self.settings, self.images, scores, background)
 
     def _is_committed(self, number: int) -> bool:
         return bool(self.pool.labeled_in.max(initial=-1) > number)

@@ -21,6 +21,7 @@ COMMANDS = {  # what is typed: the module in this folder
     "import": "import_labels",
     "status": "status",
     "rank": "rank",
+    "predict": "predict",
     "train": "train",
     "test": "test",
     "report": "report",

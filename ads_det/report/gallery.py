@@ -22,7 +22,7 @@ def plot_picks(
     file: IO[bytes],
     most: int = 32,
     boxes: Mapping[str, ImageLabels] | None = None,
-    order: str = "best first",
+    reasons: Sequence[str] = (),
 ) -> None:
     """Draw the first picks with rank and score as a PNG.
 
@@ -33,12 +33,13 @@ def plot_picks(
         file: open for binary writing.
         most: how many to draw.
         boxes: what the model proposes in some of the images.
-        order: why they come in this order, for the title.
+        reasons: whose turn each was, where the order is not that of the scores.
     """
     shown = picks[:most]
     rows = -(-len(shown) // COLUMNS)
     figure = Figure(figsize=(1.4 * COLUMNS, 1.55 * rows + 0.3), layout="constrained")
-    figure.suptitle(f"{len(shown)} of {len(picks)} picks, {order}: rank and score", fontsize=9)
+    order = "classes in turn: rank, class," if reasons else "best first: rank"
+    figure.suptitle(f"{len(shown)} of {len(picks)} picks, {order} and score", fontsize=9)
     grid = figure.subplots(rows, COLUMNS, squeeze=False).flat
     titles = distinct([scores[name] for name in shown])
     for rank, (axes, name, title) in enumerate(zip(grid, shown, titles), start=1):
@@ -49,7 +50,8 @@ def plot_picks(
         scale = thumbnail.width
         thumbnail.thumbnail((THUMBNAIL, THUMBNAIL))
         axes.imshow(thumbnail)
-        axes.set_title(f"{rank}: {title}", fontsize=8, pad=2)
+        reason = f" {reasons[rank - 1][:12]}" if reasons else ""
+        axes.set_title(f"{rank}{reason}: {title}", fontsize=8, pad=2)
         for box in boxes[name].boxes if boxes and name in boxes else ():
             x1, y1, x2, y2 = (c * thumbnail.width / scale for c in box.corners)
             axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec="yellow", lw=0.8))

@@ -3,6 +3,8 @@ import io
 import numpy as np
 from PIL import Image
 
+from ads_det.active.picks_picture import turns_of
+from ads_det.active.strategies import ClassBalancedEntropy, Entropy
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.report.gallery import distinct, plot_picks
 
@@ -44,3 +46,10 @@ def test_proposed_boxes_are_drawn():
     plot_picks(["a"], lambda name: grey.copy(), dict(a=0.5), file, boxes=dict(a=box))
     drawn = np.asarray(Image.open(file).convert("RGB")).astype(int)
     assert (drawn[..., 0] - drawn[..., 2] > 100).any()  # yellow
+
+
+def test_where_classes_take_turns_a_pick_says_whose_turn_it_was():
+    taking = ClassBalancedEntropy()
+    assert turns_of(taking, ["cat", "dog"], 3) == ["cat", "dog", "cat"]
+    assert turns_of(taking, ["cat"], 3, background=True) == ["cat", "background", "cat"]
+    assert turns_of(Entropy(), ["cat", "dog"], 3) == []
