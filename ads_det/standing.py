@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from ads_det.errors import ADSError
+from ads_det.files import read_table
 from ads_det.work_files import COPIED, CycleFiles, RunFiles
 
 
@@ -13,7 +15,13 @@ def finished_cycles(files: RunFiles) -> int:
 
 
 def has_trained(files: RunFiles) -> bool:
-    """Whether a training, or a part that it can go on from, is there."""
+    """Whether a training, or a part that it can go on from, is there, or was, as the state says."""
+    try:
+        images = read_table(files.pool, images=lambda value: isinstance(value, dict))["images"]
+    except ADSError:  # who knows what it said
+        return True
+    if any(since not in (-2, -1, 0) for since in images.values()):
+        return True
     own = [c for c in files.cycles().values() if not (c.folder / COPIED).exists()]
     return any(c.metrics_file.exists() or c.has_weights() for c in own)
 

@@ -62,6 +62,16 @@ def test_a_run_with_a_checkpoint_is_kept(failed_start, digits, name):
     assert file.exists()
 
 
+def test_a_state_that_cannot_be_read_or_tells_of_later_cycles_is_kept(failed_start):
+    files = RunFiles(failed_start)
+    text = files.pool.read_text()
+    assert not has_trained(files)
+    files.pool.write_text(text.replace(": 0", ": 1"))
+    assert has_trained(files)
+    files.pool.write_text("{")
+    assert has_trained(files)
+
+
 def test_a_finished_run_says_so(finished, digits, capsys):
     ActiveLearningLoop(tiny_config(digits), finished, resume=True).open()
     assert "is finished: all 3 cycles are there" in capsys.readouterr().out
