@@ -11,6 +11,7 @@ from ads_det.data.pool_dataset import and_more
 from ads_det.errors import ADSError
 from ads_det.labels.read import detect_format
 from ads_det.labels.summary import count_boxes
+from ads_det.labels.yolo import NoClassesError
 
 
 def main(args: argparse.Namespace) -> None:
@@ -20,7 +21,11 @@ def main(args: argparse.Namespace) -> None:
         say(run.undo_import() + ".")
         return
     batch = OpenBatch(run)
-    found = batch.read(args.labels) if args.labels else []
+    try:
+        found = batch.read(args.labels) if args.labels else []
+    except NoClassesError as error:
+        offer = batch.batch.files.package / "classes.txt"
+        raise ADSError(f"{error} If the tool had those of this project, copy {offer}.") from error
     accept, checked = args.proposals == "accept", False
     answer = batch.check(found, args.ignore_others, checked, accept)
     if answer.untouched:
