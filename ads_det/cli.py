@@ -34,7 +34,8 @@ _PATH = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 class Command(Protocol):
     """A module of :mod:`ads_det.commands`. Its docstring is what ``--help`` says first, and all but
     ``main`` are light: they import neither torch nor mmengine. One with ``COMPUTES = True`` gets
-    ``args.threads`` of :func:`~ads_det.threads.choose_threads`."""
+    ``args.threads`` of :func:`~ads_det.threads.choose_threads`; with ``LIGHT = True`` its ``main``
+    is light, too."""
 
     __doc__: str | None
     EXAMPLES: str  # the end of --help; %(prog)s is the command
@@ -160,7 +161,8 @@ def run_tool(
                 args.threads = choose_threads()
                 if args.threads is not None and _is_main_process():
                     print(sentence(args.threads), flush=True)
-            _quieten_packages()
+            if not getattr(command, "LIGHT", False):
+                _quieten_packages()
             command.main(args)
             leave_processes()
         except ADSError as error:

@@ -154,6 +154,8 @@ class ActiveLearningLoop:
         return not self._resume or not run.is_of_this_config()
 
     def _draw_picks(self, cycle: Cycle) -> None:
+        if cycle.files.picks_picture.exists():
+            return
         head = self.cfg.model.get("bbox_head") or {}
         _, scores = cycle.selected()
         background = isinstance(head, dict) and head.get("activation") == "softmax"

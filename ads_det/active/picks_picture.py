@@ -18,7 +18,7 @@ def draw_picks(
     scores: dict[str, float],
     background: bool = False,
 ) -> None:
-    """Write ``picks.png``, unless it is there, or boxes for people are still to be proposed.
+    """Write ``picks.png``, unless boxes for people are still to be proposed.
 
     Args:
         files: of the cycle, whose selection is finished.
@@ -27,8 +27,7 @@ def draw_picks(
         scores: of all candidates.
         background: whether the model has the background as a class.
     """
-    awaits_boxes = settings.oracle == "human" and not files.proposals.exists()
-    if files.picks_picture.exists() or awaits_boxes:
+    if settings.oracle == "human" and not files.proposals.exists():
         return
     picks = files.picks()
     classes = list(getattr(images, "metainfo", {}).get("classes") or ())

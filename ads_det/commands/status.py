@@ -14,6 +14,7 @@ from ads_det.files import read_table
 from ads_det.standing import finished_cycles, standing
 from ads_det.work_files import RunFiles, SelectionFiles
 
+LIGHT = True
 EXAMPLES = "Example: %(prog)s work_dirs/pets"
 
 

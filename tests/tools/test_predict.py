@@ -23,7 +23,7 @@ def test_pictures_and_coco_json_of_a_folder(finished, tmp_path, capsys, monkeypa
     content = json.loads((out / "coco.json").read_text())
     assert sorted(image["file_name"] for image in content["images"]) == ["a.png", "more/b.png"]
     assert content["annotations"] and all(0 <= a["score"] <= 1 for a in content["annotations"])
-    with Image.open(out / "images/more/b.jpg") as picture:
+    with Image.open(out / "images/more/b.png.jpg") as picture:
         assert picture.size == (80, 60) and len(picture.getcolors(5000)) > 10
 
 

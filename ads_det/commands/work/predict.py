@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from pathlib import Path
 
 import matplotlib as mpl
 from PIL import Image, ImageDraw, ImageOps
@@ -51,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
     found = propose_boxes(model, candidate_loader(cfg, None), ids, classes, args.threshold)
     write_coco(found, classes, args.out / "coco.json")
     for labels in progress_bar(found, "draw"):
-        target = args.out / "images" / Path(labels.image).with_suffix(".jpg")
+        target = args.out / "images" / f"{labels.image.removesuffix('.jpg')}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         picture = draw(paths[labels.image], labels, classes)
         write_atomic(target, lambda file, p=picture: p.save(file, "JPEG", quality=90))
