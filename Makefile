@@ -2,8 +2,11 @@
 # Variables, for example `make setup PYTHON=python3.12`:
 #   PYTHON  the interpreter that the environment is made with
 #   VENV    the folder of the environment
+#   TORCH_INDEX  where PyTorch comes from; its own CPU packages, without 5 GB of CUDA:
+#           make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
 PYTHON ?= python3
 VENV ?= .venv
+TORCH_INDEX ?=
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
@@ -34,7 +37,9 @@ $(STAMP): requirements.lock pyproject.toml
 			echo "$(PYTHON) could not make the environment $(VENV):" \
 				"install its venv module and run 'make setup' again." >&2; exit 1; }; \
 	fi
-	@echo "Installing into $(VENV): some minutes and about 7 GB the first time."
+	@echo "Installing into $(VENV): some minutes and about $(if $(TORCH_INDEX),2,7) GB the first time."
+	$(if $(TORCH_INDEX),$(PY) -m pip install --disable-pip-version-check -c requirements.lock \
+		--index-url $(TORCH_INDEX) --no-deps torch torchvision)
 	PIP_CONSTRAINT=requirements.lock PIP_BUILD_CONSTRAINT=requirements.lock \
 		$(PY) -m pip install --disable-pip-version-check -c requirements.lock -e '.[onedl,dev]'
 	@touch $@

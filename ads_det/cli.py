@@ -26,6 +26,7 @@ from ads_det.arguments import Parser
 from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
 from ads_det.parent import end_with_parent
+from ads_det.threads import choose_threads, sentence
 
 # a disk that is full, over quota, read-only, or takes no larger file
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -36,7 +37,9 @@ _PATH += (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENOE
 
 class Command(Protocol):
     """A module of :mod:`ads_det.commands`. Its docstring is what ``--help`` says first, and all but
-    ``main`` are light: they import neither torch nor mmengine."""
+    ``main`` are light: they import neither torch nor mmengine. One with ``COMPUTES = True`` gets
+    ``args.threads`` of :func:`~ads_det.threads.choose_threads`; with ``LIGHT = True`` its ``main``
+    is light, too."""
 
     __doc__: str | None
     EXAMPLES: str  # the end of --help; %(prog)s is the command
@@ -163,7 +166,12 @@ def run_tool(
             exit_without_stack()
             if _is_main_process():
                 print(about_to_do, flush=True)
-            _quieten_packages()
+            if getattr(command, "COMPUTES", False):
+                args.threads = choose_threads()
+                if args.threads is not None and _is_main_process():
+                    print(sentence(args.threads), flush=True)
+            if not getattr(command, "LIGHT", False):
+                _quieten_packages()
             command.main(args)
             leave_processes()
         except ADSError as error:

@@ -83,3 +83,18 @@ class CycleResult:
         """A metric of the mean prediction; None if the evaluation gave no finite number."""
         value = self.metrics.get(f"mean/{metric}")
         return value if value is not None and math.isfinite(value) else None
+
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """The bootstrap interval of a metric of the mean prediction, if the evaluation gave one."""
+        ends = [self.metrics.get(f"mean/{metric}_{end}") for end in ("low", "high")]
+        return None if None in ends else (ends[0], ends[1])
+
+    def by_class(self, metric: str) -> dict[str, float]:
+        """The average precision of each class that has an object in the test images."""
+        start = f"mean/{metric.rpartition('/')[0]}/AP/"
+        return {k.removeprefix(start): v for k, v in self.metrics.items() if k.startswith(start)}
+
+    def test_images(self, metric: str) -> int | None:
+        """Number of test images, if the evaluation says so."""
+        number = self.metrics.get(f"mean/{metric.rpartition('/')[0]}/test_images")
+        return None if number is None else int(number)

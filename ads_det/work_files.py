@@ -11,6 +11,7 @@ from ads_det.files import is_number, read_csv, read_ids, read_table, wrong_shape
 from ads_det.results import RESULT, CycleResult, is_history_row, is_seconds
 
 INITIAL = "initial"  # the batch before the first cycle
+COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,10 @@ class CycleFiles(SelectionFiles):
         """Weights that are there, of one training or of several."""
         one = self.folder / "model.pth"
         return [one] if one.exists() else sorted(self.folder.glob("member_*/model.pth"))
+
+    def has_weights(self) -> bool:
+        """Whether a training has come as far as its first checkpoint."""
+        return any(next(self.folder.glob(f"**/{name}.pth"), None) for name in ("model", "epoch_*"))
 
     def labeled(self) -> list[str]:
         """Ids that the cycle trained on."""

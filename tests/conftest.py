@@ -1,11 +1,14 @@
 """Import ads_det first: it supplies the ops that mmdet looks for while it is imported."""
 
 import logging
+import os
 import runpy
 import sys
 
 import pytest
 
+# before torch is imported: a process a core, each with one thread, is the fastest
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 import ads_det.registry  # noqa: F401  isort: skip
 from helpers import tiny_config
 from processes import TOOLS, forked

@@ -17,10 +17,11 @@ from torch import nn
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
+from ads_det.active.outlook import outlook
 from ads_det.active.pool import Pool
 from ads_det.active.proposals import propose_boxes
 from ads_det.active.scoring import ensemble_of
-from ads_det.active.selection import select_images
+from ads_det.active.selection import read_selection, select_images
 from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
 from ads_det.console import say
@@ -74,6 +75,7 @@ class Cycle:
         self.number, self.seed = number, seed
         self.method: Method = build_method(cfg)
         self.files, self._previous = run.cycle(number), run.cycle(number - 1)
+        self._outlook = outlook(settings, run, number, len(pool.labeled(number)))
         self._runners: dict[int, Runner] = {}  # by member
 
     def run(self, select: bool) -> CycleResult:
@@ -108,28 +110,9 @@ class Cycle:
         return files.result()
 
     def selected(self) -> tuple[list[str], dict[str, float]]:
-        """The ids that the finished selection chose, and the scores of all candidates.
-
-        Raises:
-            ADSError: if its files are not as a selection wrote them.
-        """
-        files = self.files
-        picks, candidates = files.picks(), set(read_ids(files.candidates_list))
-        # fewer than asked for only where images turned out unreadable
-        enough = bool(files.unreadable()) or len(picks) == self._budget()
-        if not candidates.issuperset(picks) or not enough:
-            raise ADSError(
-                f"{files.picks_list} is not what a selection wrote ({len(picks)} ids of "
-                f"{self._budget()}, each one of {files.candidates_list.name}); delete it and run "
-                "again with --resume, which selects anew."
-            )
-        scores = files.scores()
-        if any(name not in scores for name in picks):
-            raise ADSError(
-                f"{files.scores_table} cannot be read as the scores of all candidates; delete it "
-                f"and {files.picks_list.name}, then run again with --resume, which selects anew."
-            )
-        return picks, scores
+        """The ids that the finished selection chose, best first, and the score of every candidate;
+        see :func:`~ads_det.active.selection.read_selection`."""
+        return read_selection(self.files, self._budget())
 
     def batch(self) -> Batch:
         """What the finished selection asks to be labelled."""
@@ -296,4 +279,5 @@ class Cycle:
             unlabeled=positive if positive.exists() else files.candidates_list,
             seed=derive_seed(self.seed, *place),
             start_from=start_from,
+            outlook=self._outlook,
         )

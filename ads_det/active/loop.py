@@ -14,6 +14,7 @@ from ads_det.active.cycle import Cycle
 from ads_det.active.initial import choose_initial
 from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
+from ads_det.active.picks_picture import draw_picks
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, prepare_data, run_seed
 from ads_det.active.work_dir import WorkDir
@@ -32,9 +33,9 @@ from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_atomic, write_ids
-from ads_det.report.gallery import plot_picks
+from ads_det.files import read_ids, write_ids
 from ads_det.report.history import History
+from ads_det.standing import has_trained, standing
 
 
 class ActiveLearningLoop:
@@ -91,6 +92,8 @@ class ActiveLearningLoop:
                 is False, or that run had another configuration.
         """
         self.check()
+        if from_main(self._is_only_begun):
+            on_main(self.work_dir.begin_anew)
         if self.work_dir.has_run() and not self._resume:
             raise ADSError(
                 f"{self.work_dir.path} already holds a run; add --resume to continue it, or choose "
@@ -144,6 +147,7 @@ class ActiveLearningLoop:
             if not is_last:
                 labeled = self.oracle.label(cycle.batch())
                 if labeled is None:
+                    on_main(functools.partial(self._draw_picks, cycle))  # with what is proposed
                     self.is_waiting = True
                     break
                 self.pool.label(labeled, number + 1)
@@ -152,14 +156,21 @@ class ActiveLearningLoop:
         barrier()
         return self.history
 
+    def _is_only_begun(self) -> bool:
+        """Whether the work directory holds a run that has trained nothing and handed nothing out,
+        and that this one is not to go on with: other settings, or no ``resume``."""
+        run, files = self.work_dir, self.work_dir.files
+        if not run.has_run() or has_trained(files) or files.initial.package.exists():
+            return False
+        return not self._resume or not run.is_of_this_config()
+
     def _draw_picks(self, cycle: Cycle) -> None:
-        files = cycle.files
-        if not files.picks_picture.exists():
-            picks, scores = cycle.selected()
-            write_atomic(
-                files.picks_picture,
-                lambda file: plot_picks(picks, self.images.open_image, scores, file),
-            )
+        if cycle.files.picks_picture.exists():
+            return
+        head = self.cfg.model.get("bbox_head") or {}
+        _, scores = cycle.selected()
+        background = isinstance(head, dict) and head.get("activation") == "softmax"
+        draw_picks(cycle.files, self.settings, self.images, scores, background)
 
     def _is_committed(self, number: int) -> bool:
         return bool(self.pool.labeled_in.max(initial=-1) > number)
@@ -177,6 +188,8 @@ class ActiveLearningLoop:
             if is_main_process():
                 self.work_dir.lock()
             pool = self.work_dir.read_pool(ids)
+            if not isinstance(self.oracle, HumanOracle) or pool.labeled():
+                say(standing(self.work_dir.files, self.settings.cycles))
             on_main(self._check_progress)
             # images that broke since shorten the last batches, they do not stop the run
             self.settings.check_pool(len(pool), len(pool.labeled(0)))

@@ -140,3 +140,31 @@ def _choose_measured(
     )
     picks, scores = strategy.query(choice, min(budget, len(measured.ids)))
     return Selection(measured.ids, scores, picks, measured.unreadable)
+
+
+def read_selection(files: SelectionFiles, budget: int) -> tuple[list[str], dict[str, float]]:
+    """The ids that a finished selection chose, best first, and the score of every candidate.
+
+    Args:
+        files: of the cycle.
+        budget: images that it had to choose.
+
+    Raises:
+        ADSError: if its files are not as a selection wrote them.
+    """
+    picks, candidates = files.picks(), set(read_ids(files.candidates_list))
+    # fewer than asked for only where images turned out unreadable
+    enough = bool(files.unreadable()) or len(picks) == budget
+    if not candidates.issuperset(picks) or not enough:
+        raise ADSError(
+            f"{files.picks_list} is not what a selection wrote ({len(picks)} ids of {budget}, each "
+            f"one of {files.candidates_list.name}); delete it and run again with --resume, which "
+            "selects anew."
+        )
+    scores = files.scores()
+    if any(name not in scores for name in picks):
+        raise ADSError(
+            f"{files.scores_table} cannot be read as the scores of all candidates; delete it and "
+            f"{files.picks_list.name}, then run again with --resume, which selects anew."
+        )
+    return picks, scores

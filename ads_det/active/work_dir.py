@@ -15,9 +15,8 @@ from ads_det.engine.stored_config import read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.lock import lock_folder
-from ads_det.work_files import RunFiles
-
-COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
+from ads_det.standing import discard_start
+from ads_det.work_files import COPIED, RunFiles
 
 # what may differ when a run goes on: none of it changes what the run computes
 _FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
@@ -44,6 +43,16 @@ class WorkDir:
     def has_run(self) -> bool:
         """Whether a run has begun here."""
         return self.files.pool.exists()
+
+    def is_of_this_config(self) -> bool:
+        """Whether the run here has this config and seed."""
+        return self._facts == Pool.load(self.files.pool)[1]
+
+    def begin_anew(self) -> None:
+        """Delete a run that has trained nothing."""
+        lock = lock_folder(self.path)
+        discard_start(self.files)
+        lock.close()
 
     def lock(self) -> None:
         """Keep other processes out until this one ends.
@@ -102,8 +111,9 @@ class WorkDir:
             raise ADSError(
                 f"The run in {self.path} was started with other settings (they differ in "
                 f"{', '.join(named)}); "
-                f"give the same --cfg-options as then (all: {self.files.config_program}), or "
-                "another --work-dir."
+                f"leave the config out (--work-dir {self.path} --resume) to go on with those, give "
+                f"the same --cfg-options as then (all: {self.files.config_program}), or another "
+                "--work-dir."
             )
         if set(pool.ids) != set(ids):
             odd = sorted(set(pool.ids) ^ set(ids))
@@ -111,7 +121,7 @@ class WorkDir:
                 f"The data set is no longer the one of the run in {self.path} ({odd[0]!r} and "
                 f"{len(odd) - 1} more images came or went); restore it or use another --work-dir."
             )
-        if is_main_process() and not self.files.config.exists():  # begun by an older version
+        if is_main_process():  # begun by an older version, or to have more cycles
             write_config(self.files.config, self._cfg)
         return pool
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ads_det.active.work_dir import COPIED
 from ads_det.benchmark.methods import Method
 from ads_det.console import progress_bar, say
 from ads_det.engine.stored_config import write_config
@@ -26,7 +25,7 @@ from ads_det.errors import ADSError
 from ads_det.files import is_count, read_table, write_json, write_text
 from ads_det.lock import lock_folder
 from ads_det.parent import PARENT
-from ads_det.work_files import RunFiles
+from ads_det.work_files import COPIED, RunFiles
 
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
 _PACKAGES += ("mmdet", "onedl-mmdetection", "numpy", "scikit-learn")

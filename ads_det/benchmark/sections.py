@@ -86,6 +86,7 @@ def add_model(page: Page, run: RunFolder) -> None:
             "predictions",
             figure,
             "classifier 1 red, classifier 2 blue; heat: the largest probability",
+            photo=True,
         )
     page.heading("Feature space")
     for number in cycles:

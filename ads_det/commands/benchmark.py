@@ -9,6 +9,7 @@ from ads_det.arguments import KeyValueAction, add_check_option, config_file
 from ads_det.errors import ADSError
 
 TWO_BY_TWO = ("plain+random", "plain+entropy", "ads+random", "ads+entropy")
+COMPUTES = True
 EXAMPLES = (
     "Example: %(prog)s configs/resnet8_digits_ads.py --seeds 0 1 2 --jobs 2. A method is "
     "TRAINING+STRATEGY. Trainings: plain (no phases), equal (plain with as many updates as ADS "

@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--test-share",
         type=float,
-        default=0.2,
-        help="without --test: share of the labelled images, or beyond the first batch, to measure "
-        "on (default: 0.2)",
+        help="without --test: share of the labelled images, or of the first batch with them, to "
+        "measure on (default: 0.2; where nothing is labelled at least a tenth of all images, up to "
+        "100: each has to be labelled, but with few of them no number can be trusted)",
     )
     parser.add_argument(
         "--without-boxes",
@@ -73,7 +73,7 @@ def check(args: argparse.Namespace) -> str:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ADSError(f"--{name} is {value}; use 1 or more.")
-    if not 0 < args.test_share < 1:
+    if args.test_share is not None and not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
     if args.seed < 0:
         raise ADSError(f"--seed is {args.seed}; use 0 or more.")

@@ -19,6 +19,7 @@ from ads_det.arguments import (
 from ads_det.cli import check_launcher
 from ads_det.errors import ADSError
 
+COMPUTES = True
 EXAMPLES = (
     "Examples: %(prog)s configs/ssd_digits_ads.py work_dirs/demo/cycle_04/model.pth "
     "--exclude work_dirs/demo/cycle_04/labeled.txt; "

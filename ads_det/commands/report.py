@@ -9,6 +9,7 @@ from ads_det.arguments import folder
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.errors import ADSError
 
+COMPUTES = True
 EXAMPLES = (
     "Examples: %(prog)s work_dirs/demo; %(prog)s "
     "work_dirs/benchmark_resnet8_digits_ads --run ads+entropy. Writes report.html, figures/ "

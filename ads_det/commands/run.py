@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ads_det.arguments import add_check_option, add_common_options, config_file
 from ads_det.cli import check_launcher
+from ads_det.errors import ADSError
 
+COMPUTES = True
 EXAMPLES = (
     "Example: %(prog)s configs/ssd_digits_ads.py --seed 1. "
     "The work directory then holds pool.json (which image was labelled when), a folder a "
-    "cycle (ids, model, metrics, scores, picks), history.csv and learning_curve.png."
+    "cycle (ids, model, metrics, scores, picks), history.csv and learning_curve.png. To go on: "
+    "%(prog)s --work-dir work_dirs/mine --resume."
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "config", type=config_file, help="config with an `active_learning` block, see configs/"
+        "config",
+        nargs="?",
+        type=config_file,
+        help="config with an `active_learning` block, see configs/; not needed with --resume and "
+        "--work-dir, which take the stored one, options and seed included",
     )
     parser.add_argument(
         "--work-dir", help="where to write (default: work_dirs/<config>[_seed<seed>])"
@@ -32,6 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
+    args.is_stored = args.config is None
+    if args.is_stored:
+        if not (args.resume and args.work_dir):
+            raise ADSError(
+                "No config is given; name one, or --work-dir and --resume to go on with a run."
+            )
+        args.config = Path(args.work_dir, "config.json")
+        if not args.config.is_file():
+            raise ADSError(
+                f"{args.work_dir} holds no run to go on with; give the config to begin one."
+            )
     return f"Loading {args.config} ..."
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ads_det.arguments import add_check_option, add_common_options, config_file, id_list
 from ads_det.cli import check_launcher
 
+COMPUTES = True
 EXAMPLES = (
     "Example: %(prog)s configs/ssd_digits_ads.py "
     "work_dirs/demo/cycle_04/labeled.txt --work-dir work_dirs/again. Writes model.pth there "

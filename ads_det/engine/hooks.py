@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from ads_det.console import progress_bar, say
+from ads_det.console import duration, progress_bar, say, seconds_left
 from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
@@ -75,21 +75,51 @@ class FiniteLossHook(Hook):
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """One progress bar over all iterations of a training or a test."""
+    """One progress bar over all iterations of a training or a test.
 
-    def __init__(self) -> None:
+    Args:
+        rest: seconds that the cycle is expected to take after its training.
+        later: trainings that follow in other cycles, in units of this one; None where nobody knows
+            when they come.
+        later_rest: seconds that those cycles are expected to take beside their trainings.
+    """
+
+    def __init__(
+        self, rest: float | None = None, later: float | None = None, later_rest: float = 0
+    ) -> None:
         self._bar: tqdm | None = None
+        self._rest, self._later, self._later_rest = rest, later, later_rest
 
     def before_train(self, runner: Runner) -> None:
+        if runner.iter:
+            say(f"The training goes on from epoch {runner.epoch + 1} of {runner.max_epochs}.")
         self._bar = progress_bar(None, "train", total=runner.max_iters, initial=runner.iter)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         assert self._bar is not None
+        loss = outputs and outputs.get("loss")
+        note = f"epoch {runner.epoch + 1} of {runner.max_epochs}"
+        if loss is not None:
+            note += f", loss {float(loss.detach()):.3f}"
+        self._bar.set_postfix_str(note + self._outlook(), refresh=False)
         self._bar.update()
-        if outputs and "loss" in outputs:
-            self._bar.set_postfix(loss=f"{float(outputs['loss'].detach()):.3f}", refresh=False)
+
+    def _outlook(self) -> str:
+        """Time left of the training, the cycle and the run, as far as it is known."""
+        assert self._bar is not None
+        left = seconds_left(self._bar) if not self._bar.disable else None
+        if left is None:
+            return ""
+        text = f", left: training {duration(left)}"
+        if self._rest is not None:
+            text += f", cycle {duration(left + self._rest)}"
+        if self._later is not None:
+            share = max(self._bar.total - self._bar.n, 1) / self._bar.total
+            run = left + (self._rest or 0) + left / share * self._later + self._later_rest
+            text += f", run {duration(run)}"
+        return text
 
     def before_test(self, runner: Runner) -> None:
         self._bar = progress_bar(None, "test", total=len(runner.test_dataloader))

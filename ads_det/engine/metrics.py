@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS as ROOT_METRICS
 from torch import Tensor
 
+from ads_det.engine.interval_metric import IntervalMetric
 from ads_det.registry import METRICS
 
 # name of each prediction in the results, and the end of its field in a data sample
@@ -31,6 +32,7 @@ class PerClassifierMetric(BaseMetric):
         super().__init__()
         self._cfg = metric
         self._metrics = {"mean": ROOT_METRICS.build(metric)}
+        self._beside = _beside(metric)
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -39,7 +41,7 @@ class PerClassifierMetric(BaseMetric):
     @dataset_meta.setter
     def dataset_meta(self, meta: dict) -> None:
         self._dataset_meta = meta
-        for metric in self._metrics.values():
+        for metric in (*self._metrics.values(), *self._beside):
             metric.dataset_meta = meta
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -52,16 +54,29 @@ class PerClassifierMetric(BaseMetric):
                 self._metrics[name].dataset_meta = self.dataset_meta
             renamed = [sample | {"pred_instances": sample[field]} for sample in data_samples]
             self._metrics[name].process(data_batch, renamed)
+            for metric in self._beside if name == "mean" else ():
+                metric.process(data_batch, renamed)
 
     def evaluate(self, size: int) -> dict[str, float]:
+        named = [*self._metrics.items(), *(("mean", metric) for metric in self._beside)]
         return {
             f"{name}/{key}": value
-            for name, metric in self._metrics.items()
+            for name, metric in named
             for key, value in metric.evaluate(size).items()
         }
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         raise AssertionError("the inner metrics compute")
+
+
+def _beside(metric: dict) -> list[BaseMetric]:
+    """What is measured beside VOC's mAP of the mean prediction: its interval and its classes."""
+    if (
+        str(metric["type"]).rpartition(".")[2] != "VOCMetric"
+        or metric.get("metric", "mAP") != "mAP"
+    ):
+        return []
+    return [IntervalMetric(**{k: metric[k] for k in ("iou_thrs", "eval_mode") if k in metric})]
 
 
 @METRICS.register_module()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -47,6 +48,7 @@ def training_config(
     unlabeled: Path | None,
     seed: int,
     start_from: Path | None = None,
+    outlook: dict[str, Any] | None = None,
 ) -> Config:
     """Config of a Runner that trains on some images and sees others without their labels.
 
@@ -62,6 +64,7 @@ def training_config(
         seed: training seed.
         start_from: weights to begin with, instead of the config's ``load_from`` or the model's
             own initial ones.
+        outlook: arguments of :class:`~ads_det.engine.hooks.ProgressHook`.
     """
     # the Runner asks for the config's text at every checkpoint, and formatting it is slow
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
@@ -87,7 +90,7 @@ def training_config(
         # a checkpoint holds the buffers of one process: a resumed run would differ without it
         dict(type="SyncBuffersHook"),
         dict(type="ads_det.FiniteLossHook"),
-        dict(type="ads_det.ProgressHook"),
+        dict(type="ads_det.ProgressHook", **outlook or {}),
     ]
     _allow_frozen_parts(cfg)
     return cfg

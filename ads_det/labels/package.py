@@ -24,20 +24,14 @@ _README = """{count} images to label. Classes: {classes}.
 
 ranked.csv                    the images, the most wanted first, with the model's score
 images/                       the images; do not change them: they may be the originals, linked
-proposals/                    boxes that the model proposes, to be corrected; a young model proposes
-                              much that is wrong: then start without them
-    coco.json                 COCO
-    voc/                      VOC XML, one file an image with a box
-    cvat.xml                  CVAT for images 1.1
-    label_studio.json         Label Studio tasks with predictions
-label_studio_config.xml       Label Studio's labelling interface
+{proposals}label_studio_config.xml       Label Studio's labelling interface
 classes.txt                   one class a line
 
 Draw each box tightly around all of an object that can be seen. An image without any object of the
 classes is an answer too: save it without a box.
 
-CVAT: make a task with the classes as labels and the images; "Upload annotations", format
-"CVAT 1.1", proposals/cvat.xml; when done "Export", format "CVAT for images 1.1".
+CVAT: make a task with the classes as labels and the images; {cvat}when done "Export", format "CVAT
+for images 1.1".
 
 Label Studio: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
 LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the full path of this folder. Make a project, paste
@@ -46,10 +40,32 @@ storage of local files with the full path of the folder images and finish with "
 Sync"; import proposals/label_studio.json. Submit every image, also one without a box; skipped ones
 do not count. When done export as JSON.
 
-Tools for VOC or COCO (labelImg and others): open images and proposals/voc or proposals/coco.json.
+Tools for VOC or COCO (labelImg and others): open images{files}.
 
 {then}
 """
+# what is said only where the model proposes boxes
+_PROPOSALS = """\
+proposals/                    boxes that the model proposes, to be corrected; delete what is wrong
+    coco.json                 COCO
+    voc/                      VOC XML, one file an image with a box
+    cvat.xml                  CVAT for images 1.1
+    label_studio.json         Label Studio tasks with predictions
+"""
+_NO_PROPOSALS = """\
+proposals/                    no box is proposed in this batch; the files list the images alone
+"""
+
+
+def _readme(count: int, classes: Sequence[str], proposes: bool, then: str) -> str:
+    return _README.format(
+        count=count,
+        classes=", ".join(classes),
+        then=then,
+        proposals=_PROPOSALS if proposes else _NO_PROPOSALS,
+        cvat='"Upload annotations", format "CVAT 1.1", proposals/cvat.xml; ' if proposes else "",
+        files=" and proposals/voc or proposals/coco.json" if proposes else "",
+    )
 
 
 def write_package(
@@ -95,8 +111,7 @@ def write_package(
         write_label_studio(labels, classes, out / "label_studio.json", _local_file)
         write_text(temporary / "label_studio_config.xml", label_config(classes))
         write_text(temporary / "classes.txt", "".join(f"{name}\n" for name in classes))
-        named = ", ".join(classes)
-        text = _README.format(count=len(images), classes=named, then=then)
+        text = _readme(len(images), classes, any(image.boxes for image in labels), then)
         write_text(temporary / "README.txt", text)
         os.rename(temporary, folder)
     except OSError as error:

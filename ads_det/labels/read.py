@@ -83,7 +83,7 @@ def _opened(path: Path) -> Iterator[Path]:
             _extract(path, Path(temporary))
             yield Path(temporary)
         except ADSError as error:  # name what the user knows
-            raise ADSError(str(error).replace(temporary, str(path))) from error
+            raise type(error)(str(error).replace(temporary, str(path))) from error
 
 
 def _extract(path: Path, folder: Path) -> None:

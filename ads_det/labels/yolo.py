@@ -20,6 +20,10 @@ _CLASS_FILES = ("classes.txt", "obj.names")
 _CONFIG_FILES = ("data.yaml", "dataset.yaml")
 
 
+class NoClassesError(ADSError):
+    """Nothing says what the numbers of the classes mean."""
+
+
 def read_yolo(
     folder: Path,
     classes: Sequence[str],
@@ -46,7 +50,7 @@ def read_yolo(
     """
     names = _read_classes(folder) or list(classes)
     if not names:
-        raise ADSError(
+        raise NoClassesError(
             f"{folder} has no classes.txt or data.yaml, so it is unknown what the numbers of its "
             "classes mean; add classes.txt, one class a line in the order of the numbers."
         )

@@ -15,6 +15,8 @@ from ads_det.work_files import RunFiles
 
 _CLASSIFIERS = ("mean", "classifier_1", "classifier_2")
 _MEAN_OF_SINGLE = "classifiers"  # the mean of their metrics, where the evaluation gives it
+FEW_TEST_IMAGES = 50
+SHOWN_CLASSES = 10
 _STAGES = ("train", "evaluate", "select")
 
 
@@ -52,7 +54,8 @@ class History:
         content = dict(metric=self.metric, cycles=cycles, advice=advice and advice.to_dict())
         write_json(self.files.history, content)
         flat = [self._flat(row) for row in self.rows]
-        write_csv(self.files.history_table, list(flat[0]), [list(r.values()) for r in flat])
+        names = list(dict.fromkeys(name for row in flat for name in row))
+        write_csv(self.files.history_table, names, [[r.get(n, "") for n in names] for r in flat])
         write_atomic(
             self.files.curve,
             lambda file: plot_learning_curve(self.rows, self.metric, file),
@@ -64,15 +67,19 @@ class History:
         title = f"{self.metric} of the mean prediction and of each classifier"
         table = Table(title=title if several else self.metric)
         flat = [self._flat(row) for row in self.rows]
-        for name in flat[0]:
+        columns = [n for n in flat[0] if not n.startswith(("AP ", "mean_", "test_"))]
+        for name in columns:
             header = name.replace("seconds_", "s ").removeprefix("labeled_").replace("_", " ")
             table.add_column(header, justify="right")
-        for row in flat:
-            table.add_row(*(self._cell(name, value) for name, value in row.items()))
+        for row, result in zip(flat, self.rows, strict=True):
+            cells = {name: self._cell(name, row[name]) for name in columns}
+            if interval := result.interval(self.metric):
+                cells["mean"] += f" ({interval[0]:.2f} to {interval[1]:.2f})"
+            table.add_row(*cells.values())
         console = Console(width=110, file=None)
         with console.capture() as capture:
             console.print(table)
-        return capture.get()
+        return "\n".join([capture.get().rstrip("\n"), *measured_lines(self.rows[-1], self.metric)])
 
     def advice_text(self) -> str:
         """Advice after the last cycle; empty as long as there is none."""
@@ -98,10 +105,36 @@ class History:
         mean_of_single = row.metrics.get(f"{_MEAN_OF_SINGLE}/{self.metric}")
         if mean_of_single is not None and len(self._predictions()) > 1:
             flat[_MEAN_OF_SINGLE] = mean_of_single
-        return flat | {f"seconds_{s}": row.seconds.get(s, "") for s in _STAGES}
+        flat |= {f"seconds_{s}": row.seconds.get(s, "") for s in _STAGES}
+        low, high = row.interval(self.metric) or ("", "")
+        flat |= dict(mean_low=low, mean_high=high, test_images=row.test_images(self.metric) or "")
+        return flat | {f"AP {name}": v for name, v in row.by_class(self.metric).items()}
 
     @staticmethod
     def _cell(name: str, value: Any) -> str:
         if isinstance(value, float):
             return f"{value:.0f}" if name.startswith("seconds") else f"{value:.4f}"
         return str(value)
+
+
+def measured_lines(row: CycleResult, metric: str) -> list[str]:
+    """The average precision of each class, what the interval means, and whether there are too few
+    test images to tell much."""
+    lines = []
+    by_class = sorted(row.by_class(metric).items(), key=lambda item: item[1])
+    if len(by_class) > 1:
+        worst = ", ".join(f"{name} {value:.2f}" for name, value in by_class[:SHOWN_CLASSES])
+        more = ", ..." if len(by_class) > SHOWN_CLASSES else ""
+        lines.append(f"Average precision by class, the worst first: {worst}{more}")
+    number, interval = row.test_images(metric), row.interval(metric)
+    if number is not None and interval:
+        lines.append(
+            f"In brackets: where 95 % of the results lie for other draws of the {number} test "
+            "images."
+        )
+    if number is not None and number < FEW_TEST_IMAGES:
+        lines.append(
+            f"Warning: {number} test images are few (less than {FEW_TEST_IMAGES}); differences "
+            "between cycles may be chance."
+        )
+    return lines

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from PIL import Image
 
 from ads_det.files import write_atomic, write_csv, write_text
 
@@ -58,16 +59,33 @@ class Page:
         )
         self._parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
-    def figure(self, name: str, figure: Figure, caption: str) -> None:
-        """A picture with a caption. Also written as PNG and SVG."""
+    def figure(self, name: str, figure: Figure, caption: str, photo: bool = False) -> None:
+        """A picture with a caption. Also written as PNG and SVG; one of photographs is a JPEG in
+        the page, for its size."""
         for kind in ("png", "svg"):
             path = self.folder / "figures" / f"{name}.{kind}"
             write_atomic(path, lambda file, kind=kind: figure.savefig(file, format=kind, dpi=120))
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-        data = base64.b64encode(buffer.getvalue()).decode()
+        kind = "jpeg" if photo else "png"
+        figure.savefig(buffer, format=kind, dpi=120)
+        self._picture(buffer.getvalue(), kind, caption)
+
+    def photo(self, name: str, image: Image.Image, caption: str, folded: bool = False) -> None:
+        """A ready picture. Also written as JPEG. ``folded``: shown when its caption is clicked."""
+        buffer = io.BytesIO()
+        image.convert("RGB").save(buffer, "JPEG", quality=80)
+        path = self.folder / "figures" / f"{name}.jpg"
+        write_atomic(path, lambda file: file.write(buffer.getvalue()))
+        if folded:
+            self._parts.append(f"<details><summary>{escape(caption)}</summary>")
+        self._picture(buffer.getvalue(), "jpeg", caption)
+        if folded:
+            self._parts.append("</details>")
+
+    def _picture(self, content: bytes, kind: str, caption: str) -> None:
+        data = base64.b64encode(content).decode()
         self._parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+            f'<figure><img alt="{escape(caption)}" src="data:image/{kind};base64,{data}">'
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 

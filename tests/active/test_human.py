@@ -192,8 +192,8 @@ def test_no_annotation_of_the_pool_is_there_to_be_read(waiting):
 def test_test_images_without_labels_come_with_the_first_batch(project):
     status, out, err = project.init(test=False)
     assert status == 0, err
-    assert "1 test images" in out
-    assert "label the 5 images" in project.loop()
+    assert "5 test images" in out
+    assert "label the 9 images" in project.loop()
     test = read_ids(project.folder / "cells/test.txt")
     labels = [labels for labels in project.labels() if labels.image not in test]
     assert len(labels) == 4
@@ -521,4 +521,4 @@ def test_a_kill_while_the_first_batch_is_chosen(project, monkeypatch):
     monkeypatch.setattr(loop, "write_ids", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert project.run("al_loop.py", project.config)[0] == 130
     monkeypatch.setattr(loop, "write_ids", write)
-    assert "label the 5 images" in project.loop("--resume")
+    assert "label the 9 images" in project.loop("--resume")

@@ -11,7 +11,7 @@ from ads_det.labels.coco import read_coco
 from ads_det.labels.cvat import read_cvat
 from ads_det.labels.label_studio import read_label_studio
 from ads_det.labels.voc import read_voc
-from ads_det.labels.yolo import read_yolo
+from ads_det.labels.yolo import NoClassesError, read_yolo
 
 
 def write(path: Path, text: str) -> Path:
@@ -338,3 +338,9 @@ def test_the_same_twice_counts_once(tmp_path):
     write(tmp_path / "a" / "x.xml", "<annotation><path>x.jpg</path></annotation>")
     write(tmp_path / "b" / "x.xml", "<annotation><path>x.jpg</path></annotation>")
     assert read_voc(tmp_path) == [ImageLabels("x.jpg", 0, 0)]
+
+
+def test_a_yolo_folder_without_classes_is_told_apart_from_other_mistakes(tmp_path):
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    with pytest.raises(NoClassesError, match="no classes.txt"):
+        read_yolo(tmp_path, (), lambda name: (10, 10), ["a.png"])

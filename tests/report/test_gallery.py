@@ -3,7 +3,10 @@ import io
 import numpy as np
 from PIL import Image
 
-from ads_det.report.gallery import plot_picks
+from ads_det.active.picks_picture import turns_of
+from ads_det.active.strategies import ClassBalancedEntropy, Entropy
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.report.gallery import distinct, plot_picks
 
 
 def draw(open_image, picks=("a", "b", "c")):
@@ -28,3 +31,25 @@ def test_picks_are_drawn_and_an_unreadable_one_is_black():
 
     assert count(broken, (255, 0, 0)) < count(whole, (255, 0, 0))
     assert count(broken, (0, 0, 0)) > count(whole, (0, 0, 0)) + 1000
+
+
+def test_titles_have_enough_digits_to_differ():
+    assert distinct([0.5, 0.25]) == ["0.5", "0.25"]
+    assert distinct([0.69312, 0.69314, 0.69314]) == ["0.69312", "0.69314", "0.69314"]
+    assert distinct([]) == []
+
+
+def test_proposed_boxes_are_drawn():
+    grey = Image.new("RGB", (320, 240), (90, 90, 90))
+    box = ImageLabels("a", 320, 240, (Box("cat", 40, 40, 200, 200, 0.9),), checked=False)
+    file = io.BytesIO()
+    plot_picks(["a"], lambda name: grey.copy(), dict(a=0.5), file, boxes=dict(a=box))
+    drawn = np.asarray(Image.open(file).convert("RGB")).astype(int)
+    assert (drawn[..., 0] - drawn[..., 2] > 100).any()  # yellow
+
+
+def test_where_classes_take_turns_a_pick_says_whose_turn_it_was():
+    taking = ClassBalancedEntropy()
+    assert turns_of(taking, ["cat", "dog"], 3) == ["cat", "dog", "cat"]
+    assert turns_of(taking, ["cat"], 3, background=True) == ["cat", "background", "cat"]
+    assert turns_of(Entropy(), ["cat", "dog"], 3) == []

@@ -63,7 +63,7 @@ def refused(*command):
 
 
 def test_every_command_has_a_script_and_no_script_changes_the_import_path():
-    assert set(SCRIPTS.values()) == set(COMMANDS)
+    assert set(SCRIPTS.values()) == set(COMMANDS) - {"status", "predict"}
     assert {path.name for path in TOOLS.glob("*.py")} == {*SCRIPTS, "make_vocdevkit.py"}
     for path in TOOLS.iterdir():
         assert "sys.path" not in path.read_text()
@@ -112,7 +112,7 @@ def test_no_such_sub_command(word, sentence):
         ("al_loop.py", [CONFIG, "--resum"], "unknown option --resum; did you mean --resume?"),
         ("al_loop.py", ["--work_dir=x"], "unknown option --work_dir; did you mean --work-dir?"),
         ("al_loop.py", [CONFIG, "-r"], "unknown option -r; see "),
-        ("al_loop.py", [], "required: config; see "),
+        ("al_loop.py", [], "No config is given"),
         ("al_loop.py", [CONFIG, "--cycles", "many"], "invalid int value: 'many'"),
         ("al_loop.py", ["gone.py"], "config gone.py does not exist"),
         ("al_loop.py", [TOOLS], "tools is a folder"),

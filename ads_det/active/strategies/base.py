@@ -78,6 +78,7 @@ class Strategy(ABC):
     min_members: int = 1  # over classifiers, models and passes
     passes: int = 1  # over the classifiers, with dropout; features are computed once
     fits: bool = False  # whether :meth:`fit` is called
+    classes_take_turns: bool = False  # in choosing, so that picks are not in the order of scores
 
     def measure(self, outputs: Outputs) -> Tensor | list[Any]:
         """One value an image of a batch, shape (N,), several, shape (N, K), or a list of N

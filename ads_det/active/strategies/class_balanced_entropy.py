@@ -34,6 +34,8 @@ class ClassBalancedEntropy(Strategy):
         ValueError: if an argument has no meaning.
     """
 
+    classes_take_turns = True
+
     def __init__(self, topk: int | float = 20, reduction: str = "mean") -> None:
         check_topk(topk)
         check_reduction(reduction)

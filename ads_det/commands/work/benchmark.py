@@ -36,8 +36,9 @@ def main(args: argparse.Namespace) -> None:
     folder = args.work_dir or Path("work_dirs", f"benchmark_{args.config.stem}")
     loop = Path(__file__).resolve().parents[3] / "tools" / "al_loop.py"
     benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
-    threads = max((os.cpu_count() or 1) // args.jobs, 1)
-    failed = benchmark.run(args.jobs, int(os.environ.get("OMP_NUM_THREADS", threads)))
+    chosen = int(os.environ["OMP_NUM_THREADS"])  # of this process; what the user set is of each
+    threads = chosen if args.threads is None else max(chosen // args.jobs, 1)
+    failed = benchmark.run(args.jobs, threads)
     metric, curves = read_curves(find_runs([folder]), args.metric)
     tables = [table.markdown() for table in comparison_tables(curves, args.ceiling)]
     text = "\n\n".join([f"Metric: {metric}.", *tables]) + "\n"

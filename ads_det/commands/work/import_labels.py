@@ -5,11 +5,13 @@ import sys
 from contextlib import suppress
 
 from ads_det.active.labeling import LabeledRun, OpenBatch
+from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.data.pool_dataset import and_more
 from ads_det.errors import ADSError
 from ads_det.labels.read import detect_format
 from ads_det.labels.summary import count_boxes
+from ads_det.labels.yolo import NoClassesError
 
 
 def main(args: argparse.Namespace) -> None:
@@ -19,7 +21,11 @@ def main(args: argparse.Namespace) -> None:
         say(run.undo_import() + ".")
         return
     batch = OpenBatch(run)
-    found = batch.read(args.labels) if args.labels else []
+    try:
+        found = batch.read(args.labels) if args.labels else []
+    except NoClassesError as error:
+        offer = batch.batch.files.package / "classes.txt"
+        raise ADSError(f"{error} If the tool had those of this project, copy {offer}.") from error
     accept, checked = args.proposals == "accept", False
     answer = batch.check(found, args.ignore_others, checked, accept)
     if answer.untouched:
@@ -52,9 +58,11 @@ def main(args: argparse.Namespace) -> None:
     if answer.missing and not go_on:
         named = ", ".join(answer.missing[:5]) + and_more(len(answer.missing) - 5)
         say(f"Done: labels in {written}. Still to come: {named}; import them as well, or go on")
-        say(f"without them: python tools/import_labels.py {args.work_dir} --partial continue")
+        more = next_command(args.typed, "import", args.work_dir, "--partial", "continue")
+        say(f"without them: {more}")
     else:
-        say(f"Done: labels in {written}. Next: the command of the run again, with --resume.")
+        go_on = next_command(args.typed, "run", "--work-dir", run.work_dir, "--resume")
+        say(f"Done: labels in {written}. Next: {go_on}")
 
 
 def decide(question: str, option: str, yes: str, no: str, given: str | None) -> str:

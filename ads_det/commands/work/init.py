@@ -21,6 +21,9 @@ from ads_det.labels.project import (
 )
 from ads_det.labels.summary import count_boxes
 
+TEST_SHARE = 0.2  # of the labelled images
+POOL_SHARE, MOST_TEST = 0.1, 100  # where nothing is labelled: of all images, and at most
+
 
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det init --help``."""
@@ -41,10 +44,14 @@ def main(args: argparse.Namespace) -> None:
     check_classes(classes)
     given = [name for name in trained.images if name not in measured.images]
     # nothing labelled: the test images are labelled with the first batch
-    number = round(args.initial / (1 - args.test_share)) if not given else 0
+    share = args.test_share or TEST_SHARE
+    number = round(args.initial / (1 - share)) if not given else 0
+    if not given and args.test_share is None:
+        number = max(number, args.initial + min(round(len(usable) * POOL_SHARE), MOST_TEST))
+        share = 1 - args.initial / number
     test = list(measured.images) or split_test(
         given or split_test(list(usable), min(number / len(usable), 1), args.seed),
-        args.test_share,
+        share,
         args.seed,
     )
     initial = [name for name in given if name not in set(test)] or args.initial

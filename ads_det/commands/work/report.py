@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ads_det.benchmark.curves import plot_comparison
+from ads_det.benchmark.decision import add_failures, add_picks, add_summary
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.sections import add_model, add_pool
 from ads_det.benchmark.tables import comparison_tables, read_curves
@@ -18,6 +19,9 @@ def main(args: argparse.Namespace) -> None:
     runs = find_runs(args.folders)
     metric, curves = read_curves(runs, args.metric)
     page = Page(args.out or args.folders[0] / "report", "Active learning report")
+    method = args.run or next(iter(runs))
+    run = runs[method][min(runs[method])]
+    add_summary(page, run)
     page.heading("Learning curves")
     published = published_curves(args.published, runs)
     for name, by_objects in (("images", False), ("objects", True)):
@@ -27,10 +31,10 @@ def main(args: argparse.Namespace) -> None:
     for table in comparison_tables(curves, args.ceiling):
         page.paragraph(table.caption)
         page.table(table.name, table.header, table.rows)
-    method = args.run or next(iter(runs))
-    run = runs[method][min(runs[method])]
+    add_picks(page, run)
     add_pool(page, run)
     if not args.no_model:
+        add_failures(page, run)
         add_model(page, run)
     say(f"Done: {page.write()}")
 

@@ -1,19 +1,23 @@
 """The work of ``ads-det run``."""
 
 import argparse
-import shlex
 from pathlib import Path
 
 from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.run_threads import keep_threads
 from ads_det.active.settings import load_config
 from ads_det.arguments import option_values
 from ads_det.cli import start_processes
+from ads_det.commands.words import next_command
 from ads_det.console import say
+from ads_det.engine.stored_config import read_config
 
 
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det run --help``."""
     start_processes(args.launcher, args.local_rank)
+    if args.is_stored:
+        read_config(args.config)  # refuses what a stored config must not hold
     cfg = load_config(args.config, option_values(args.cfg_options))
     cfg.launcher = args.launcher
     name = args.config.stem
@@ -23,13 +27,22 @@ def main(args: argparse.Namespace) -> None:
     if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or Path("work_dirs", name))
-    again = shlex.join([*args.typed, *([] if args.resume else ["--resume"])])
-    loop = ActiveLearningLoop(cfg, work_dir, args.resume, again)
+    loop = ActiveLearningLoop(cfg, work_dir, args.resume, again(args, work_dir))
     if args.check:
         loop.check()
         say(f"{args.config} is in order; nothing was written.")
         return
+    loop.open()
+    keep_threads(work_dir, args.threads)
     loop.run()
     if not loop.is_waiting:
         table, curve = work_dir / "history.csv", work_dir / "learning_curve.png"
         say(f"Done: table in {table}, curve in {curve}")
+        more = f"{again(args, work_dir)} --cycles {loop.settings.cycles + 1}"
+        say(f"All {loop.settings.cycles} cycles are finished. One more: {more}")
+
+
+def again(args: argparse.Namespace, work_dir: Path) -> str:
+    """The command that goes on with the run, whose settings are stored."""
+    launcher = ["--launcher", args.launcher] if args.launcher != "none" else []
+    return next_command(args.typed, "run", "--work-dir", work_dir, "--resume", *launcher)

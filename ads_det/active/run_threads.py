@@ -1,0 +1,36 @@
+"""A run keeps the number of threads that it began with, since sums depend on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ads_det.console import say
+from ads_det.distributed import from_main
+from ads_det.files import write_text
+
+NAME = "threads.txt"
+
+
+def keep_threads(work_dir: Path, chosen: int | None) -> None:
+    """Compute with as many threads as the run in a work directory began with, or note them.
+
+    Args:
+        work_dir: of the run.
+        chosen: number that this process begins with; None if the user set it: then it holds.
+    """
+    if chosen is None:
+        return
+    path = work_dir / NAME
+
+    def number() -> int:
+        if not path.exists():
+            write_text(path, f"{chosen}\n")
+        text = path.read_text(encoding="utf-8").strip()
+        return int(text) if text.isdecimal() and int(text) else chosen
+
+    kept = from_main(number)
+    if kept != chosen:
+        say(f"The run began with {kept} threads and keeps them; OMP_NUM_THREADS overrides.")
+    torch.set_num_threads(kept)

@@ -1,0 +1,76 @@
+"""The work of ``ads-det predict``."""
+
+import argparse
+import os
+
+import matplotlib as mpl
+from PIL import Image, ImageDraw, ImageOps
+
+from ads_det.active.proposals import propose_boxes
+from ads_det.active.settings import use_default_scope
+from ads_det.console import progress_bar, say
+from ads_det.data.classification import ClassificationDataset
+from ads_det.data.readable import find_unreadable, list_images
+from ads_det.engine.datasets import candidate_loader, class_names, dataset_class, pool_config
+from ads_det.engine.stored_config import read_config
+from ads_det.engine.training import evaluation_runner
+from ads_det.errors import ADSError
+from ads_det.files import write_atomic
+from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.coco import write_coco
+from ads_det.work_files import RunFiles
+
+_COLOURS = [tuple(int(255 * c) for c in colour) for colour in mpl.colormaps["tab10"].colors]
+
+
+def main(args: argparse.Namespace) -> None:
+    """See ``ads-det predict --help``."""
+    files = RunFiles(args.work_dir)
+    cfg = read_config(files.config)
+    use_default_scope(cfg)
+    kind = dataset_class(pool_config(cfg))
+    if kind is None or issubclass(kind, ClassificationDataset):
+        raise ADSError(f"{args.work_dir} is no run of a detector, so it finds no boxes.")
+    classes = class_names(pool_config(cfg))
+    paths = list_images(args.images)
+    if not paths:
+        raise ADSError(f"{args.images} holds no image; name the folder that does.")
+    unreadable = find_unreadable(paths)
+    ids = [name for name in paths if name not in unreadable]
+    args.out.mkdir(parents=True, exist_ok=True)
+    model = evaluation_runner(
+        cfg, files.cycle(args.cycle).found_models()[0], args.out / "log"
+    ).model
+    cfg.pool = dict(
+        type="ads_det.ImageFolderDataset",
+        data_root=str(args.images),
+        metainfo=dict(classes=tuple(classes)),
+    )
+    cfg.pop("train_dataloader", None)  # of other images
+    found = propose_boxes(model, candidate_loader(cfg, None), ids, classes, args.threshold)
+    write_coco(found, classes, args.out / "coco.json")
+    for labels in progress_bar(found, "draw"):
+        target = args.out / "images" / f"{labels.image.removesuffix('.jpg')}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        picture = draw(paths[labels.image], labels, classes)
+        write_atomic(target, lambda file, p=picture: p.save(file, "JPEG", quality=90))
+    for name, why in unreadable.items():
+        say(f"left out: {name} ({why})")
+    boxes = sum(len(labels.boxes) for labels in found)
+    say(f"Done: {boxes} boxes in {len(found)} images, in {args.out / 'coco.json'} and")
+    say(f"{args.out / 'images'}")
+
+
+def draw(path: str | os.PathLike[str], labels: ImageLabels, classes: list[str]) -> Image.Image:
+    """An upright image with its boxes, the class and score at each."""
+    with Image.open(path) as file:
+        image = ImageOps.exif_transpose(file).convert("RGB")
+    canvas = ImageDraw.Draw(image)
+    size = max(image.size) // 60 + 8
+    for box in labels.boxes:
+        colour = _COLOURS[classes.index(box.name) % len(_COLOURS)]
+        canvas.rectangle(box.corners, outline=colour, width=max(size // 8, 1))
+        text = box.name if box.score is None else f"{box.name} {box.score:.2f}"
+        place = (box.corners[0], max(box.corners[1] - size - 2, 0))
+        canvas.text(place, text, fill=colour)
+    return image

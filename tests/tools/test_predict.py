@@ -1,0 +1,37 @@
+"""``ads-det predict``: pictures with boxes, and COCO JSON."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from ads_det.cli import run_tool
+from ads_det.commands import predict
+
+
+def test_pictures_and_coco_json_of_a_folder(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    photos, out = tmp_path / "photos", tmp_path / "found"
+    (photos / "more").mkdir(parents=True)
+    for name in ("a.png", "more/b.png"):
+        Image.new("RGB", (80, 60), (90, 120, 90)).save(photos / name)
+    (photos / "c.png").write_bytes(b"no image")
+    arguments = [finished, photos, "--threshold", 0.0, "--out", out]
+    run_tool(predict, list(map(str, arguments)), "ads-det predict")
+    said = capsys.readouterr().out
+    assert "the model of cycle 2" in said and "left out: c.png" in said
+    content = json.loads((out / "coco.json").read_text())
+    assert sorted(image["file_name"] for image in content["images"]) == ["a.png", "more/b.png"]
+    assert content["annotations"] and all(0 <= a["score"] <= 1 for a in content["annotations"])
+    with Image.open(out / "images/more/b.png.jpg") as picture:
+        assert picture.size == (80, 60) and len(picture.getcolors(5000)) > 10
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--cycle", "7"], "of 0, 1, 2"), (["--threshold", "2"], "from 0 to 1")],
+)
+def test_what_cannot_be_meant_is_refused(finished, tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        run_tool(predict, [str(finished), str(tmp_path), *arguments], "ads-det predict")
+    assert message in capsys.readouterr().err
