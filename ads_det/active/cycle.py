@@ -47,8 +47,8 @@ class Cycle:
 
     ``labeled.txt`` and ``unlabeled.txt`` (what the cycle may see), ``model.pth`` (trained; one in
     each ``member_J/`` where the method trains several), ``metrics.json`` (evaluated),
-    ``sampler.pth`` (what a strategy learnt that learns something), ``scores.csv`` (all candidates,
-    best first) and ``picks.txt`` (selected).
+    ``sampler.pth`` (what a strategy learnt), ``scores.csv`` (the best candidates, in a large pool
+    all of them in ``scores.npz``) and ``picks.txt`` (selected).
 
     Args:
         cfg: the run's config.
@@ -75,6 +75,7 @@ class Cycle:
         self.method: Method = build_method(cfg)
         self.files, self._previous = run.cycle(number), run.cycle(number - 1)
         self._runners: dict[int, Runner] = {}  # by member
+        self._selected: tuple[list[str], dict[str, float]] | None = None
 
     def run(self, select: bool) -> CycleResult:
         """Bring the cycle to its end.
@@ -108,11 +109,15 @@ class Cycle:
         return files.result()
 
     def selected(self) -> tuple[list[str], dict[str, float]]:
-        """The ids that the finished selection chose, and the scores of all candidates.
+        """The ids that the finished selection chose, and their scores; read from disk once.
 
         Raises:
             ADSError: if its files are not as a selection wrote them.
         """
+        self._selected = self._selected or self._read_selected()
+        return self._selected
+
+    def _read_selected(self) -> tuple[list[str], dict[str, float]]:
         files = self.files
         picks, candidates = files.picks(), set(read_ids(files.candidates_list))
         # fewer than asked for only where images turned out unreadable
@@ -129,7 +134,7 @@ class Cycle:
                 f"{files.scores_table} cannot be read as the scores of all candidates; delete it "
                 f"and {files.picks_list.name}, then run again with --resume, which selects anew."
             )
-        return picks, scores
+        return picks, {name: scores[name] for name in picks}
 
     def batch(self) -> Batch:
         """What the finished selection asks to be labelled."""
@@ -218,8 +223,7 @@ class Cycle:
             write_json(self.files.metrics_file, result.to_dict(seconds=False))
 
     def _test(self) -> dict[str, float]:
-        """Metrics of the model; of several members those of all together, and beside them those
-        of the first alone."""
+        """Metrics of the model; of several those of all together and of the first alone."""
         runner = self._trained_runner()
         metrics = runner.test()
         if self.method.members == 1:
@@ -231,8 +235,7 @@ class Cycle:
         return metrics | {f"member_0/{name}": value for name, value in alone.items()}
 
     def _fit(self, strategy: Strategy) -> None:
-        files = self.files
-        seed = derive_seed(self.seed, self.number, "fit")
+        files, seed = self.files, derive_seed(self.seed, self.number, "fit")
         stage = FitStage(
             self.cfg, files.labeled_list, files.candidates_list, seed, self._trained_models
         )
@@ -255,13 +258,10 @@ class Cycle:
 
     def _propose(self, ids: Sequence[str]) -> list[ImageLabels]:
         """What the cycle's model sees in some images."""
-        proposals = propose_boxes(
-            self._trained_runner().model,
-            candidate_loader(self.cfg, None),
-            ids,
-            pool_config(self.cfg)["metainfo"]["classes"],
-            self.settings.proposal_threshold,
-        )
+        model, loader = self._trained_runner().model, candidate_loader(self.cfg, None)
+        classes = pool_config(self.cfg)["metainfo"]["classes"]
+        threshold = self.settings.proposal_threshold
+        proposals = propose_boxes(model, loader, ids, classes, threshold)
         self._runners.clear()
         return proposals
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,12 @@ from ads_det.active.scoring import measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.outputs import FEATURES
-from ads_det.core.ranking import rank
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.seeding import derive_seed
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_csv, write_ids
+from ads_det.files import read_ids, write_ids
 from ads_det.work_files import SelectionFiles
 
 
@@ -35,15 +35,9 @@ class Selection:
     picks: list[str]
     unreadable: list[str]
 
-    def write_scores(self, files: SelectionFiles) -> None:
-        """Write the scores of all candidates, best first."""
-        order = rank(self.ids, self.scores.tolist())
-        rows = [(self.ids[i], repr(float(self.scores[i]))) for i in order]
-        write_csv(files.scores_table, ("id", "score"), rows)
-
     def write(self, files: SelectionFiles) -> None:
         """Write scores, unreadable images and then the picks."""
-        self.write_scores(files)
+        files.write_scores(self.ids, self.scores)
         write_ids(files.unreadable_list, self.unreadable)
         write_ids(files.picks_list, self.picks)
 
@@ -94,7 +88,7 @@ def select_images(
         raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
     # all processes computed the same; the main one's word counts
     computed = selection
-    selection = from_main(lambda: computed)
+    selection = dataclasses.replace(computed, picks=from_main(lambda: computed.picks))
     if selection.unreadable:
         named = ", ".join(selection.unreadable[:MAX_NAMED])
         named += and_more(len(selection.unreadable) - MAX_NAMED)
