@@ -1,10 +1,15 @@
 """What differs in a pool of which no table shows all and whose images are not all read first."""
 
+import shutil
+
 import numpy as np
 import pytest
+from helpers import tiny_config
 
 from ads_det import work_files
+from ads_det.active import loop as loop_module
 from ads_det.active.initial import choose_readable, draw_initial
+from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
 from ads_det.core.ranking import rank
 from ads_det.errors import ADSError
@@ -89,3 +94,21 @@ def test_a_list_that_names_an_unreadable_image_is_refused_and_not_asked_for_ever
     ids = choose_readable(pool, lambda: ["a"], lambda names: names)
     with pytest.raises(ADSError, match="'a' cannot be read"):
         pool.label(ids, 0)
+
+
+def test_a_large_pool_reads_what_it_draws_and_nothing_else(digits, tmp_path, monkeypatch):
+    root = tmp_path / "digits"
+    shutil.copytree(digits, root)
+    ids = (root / "ImageSets/Main/trainval.txt").read_text().split()
+    first = draw_initial(Pool(ids), 4, seed=0)[0]
+    whole = Pool(ids)
+    whole.leave_out([first])
+    expected = draw_initial(whole, 4, seed=0)
+    late = next(name for name in ids if name not in (first, *expected))
+    for name in (first, late):
+        (root / f"JPEGImages/{name}.jpg").write_bytes(b"")
+    monkeypatch.setattr(loop_module, "READ_FIRST", len(ids) - 1)
+    loop = ActiveLearningLoop(tiny_config(root), tmp_path / "run")
+    loop.open()
+    assert loop.pool.left_out() == [first] and late in loop.pool.unlabeled()
+    assert set(loop.pool.labeled()) == set(expected)
