@@ -10,7 +10,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from ads_det.core.ranking import rank
 from ads_det.files import (
     is_number,
     read_csv,
@@ -92,23 +91,20 @@ class SelectionFiles:
         """Ids of candidates that could not be read."""
         return _ids(self.unreadable_list)
 
-    def write_scores(self, ids: Sequence[str], scores: np.ndarray) -> None:
+    def write_scores(self, ids: Sequence[str], scores: np.ndarray, order: Sequence[int]) -> None:
         """Write the scores of all candidates, and the best of them as a table for people.
 
         Args:
             ids: all of ``candidates_list`` that could be read, in that order.
-            scores: of each, shape (N,).
-
-        Raises:
-            ValueError: if a score is not finite.
+            scores: of each, finite, shape (N,).
+            order: positions from the largest score to the smallest.
         """
-        best = rank(ids, scores)[:IN_TABLE]
         if len(ids) > IN_TABLE:
             content = dict(ids=np.array("\n".join(ids).encode()), scores=scores)
             write_atomic(self.scores_array, lambda file: np.savez(file, **content))
         else:
             self.scores_array.unlink(missing_ok=True)
-        rows = [(ids[i], repr(float(scores[i]))) for i in best]
+        rows = [(ids[i], repr(float(scores[i]))) for i in order[:IN_TABLE]]
         write_csv(self.scores_table, ("id", "score"), rows)
 
     def scores(self) -> dict[str, float]:

@@ -98,5 +98,5 @@ def choose_initial(
         cfg, files.candidates_list, None, strategy, settings.initial, seed, load_models
     )
     if is_main_process():
-        files.write_scores(selection.ids, selection.scores)
+        selection.write_scores(files)
     return selection.picks, selection.unreadable

@@ -16,6 +16,7 @@ from ads_det.active.scoring import measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.outputs import FEATURES
+from ads_det.core.ranking import rank
 from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
@@ -35,9 +36,13 @@ class Selection:
     picks: list[str]
     unreadable: list[str]
 
+    def write_scores(self, files: SelectionFiles) -> None:
+        """Write the scores of all candidates."""
+        files.write_scores(self.ids, self.scores, rank(self.ids, self.scores))
+
     def write(self, files: SelectionFiles) -> None:
         """Write scores, unreadable images and then the picks."""
-        files.write_scores(self.ids, self.scores)
+        self.write_scores(files)
         write_ids(files.unreadable_list, self.unreadable)
         write_ids(files.picks_list, self.picks)
 

@@ -11,6 +11,7 @@ from ads_det.active import loop as loop_module
 from ads_det.active.initial import choose_readable, draw_initial
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
+from ads_det.active.selection import Selection
 from ads_det.core.ranking import rank
 from ads_det.errors import ADSError
 from ads_det.files import read_csv
@@ -20,6 +21,10 @@ IDS = ["d", "b/ü x", 'c,"q"', "a", "e"]
 SCORES = np.array([1.0, 0.1 + 0.2, -3.0, 1.0, 2.0])
 
 
+def write_scores(files, ids, scores):
+    Selection(ids, scores, [], []).write_scores(files)
+
+
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.setattr(work_files, "IN_TABLE", 3)
@@ -27,14 +32,14 @@ def files(tmp_path, monkeypatch):
 
 
 def test_the_table_shows_the_best_and_all_scores_come_back_exactly(files):
-    files.write_scores(IDS, SCORES)
+    write_scores(files, IDS, SCORES)
     assert [row["id"] for row in read_csv(files.scores_table)] == ["e", "a", "d"]
     assert files.scores() == dict(zip(IDS, SCORES.tolist()))
 
 
 def test_fewer_candidates_leave_no_array_of_more(files):
-    files.write_scores(IDS, SCORES)
-    files.write_scores(IDS[:3], SCORES[:3])
+    write_scores(files, IDS, SCORES)
+    write_scores(files, IDS[:3], SCORES[:3])
     assert not files.scores_array.exists()
     assert files.scores() == dict(zip(IDS[:3], SCORES[:3].tolist()))
 
