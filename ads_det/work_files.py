@@ -289,5 +289,5 @@ def read_scores(path: Path) -> dict[str, float]:
             if len(found) == len(ids):
                 return found
     except (OSError, ValueError, KeyError, AttributeError, BadZipFile, EOFError) as error:
-        raise wrong_shape(path, str(error)) from error
+        raise wrong_shape(path, "its `ids` and `scores` cannot be read") from error
     raise wrong_shape(path, "it holds no finite score for each of its ids")
