@@ -37,7 +37,6 @@ from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, load_config
 from ads_det.active.work_dir import WorkDir
 from ads_det.core.outputs import Outputs
-from ads_det.data.classification import whole_batch
 from ads_det.data.image_folder import ImageFolderDataset
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.registry import DATASETS
@@ -80,11 +79,17 @@ def make_files(root: Path, number: int) -> None:
 def config(root: Path) -> Config:
     cfg = load_config(CONFIG)
     cfg.pool = dict(
-        type="UnopenedImages", data_root=str(root), metainfo=cfg.pool.metainfo, serialize_data=False
+        type="ads_det.UnopenedImages",
+        data_root=str(root),
+        metainfo=cfg.pool.metainfo,
+        serialize_data=False,
     )
     cfg.train_dataloader.dataset = dict()
     cfg.candidate_dataloader = dict(
-        batch_size=10_000, num_workers=0, dataset=dict(), collate_fn=whole_batch
+        batch_size=10_000,
+        num_workers=0,
+        dataset=dict(),
+        collate_fn=dict(type="ads_det.whole_batch"),
     )
     cfg.active_learning.update(initial=BUDGET, budget=BUDGET)
     return cfg
