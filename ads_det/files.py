@@ -177,7 +177,7 @@ def is_number(value: Any) -> bool:
 
 def write_ids(path: Path, ids: Iterable[str]) -> None:
     """Atomic list of ids, one a line."""
-    write_text(path, "".join(f"{i}\n" for i in ids))
+    write_text(path, "".join([f"{i}\n" for i in ids]))
 
 
 def first_twice(values: Sequence[str]) -> str | None:
@@ -204,7 +204,7 @@ def read_ids(path: str | os.PathLike[str]) -> list[str]:
             f"The id list {path} cannot be read ({getattr(error, 'strerror', error)}); give the "
             "path of a text file with one id a line."
         ) from error
-    ids = [line.strip() for line in text.split("\n") if line.strip()]
+    ids = [name for line in text.split("\n") if (name := line.strip())]
     twice = first_twice(ids)
     if twice is not None:
         raise ADSError(f"The id list {path} names {twice!r} twice; keep one of the two lines.")

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
 
 from ads_det.errors import ADSError
-from ads_det.files import is_number, read_csv, read_ids, read_table, wrong_shape
+from ads_det.files import (
+    is_number,
+    read_csv,
+    read_ids,
+    read_table,
+    write_atomic,
+    write_csv,
+    wrong_shape,
+)
 from ads_det.results import RESULT, CycleResult, is_history_row, is_seconds
 
 INITIAL = "initial"  # the batch before the first cycle
 COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
+IN_TABLE = 10_000  # candidates that `scores.csv` shows
 
 
 @dataclass(frozen=True)
@@ -36,7 +49,13 @@ class SelectionFiles:
 
     @property
     def scores_table(self) -> Path:
+        """For people: the best candidates."""
         return self.folder / "scores.csv"
+
+    @property
+    def scores_array(self) -> Path:
+        """Ids and scores of all candidates, where they are more than the table shows."""
+        return self.folder / "scores.npz"
 
     @property
     def fitted(self) -> Path:
@@ -74,12 +93,31 @@ class SelectionFiles:
         """Ids of candidates that could not be read."""
         return _ids(self.unreadable_list)
 
+    def write_scores(self, ids: Sequence[str], scores: np.ndarray, order: Sequence[int]) -> None:
+        """Write the scores of all candidates, and the best of them as a table for people.
+
+        Args:
+            ids: all of ``candidates_list`` that could be read, in that order.
+            scores: of each, finite, shape (N,).
+            order: positions from the largest score to the smallest.
+        """
+        if len(ids) > IN_TABLE:
+            content = dict(ids=np.array("\n".join(ids).encode()), scores=scores)
+            write_atomic(self.scores_array, lambda file: np.savez(file, **content))
+        else:
+            self.scores_array.unlink(missing_ok=True)
+        rows = [(ids[i], repr(float(scores[i]))) for i in order[:IN_TABLE]]
+        write_csv(self.scores_table, ("id", "score"), rows)
+
     def scores(self) -> dict[str, float]:
-        """Score of every candidate, best first; empty without a selection.
+        """Score of every candidate, best first; empty without a selection. Where the table holds
+        only the best, all come from the array, in the order of the candidates.
 
         Raises:
-            ADSError: if the table is not as a selection wrote it.
+            ADSError: if either is not as a selection wrote it.
         """
+        if self.scores_array.exists():
+            return read_scores(self.scores_array)
         if not self.scores_table.exists():
             return {}
         scores = {}
@@ -255,3 +293,21 @@ class RunFiles:
 
 def _ids(path: Path) -> list[str]:
     return read_ids(path) if path.exists() else []
+
+
+def read_scores(path: Path) -> dict[str, float]:
+    """Score of each candidate, from an array of scores.
+
+    Raises:
+        ADSError: if it is not as :meth:`SelectionFiles.write_scores` wrote it.
+    """
+    try:
+        with np.load(path) as content:
+            ids, scores = content["ids"].item().decode().split("\n"), content["scores"]
+        if scores.dtype == np.float64 and scores.shape == (len(ids),) and np.isfinite(scores).all():
+            found = dict(zip(ids, scores.tolist(), strict=True))
+            if len(found) == len(ids):
+                return found
+    except (OSError, ValueError, KeyError, AttributeError, BadZipFile, EOFError) as error:
+        raise wrong_shape(path, "its `ids` and `scores` cannot be read") from error
+    raise wrong_shape(path, "it holds no finite score for each of its ids")

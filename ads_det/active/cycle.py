@@ -48,8 +48,8 @@ class Cycle:
 
     ``labeled.txt`` and ``unlabeled.txt`` (what the cycle may see), ``model.pth`` (trained; one in
     each ``member_J/`` where the method trains several), ``metrics.json`` (evaluated),
-    ``sampler.pth`` (what a strategy learnt that learns something), ``scores.csv`` (all candidates,
-    best first) and ``picks.txt`` (selected).
+    ``sampler.pth`` (what a strategy learnt), ``scores.csv`` (the best candidates, in a large pool
+    all of them in ``scores.npz``) and ``picks.txt`` (selected).
 
     Args:
         cfg: the run's config.
@@ -77,6 +77,7 @@ class Cycle:
         self.files, self._previous = run.cycle(number), run.cycle(number - 1)
         self._outlook = outlook(settings, run, number, len(pool.labeled(number)))
         self._runners: dict[int, Runner] = {}  # by member
+        self._selected: tuple[list[str], dict[str, float]] | None = None
 
     def run(self, select: bool) -> CycleResult:
         """Bring the cycle to its end.
@@ -110,9 +111,10 @@ class Cycle:
         return files.result()
 
     def selected(self) -> tuple[list[str], dict[str, float]]:
-        """The ids that the finished selection chose, best first, and the score of every candidate;
-        see :func:`~ads_det.active.selection.read_selection`."""
-        return read_selection(self.files, self._budget())
+        """The ids that the finished selection chose, best first, and their scores, read from disk
+        once; see :func:`~ads_det.active.selection.read_selection`."""
+        self._selected = self._selected or read_selection(self.files, self._budget())
+        return self._selected
 
     def batch(self) -> Batch:
         """What the finished selection asks to be labelled."""
@@ -201,8 +203,7 @@ class Cycle:
             write_json(self.files.metrics_file, result.to_dict(seconds=False))
 
     def _test(self) -> dict[str, float]:
-        """Metrics of the model; of several members those of all together, and beside them those
-        of the first alone."""
+        """Metrics of the model; of several those of all together and of the first alone."""
         runner = self._trained_runner()
         metrics = runner.test()
         if self.method.members == 1:
@@ -214,8 +215,7 @@ class Cycle:
         return metrics | {f"member_0/{name}": value for name, value in alone.items()}
 
     def _fit(self, strategy: Strategy) -> None:
-        files = self.files
-        seed = derive_seed(self.seed, self.number, "fit")
+        files, seed = self.files, derive_seed(self.seed, self.number, "fit")
         stage = FitStage(
             self.cfg, files.labeled_list, files.candidates_list, seed, self._trained_models
         )
@@ -238,13 +238,10 @@ class Cycle:
 
     def _propose(self, ids: Sequence[str]) -> list[ImageLabels]:
         """What the cycle's model sees in some images."""
-        proposals = propose_boxes(
-            self._trained_runner().model,
-            candidate_loader(self.cfg, None),
-            ids,
-            pool_config(self.cfg)["metainfo"]["classes"],
-            self.settings.proposal_threshold,
-        )
+        model, loader = self._trained_runner().model, candidate_loader(self.cfg, None)
+        classes = pool_config(self.cfg)["metainfo"]["classes"]
+        threshold = self.settings.proposal_threshold
+        proposals = propose_boxes(model, loader, ids, classes, threshold)
         self._runners.clear()
         return proposals
 

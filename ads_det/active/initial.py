@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Callable
 
 import numpy as np
 from mmengine.config import Config
@@ -36,6 +37,19 @@ def draw_initial(pool: Pool, number: int, seed: int) -> list[str]:
     if not left_out.isdisjoint(drawn):  # one that cannot be read changes no other
         drawn += [pool.ids[i] for i in generator.permutation(len(pool))]
     return [name for name in dict.fromkeys(drawn) if name not in left_out][:number]
+
+
+def choose_readable(
+    pool: Pool, choose: Callable[[], list[str]], unreadable: Callable[[list[str]], list[str]]
+) -> list[str]:
+    """The first images of a pool too large to read all of it first: those chosen are read, and
+    chosen anew without those that cannot be, which the pool leaves out."""
+    while True:
+        ids = choose()
+        refused = set(unreadable(ids)).difference(pool.left_out())
+        if not refused:  # or all are known: a list that names them is refused where it is used
+            return ids
+        pool.leave_out(refused)
 
 
 def choose_initial(

@@ -11,7 +11,7 @@ from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.checks import check_num_classes, check_strategies
 from ads_det.active.cycle import Cycle
-from ads_det.active.initial import choose_initial
+from ads_det.active.initial import choose_initial, choose_readable
 from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.picks_picture import draw_picks
@@ -36,6 +36,9 @@ from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
 from ads_det.report.history import History
 from ads_det.standing import has_trained, standing
+
+# images of a pool that are all read before the first cycle; of a larger one those that a cycle uses
+READ_FIRST = 100_000
 
 
 class ActiveLearningLoop:
@@ -195,7 +198,9 @@ class ActiveLearningLoop:
             self.settings.check_pool(len(pool), len(pool.labeled(0)))
             return pool
         pool = Pool(ids)
-        pool.leave_out(self._unreadable())
+        self._check_test_images()
+        if len(pool) <= READ_FIRST:
+            pool.leave_out(self._unreadable())
         initial = self.settings.initial
         number = len(read_ids(initial)) if isinstance(initial, str) else initial
         self.settings.check_pool(len(pool) - len(pool.left_out()), number)
@@ -232,7 +237,13 @@ class ActiveLearningLoop:
 
     def _choose_initial(self, pool: Pool) -> tuple[list[str], list[str]]:
         files = self.work_dir.files.initial
-        return choose_initial(self.cfg, self.settings, pool, self.seed, files)
+
+        def choose() -> tuple[list[str], list[str]]:
+            return choose_initial(self.cfg, self.settings, pool, self.seed, files)
+
+        if len(pool) <= READ_FIRST or self.settings.initial_strategy is not None:
+            return choose()
+        return choose_readable(pool, lambda: choose()[0], self._unreadable), []
 
     def _take_initial(self, pool: Pool, ids: Sequence[str]) -> None:
         """Begin with some labelled images.
@@ -280,13 +291,9 @@ class ActiveLearningLoop:
             )
         return HumanOracle(dataset, self.work_dir.path, self._command)
 
-    def _unreadable(self) -> list[str]:
-        """Images of the pool to leave out, looked for by the main process.
-
-        Raises:
-            ADSError: if a test image cannot be read: every cycle needs it.
-        """
-        found = from_main(self._look_for_unreadable)
+    def _unreadable(self, ids: Sequence[str] | None = None) -> list[str]:
+        """Images of the pool, or of some of it, to leave out, looked for by the main process."""
+        found = from_main(lambda: self.images.unreadable_images(ids))
         reasons = [f"{name} ({why})" for name, why in found.items()]
         if reasons:
             say(
@@ -296,14 +303,19 @@ class ActiveLearningLoop:
             )
         return list(found)
 
-    def _look_for_unreadable(self) -> dict[str, str]:
+    def _check_test_images(self) -> None:
+        """Refuse a test image that cannot be read: every cycle needs it.
+
+        Raises:
+            ADSError: names it.
+        """
         test = test_dataset(self.cfg)
-        for name, why in test.unreadable_images().items() if test is not None else ():
+        found = from_main(lambda: test.unreadable_images() if test is not None else {})
+        for name, why in found.items():
             raise ADSError(
                 f"The test image {name!r} cannot be read ({why}); replace it or take it off the "
                 "test set."
             )
-        return self.images.unreadable_images()
 
     def _save_pool(self) -> None:
         on_main(lambda: self.work_dir.save(self.pool))

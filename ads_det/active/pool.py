@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ads_det.errors import ADSError
-from ads_det.files import read_json, write_json
+from ads_det.files import read_json, write_text
 
 FORMAT = 1
 UNLABELED = -1
@@ -95,7 +96,9 @@ class Pool:
     def save(self, path: Path, run: dict[str, Any]) -> None:
         """Write the pool and facts about its run (JSON types) atomically."""
         images = dict(zip(self.ids, self.labeled_in.tolist(), strict=True))
-        write_json(path, {"format": FORMAT, "run": run, "images": images})
+        content = {"format": FORMAT, "run": run, "images": images}
+        # an item a line, as by `indent`, which Python's encoder in C does not know
+        write_text(path, json.dumps(content, ensure_ascii=False, separators=(",\n", ": ")) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> tuple[Pool, dict[str, Any]]:

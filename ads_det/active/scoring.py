@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, get_dist_info
+from mmengine.dist import all_gather, all_gather_object, get_dist_info
 from mmengine.registry import DATASETS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -19,6 +19,7 @@ from ads_det.active.strategies import Accumulator
 from ads_det.console import progress_bar
 from ads_det.core.outputs import FEATURES, MEMBERS
 from ads_det.data.samplers import ShardedBatchSampler
+from ads_det.distributed import from_main
 from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
@@ -69,7 +70,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def build_shard(dataloader: dict) -> tuple[list[str], list[int], DataLoader]:
+def build_shard(dataloader: dict) -> tuple[list[str], list[list[int]], DataLoader]:
     """The batches of a data set that are this process's, dealt out whole.
 
     Args:
@@ -77,19 +78,22 @@ def build_shard(dataloader: dict) -> tuple[list[str], list[int], DataLoader]:
 
     Returns:
         The ids of all images in the order of the data set, the positions among them of those
-        that this process sees, and the loader of these.
+        that each process sees, and the loader of this one's.
     """
     cfg = copy.deepcopy(dataloader)
     dataset = DATASETS.build(cfg.pop("dataset"))
-    dataset.full_init()
-    ids = [dataset.get_data_info(i)["img_id"] for i in range(len(dataset))]
+    ids = dataset.loaded_ids()
     rank, world_size = get_dist_info()
-    sampler = ShardedBatchSampler(range(len(dataset)), cfg.pop("batch_size"), rank, world_size)
+    size = cfg.pop("batch_size")
+    samplers = [
+        ShardedBatchSampler(range(len(ids)), size, r, world_size) for r in range(world_size)
+    ]
+    sampler = samplers[rank]
     # a batch sampler given ready-made: the `sampler` entry must be there, and None
     loader = CycleRunner.build_dataloader(
         cfg | dict(dataset=dataset, sampler=None, batch_sampler=sampler)
     )
-    return ids, [i for batch in sampler.batches for i in batch], loader
+    return ids, [[i for batch in s.batches for i in batch] for s in samplers], loader
 
 
 @torch.inference_mode()
@@ -150,19 +154,13 @@ def measure_images(
                 )
             if taken is not None:
                 values.append(_on_cpu(taken.result()))
-    own = dict(
-        values=_joined(values) if accumulator is not None else None,
-        features=_joined(features) if FEATURES in needs else None,
-    )
-    shards: list[Any] = all_gather_object((positions, own, unreadable))
-    refused = {name for _, _, names in shards for name in names}
-    kept = [i for i, name in enumerate(ids) if name not in refused]
-    return Measurement(
-        [ids[i] for i in kept],
-        _assemble(shards, "values", len(ids), kept),
-        _assemble(shards, "features", len(ids), kept),
-        sorted(refused),
-    )
+    refused = {name for names in all_gather_object(unreadable) for name in names}
+    all_values, all_features = (_assembled(part, positions) for part in (values, features))
+    if refused:
+        kept = [i for i, name in enumerate(ids) if name not in refused]
+        ids = [ids[i] for i in kept]
+        all_values, all_features = (_only(part, kept) for part in (all_values, all_features))
+    return Measurement(ids, all_values, all_features, sorted(refused))
 
 
 def _on_cpu(values: Any) -> Any:
@@ -170,28 +168,48 @@ def _on_cpu(values: Any) -> Any:
     return values.double().cpu() if isinstance(values, Tensor) else list(values)
 
 
-def _joined(parts: list[Any]) -> Any:
-    """Of all batches of a process: an array, a list, or None without any batch."""
-    if not parts:
-        return None
-    if isinstance(parts[0], Tensor):
-        return torch.cat(parts).numpy()
-    return [item for part in parts for item in part]
+def _assembled(batches: list[Any], positions: list[list[int]]) -> Any:
+    """What all processes measured, in the order of the data set.
 
+    Numbers travel as tensors; only items of another kind are pickled.
 
-def _assemble(shards: list[Any], name: str, length: int, kept: list[int]) -> Any:
-    """The kept items in the order of the data set, from the parts of all processes."""
-    first = shards[0][1][name]  # the first process always has a batch
-    if first is None:
+    Args:
+        batches: what this process measured, a tensor or a list a batch.
+        positions: of the images that each process saw.
+
+    Returns:
+        An array, a list, or None if nothing was measured.
+    """
+    # the first process always has a batch, another may have none
+    kind = from_main(lambda: _kind(batches))
+    if kind is None:
         return None
-    if isinstance(first, list):
+    length = sum(map(len, positions))
+    if kind is list:
         items: list[Any] = [None] * length
-        for positions, own, _ in shards:
-            for i, item in zip(positions, own[name] or (), strict=True):
+        for places, found in zip(positions, all_gather_object([i for b in batches for i in b])):
+            for i, item in zip(places, found, strict=True):
                 items[i] = item
-        return [items[i] for i in kept]
-    whole = np.empty((length, *first.shape[1:]), first.dtype)
-    for positions, own, _ in shards:
-        if positions:
-            whole[positions] = own[name]
-    return whole[kept]
+        return items
+    shape, dtype = kind
+    own = torch.cat(batches) if batches else torch.empty((0, *shape), dtype=dtype)
+    padding = own.new_zeros((len(positions[0]) - len(own), *shape))  # the first sees the most
+    whole = torch.empty((length, *shape), dtype=dtype)
+    for places, found in zip(positions, all_gather(torch.cat([own, padding]))):
+        whole[places] = found[: len(places)].to(whole.device)
+    return whole.numpy()
+
+
+def _kind(batches: list[Any]) -> Any:
+    """``list``, or shape of an image's values and their type, or None without any batch."""
+    if not batches:
+        return None
+    first = batches[0]
+    return (tuple(first.shape[1:]), first.dtype) if isinstance(first, Tensor) else list
+
+
+def _only(values: Any, kept: list[int]) -> Any:
+    """Those of some images."""
+    if values is None or isinstance(values, np.ndarray):
+        return values if values is None else values[kept]
+    return [values[i] for i in kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ads_det.distributed import from_main
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.seeding import derive_seed
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_csv, write_ids
+from ads_det.files import read_ids, write_ids
 from ads_det.work_files import SelectionFiles
 
 
@@ -36,10 +37,8 @@ class Selection:
     unreadable: list[str]
 
     def write_scores(self, files: SelectionFiles) -> None:
-        """Write the scores of all candidates, best first."""
-        order = rank(self.ids, self.scores.tolist())
-        rows = [(self.ids[i], repr(float(self.scores[i]))) for i in order]
-        write_csv(files.scores_table, ("id", "score"), rows)
+        """Write the scores of all candidates."""
+        files.write_scores(self.ids, self.scores, rank(self.ids, self.scores))
 
     def write(self, files: SelectionFiles) -> None:
         """Write scores, unreadable images and then the picks."""
@@ -94,7 +93,7 @@ def select_images(
         raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
     # all processes computed the same; the main one's word counts
     computed = selection
-    selection = from_main(lambda: computed)
+    selection = dataclasses.replace(computed, picks=from_main(lambda: computed.picks))
     if selection.unreadable:
         named = ", ".join(selection.unreadable[:MAX_NAMED])
         named += and_more(len(selection.unreadable) - MAX_NAMED)
@@ -143,7 +142,7 @@ def _choose_measured(
 
 
 def read_selection(files: SelectionFiles, budget: int) -> tuple[list[str], dict[str, float]]:
-    """The ids that a finished selection chose, best first, and the score of every candidate.
+    """The ids that a finished selection chose, best first, and their scores.
 
     Args:
         files: of the cycle.
@@ -167,4 +166,4 @@ def read_selection(files: SelectionFiles, budget: int) -> tuple[list[str], dict[
             f"{files.scores_table} cannot be read as the scores of all candidates; delete it and "
             f"{files.picks_list.name}, then run again with --resume, which selects anew."
         )
-    return picks, scores
+    return picks, {name: scores[name] for name in picks}

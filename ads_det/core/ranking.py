@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+import numpy as np
 from torch import Tensor
 
 REDUCTIONS = ("mean", "sum", "kth")
@@ -65,7 +65,7 @@ def topk_reduce(values: Tensor, topk: int | float = 1000, reduction: str = "mean
     return largest.sum(dim=1) if reduction == "sum" else largest[:, -1]
 
 
-def rank(ids: Sequence[str], scores: Sequence[float]) -> list[int]:
+def rank(ids: Sequence[str], scores: Sequence[float] | np.ndarray) -> list[int]:
     """Positions from the largest score to the smallest; equal scores in order of their ids.
 
     Args:
@@ -77,7 +77,16 @@ def rank(ids: Sequence[str], scores: Sequence[float]) -> list[int]:
     """
     if len(ids) != len(scores):
         raise ValueError(f"{len(ids)} ids but {len(scores)} scores; they must match one to one")
-    for name, score in zip(ids, scores, strict=True):
-        if not math.isfinite(score):
-            raise ValueError(f"the score of {name!r} is {score}; the model gives no finite output")
-    return sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
+    values = np.asarray(scores, np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(
+            f"the score of {ids[bad[0]]!r} is {values[bad[0]]}; the model gives no finite output"
+        )
+    by_score = np.argsort(-values, kind="stable")
+    changes = np.flatnonzero(np.diff(values[by_score])) + 1
+    order: list[int] = by_score.tolist()
+    starts, ends = np.append(0, changes), np.append(changes, len(order))
+    for start, end in zip(starts[ends - starts > 1].tolist(), ends[ends - starts > 1].tolist()):
+        order[start:end] = sorted(order[start:end], key=ids.__getitem__)
+    return order

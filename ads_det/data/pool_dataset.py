@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -27,9 +27,8 @@ def and_more(count: int) -> str:
 class PoolDataset:
     """What the loop needs of a data set, whatever its task.
 
-    Args of every data set: ``ids`` (the ids to load, in that order, or the path of a text file
-    that lists them; all images unless given) and ``load_annotations`` (if False no label is
-    kept or opened: the unlabelled and the candidate loader are the same data set with False).
+    Args of every data set: ``ids`` (to load, in that order, or the path of a list; all unless
+    given) and ``load_annotations`` (if False no label is kept or opened, as for the unlabelled).
     """
 
     ids: str | os.PathLike[str] | Sequence[str] | None
@@ -40,6 +39,15 @@ class PoolDataset:
     @abstractmethod
     def image_ids(self) -> list[str]:
         """Ids of all images, in a fixed order; opens no annotation."""
+
+    def loaded_ids(self) -> list[str]:
+        """Ids of the images that are loaded, in the order of the items."""
+        return [item["img_id"] for item in self._items()]
+
+    def _items(self) -> Iterable[dict]:
+        """The items as they are; ``get_data_info`` copies each."""
+        self.full_init()
+        return getattr(self, "data_list", ()) or map(self.get_data_info, range(len(self)))
 
     @abstractmethod
     def open_image(self, name: str) -> Image.Image:
@@ -104,10 +112,7 @@ class PoolDatasetMixin(PoolDataset):
     """Mixin for an mmdet data set whose images are named by string ids.
 
     Args:
-        ids: the ids to load, in that order, or the path of a text file that lists them; all
-            images of the data set unless given.
-        load_annotations: if False no annotation is opened and none needs to exist: the
-            unlabelled and the candidate loader are the same data set with False.
+        ids, load_annotations: see :class:`PoolDataset`; without annotations none needs to exist.
         **kwargs: arguments of the data set.
 
     Raises:
@@ -185,14 +190,10 @@ class PoolDatasetMixin(PoolDataset):
         raise ADSError(f"No image of {self.where()} can be read; check the folder.")
 
     def count_objects(self) -> dict[str, int]:
-        self.full_init()
-        items = map(self.get_data_info, range(len(self)))
-        return {item["img_id"]: len(item["instances"]) for item in items}
+        return {item["img_id"]: len(item["instances"]) for item in self._items()}
 
     def class_counts(self) -> dict[str, int]:
-        self.full_init()
-        items = map(self.get_data_info, range(len(self)))
-        labels = Counter(box["bbox_label"] for item in items for box in item["instances"])
+        labels = Counter(box["bbox_label"] for item in self._items() for box in item["instances"])
         return {name: labels[i] for i, name in enumerate(self.metainfo["classes"])}
 
     def image_files(self) -> dict[str, str]:

@@ -35,6 +35,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
         raise ADSError(f"The image folder {root} does not exist; name one that does.")
     paths: dict[str, str] = {}
     seen: set[str] = set()  # a link may lead back
+    beginning = len(os.path.join(root, ""))
     for place, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         if os.path.realpath(place) in seen:
@@ -43,9 +44,9 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
         seen.add(os.path.realpath(place))
         for name in files:
             if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
-                path = Path(place, name)
-                paths[path.relative_to(root).as_posix()] = str(path)
-    odd = next((n for n in paths if n != n.strip() or any(map(_is_control, n))), None)
+                path = os.path.join(place, name)
+                paths[path[beginning:].replace(os.sep, "/")] = path
+    odd = next((n for n in paths if n != n.strip() or not _is_text(n)), None)
     if odd is not None:
         raise ADSError(
             f"The image {odd!r} in {root} has a blank at the end of its name or a character that "
@@ -54,9 +55,10 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     return dict(sorted(paths.items()))
 
 
-def _is_control(character: str) -> bool:
-    """Whether it is a control character, ends a line, or is no text at all."""
-    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
+def _is_text(name: str) -> bool:
+    """Whether no character of it is a control character, ends a line, or is no text at all."""
+    odd = ("Cc", "Cs", "Zl", "Zp")
+    return name.isprintable() or not any(unicodedata.category(c) in odd for c in name)
 
 
 def _refuse(error: OSError) -> None:

@@ -133,7 +133,7 @@ class Strategy(ABC):
         if budget > len(candidates.ids):
             raise ValueError(f"{budget} images asked of {len(candidates.ids)} candidates")
         utilities = self.utilities(candidates)
-        order = rank(candidates.ids, utilities.tolist())
+        order = rank(candidates.ids, utilities)
         return [candidates.ids[i] for i in self.choose(candidates, order, budget)], utilities
 
     def choose(self, candidates: Candidates, order: list[int], budget: int) -> list[int]:

@@ -55,7 +55,7 @@ class ClassBalancedEntropy(Strategy):
 
     def choose(self, candidates: Candidates, order: list[int], budget: int) -> list[int]:
         assert candidates.values is not None
-        queues = [iter(rank(candidates.ids, column)) for column in candidates.values.T.tolist()]
+        queues = [iter(rank(candidates.ids, column)) for column in candidates.values.T]
         chosen: dict[int, None] = {}
         for queue in itertools.cycle(queues):
             if len(chosen) == budget:

@@ -1,0 +1,100 @@
+"""The targets of a whole batch at once, bit for bit those that mmdet finds image by image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmdet.models.task_modules import BboxOverlaps2D, MaxIoUAssigner, PseudoSampler
+from torch import Tensor
+
+
+def can_batch(head: Any, valid: list[list[Tensor]]) -> bool:
+    """Whether :func:`batch_targets` knows what the head is configured to do.
+
+    Args:
+        head: an anchor head of mmdet.
+        valid: of each image and level which anchors lie in the image.
+    """
+    assigner = head.assigner
+    return (
+        type(assigner) is MaxIoUAssigner
+        and type(assigner.iou_calculator) is BboxOverlaps2D
+        and type(head.sampler) is PseudoSampler
+        and isinstance(assigner.neg_iou_thr, float)
+        and assigner.ignore_iof_thr <= 0
+        and assigner.min_pos_iou >= 0
+        and assigner.match_low_quality
+        and not assigner.gt_max_assign_all
+        and assigner.gpu_assign_thr <= 0
+        and assigner.perm_repeat_gt_cfg is None
+        and head.train_cfg["allowed_border"] < 0
+        and not head.reg_decoded_bbox
+        and bool(torch.cat([level for image in valid for level in image]).all())
+    )
+
+
+def assign(overlaps: Tensor, counts: list[int], assigner: Any) -> Tensor:
+    """What each anchor is to find, as mmdet's MaxIoUAssigner says.
+
+    Args:
+        overlaps: IoU of the boxes of all images, one after the other, and the anchors, (M, A).
+        counts: boxes of each of N images, M in all.
+        assigner: holds the thresholds.
+
+    Returns:
+        (N, A): 0 for background, i + 1 for box i of its image, -1 for neither.
+    """
+    n, most, anchors = len(counts), max(counts), overlaps.shape[1]
+    if not most:
+        return overlaps.new_zeros((n, anchors), dtype=torch.long)
+    sizes = torch.tensor(counts)
+    image = torch.repeat_interleave(torch.arange(n), sizes)
+    place = torch.cat([torch.arange(c) for c in counts])
+    each = overlaps.new_full((n, most, anchors), -1)
+    each[image.to(overlaps.device), place.to(overlaps.device)] = overlaps
+    best, which = each.max(dim=1)
+    found = torch.full_like(which, -1)
+    found[best < assigner.neg_iou_thr] = 0  # also where the image has no box at all
+    found = torch.where(best >= assigner.pos_iou_thr, which + 1, found)
+    # each box takes the anchor that fits it best, whatever that fits better; later boxes last
+    best_of_box, anchor = each.max(dim=2)
+    for i in range(most):
+        rows = (best_of_box[:, i] >= assigner.min_pos_iou).nonzero()[:, 0]
+        found[rows, anchor[rows, i]] = i + 1
+    return found
+
+
+def batch_targets(
+    head: Any, anchors: Tensor, gt: list
+) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """Targets of a head for which :func:`can_batch` holds.
+
+    Args:
+        head: an anchor head of mmdet.
+        anchors: of every image the same, (A, 4).
+        gt: boxes and labels of each of N images.
+
+    Returns:
+        Labels (N, A), their weights, box targets (N, A, 4), their weights, and the number of
+        positives, where an image without any counts one.
+    """
+    counts = [len(one.bboxes) for one in gt]
+    boxes = torch.cat([one.bboxes for one in gt])
+    classes = torch.cat([one.labels for one in gt])
+    found = assign(head.assigner.iou_calculator(boxes, anchors), counts, head.assigner)
+    image, anchor = (found > 0).nonzero(as_tuple=True)
+    first = torch.tensor([0, *counts[:-1]], device=anchors.device).cumsum(0)
+    box = first[image] + found[image, anchor] - 1
+    labels = torch.full_like(found, head.num_classes)
+    labels[image, anchor] = classes[box]
+    weight = head.train_cfg["pos_weight"]
+    label_weights = (found == 0).to(anchors.dtype)
+    label_weights[image, anchor] = weight if weight > 0 else 1.0
+    targets = anchors.new_zeros((*found.shape, 4))
+    weights = torch.zeros_like(targets)
+    if len(box):
+        targets[image, anchor] = head.bbox_coder.encode(anchors[anchor], boxes[box])
+        weights[image, anchor] = 1.0
+    positives = int((found > 0).sum(dim=1).clamp(min=1).sum())
+    return labels, label_weights, targets, weights, positives
