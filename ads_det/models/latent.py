@@ -52,8 +52,8 @@ class Encoder(nn.Module):
         self.std.copy_(std.clamp(min=1e-6))
 
     def prepare(self, inputs: Tensor) -> Tensor:
-        """Images (N, 3, H, W) to (N, 3, size, size) of deviation 0.5, about the scale of pixels
-        from -1 to 1."""
+        """Images (N, 3, H, W) to (N, 3, size, size) of mean 0 and deviation 0.5, about the
+        scale of pixels from -1 to 1."""
         x = inputs.float()
         if x.shape[2:] != (self.size, self.size):
             shape = (self.size, self.size)
