@@ -93,15 +93,17 @@ class LatentGame(nn.Module):
         squared = [reconstruction_loss(self.decoder(z), x) for z, x in zip(draws, images)]
         kl = [kl_divergence(*code, self.average_kl) for code in codes]
         deception = deception_loss(*(self.discriminator(mu) for mu, _ in codes))
-        losses = dict(reconstruction=sum(squared), kl=sum(kl), adversarial=deception)
+        losses = dict(reconstruction=squared[0] + squared[1], kl=kl[0] + kl[1])
+        losses["adversarial"] = deception
         if self.target_decoder is not None:
             assert batch.classes is not None
             logits = self.target_decoder(draws[0])
+            classes = batch.classes.to(logits.device)
             losses["kl"] = losses["kl"] + kl[0]  # of the target learner's own bound
             losses["target"] = (
-                F.binary_cross_entropy_with_logits(logits, batch.classes)
+                F.binary_cross_entropy_with_logits(logits, classes)
                 if self.several_classes
-                else F.cross_entropy(logits, batch.classes)
+                else F.cross_entropy(logits, classes)
             )
         return losses
 

@@ -53,7 +53,7 @@ def discriminator_loss(labeled: Tensor, unlabeled: Tensor, target: Tensor | floa
 def balanced_accuracy(labeled: Tensor, unlabeled: Tensor) -> float:
     """Mean of the shares recognised, of labelled and of unlabelled images, from their logits
     (N,) and (M,): 0.5 is what a guess gives, however many there are of each."""
-    return float(((labeled > 0).double().mean() + (unlabeled < 0).double().mean()) / 2)
+    return float(((labeled > 0).double().mean() + (unlabeled <= 0).double().mean()) / 2)
 
 
 def uncertainty_indicator(distribution: Tensor) -> Tensor:

@@ -151,12 +151,13 @@ class VAAL(MeasuredStrategy):
         self._encoder, self._discriminator = encoder.eval(), discriminator.eval()
 
     def measure(self, outputs: Outputs) -> Tensor:
-        """``1 - D(mu)``, how surely an image is taken for unlabelled, shape (N,)."""
+        """How surely an image is taken for unlabelled, shape (N,): the log odds of ``1 - D(mu)``,
+        since D itself makes ties of what it is sure of."""
         assert outputs.inputs is not None
         encoder = self._encoder.to(outputs.inputs.device)
         discriminator = self._discriminator.to(outputs.inputs.device)
         logits = discriminator(encoder(encoder.prepare(outputs.inputs))[0])
-        return torch.sigmoid(-logits.double())  # float32 would make ties of what is sure
+        return -logits
 
 
 def _moments(outputs: Outputs) -> Tensor:
