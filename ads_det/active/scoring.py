@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from mmengine.registry import DATASETS
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from ads_det.active.strategies import Accumulator
 from ads_det.console import progress_bar
 from ads_det.core.outputs import FEATURES, MEMBERS
 from ads_det.data.samplers import ShardedBatchSampler
@@ -23,6 +22,9 @@ from ads_det.distributed import from_main
 from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
+
+if TYPE_CHECKING:  # strategies measure images themselves, in their stage
+    from ads_det.active.strategies import Accumulator
 
 
 @dataclass(frozen=True)

@@ -86,3 +86,30 @@ class ShardedBatchSampler(Sampler[list[int]]):
 
     def __len__(self) -> int:
         return len(self.batches)
+
+
+class RepeatedBatchSampler(Sampler[list[int]]):
+    """A fixed number of batches from random permutations one after the other, the same on every
+    process.
+
+    Args:
+        length: images of the data set, at least 1.
+        batch_size: images a batch; one may hold an image twice where a permutation ends.
+        batches: how many.
+        seed: of the permutations.
+    """
+
+    def __init__(self, length: int, batch_size: int, batches: int, seed: int) -> None:
+        self.length, self.batch_size, self.batches, self.seed = length, batch_size, batches, seed
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self.seed)
+        left: list[int] = []
+        for _ in range(self.batches):
+            while len(left) < self.batch_size:
+                left += torch.randperm(self.length, generator=generator).tolist()
+            yield left[: self.batch_size]
+            left = left[self.batch_size :]
+
+    def __len__(self) -> int:
+        return self.batches

@@ -9,8 +9,12 @@ from ads_det.active.strategies.extra import Extra
 from ads_det.active.strategies.least_confident import LeastConfident
 from ads_det.active.strategies.margin import Margin
 from ads_det.active.strategies.random import Random
+from ads_det.active.strategies.sraal import SRAAL
+from ads_det.active.strategies.vaal import VAAL
 
 __all__ = [
+    "SRAAL",
+    "VAAL",
     "Accumulator",
     "Candidates",
     "ClassBalancedEntropy",
