@@ -45,7 +45,8 @@ def check_strategies(settings: Settings, cfg: Config, method: Method) -> None:
             raise ADSError(
                 f"active_learning.{key} ({type(strategy).__name__}) compares at least "
                 f"{strategy.min_members} predictions of an image, but there will be {members}; use "
-                "num_classifiers=2, more members of the method, or another strategy."
+                "num_classifiers=2, more members of the method, more passes of the strategy with "
+                "dropout in the model, or another strategy."
             )
 
 
