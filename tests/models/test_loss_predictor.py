@@ -102,7 +102,7 @@ def test_the_true_loss_of_an_image_is_its_own(name):
 
 
 def test_the_ranking_loss_of_a_batch_and_of_one_whose_middle_image_has_no_partner():
-    model, predictor, data = extended("ssd", weight=0.5)
+    model, _, data = extended("ssd", weight=0.5)
     model.eval()
     for size in (4, 3):
         batch = dict(inputs=data["inputs"][:size], data_samples=data["data_samples"][:size])
