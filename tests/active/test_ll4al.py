@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,7 +142,6 @@ def test_no_score_depends_on_the_batch(trained):
 
 
 def test_two_processes_pick_the_same(trained, torchrun, tmp_path):
-    from pathlib import Path
 
     script = tmp_path / "two.py"
     script.write_text(SCRIPT)

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import CONFIGS, build_classifier, build_detector, classification_batch, detection_batch
+from mmengine.structures import InstanceData
 from retina_models import build_retina
 
 from ads_det.active.settings import load_config
@@ -90,7 +91,7 @@ def test_the_true_loss_of_an_image_is_its_own(name):
             model.bbox_head.prior_generator.grid_priors([f.shape[2:] for f in feat])
         )
         result = model.bbox_head.assigner.assign(
-            SimpleNamespace(priors=anchors, __len__=anchors.__len__), sample.gt_instances, None
+            InstanceData(priors=anchors), sample.gt_instances, None
         )
         positives.append(max(int((result.gt_inds > 0).sum()), 1))
         expected.append(model.parse_losses(model.bbox_head.loss(feat, [sample]))[0].item())
