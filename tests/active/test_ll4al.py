@@ -140,7 +140,7 @@ def test_no_score_depends_on_the_batch(trained):
         json.loads(scores_of(trained)), json.loads(scores_of(trained, 9)), strict=True
     ):
         assert picks == others and scores == pytest.approx(again, abs=2e-4)
-        assert len(set(scores)) > 3 or max(scores) < 1
+        assert len(set(scores)) > 1
 
 
 def test_two_processes_pick_the_same(trained, on_processes, tmp_path):

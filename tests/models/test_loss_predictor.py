@@ -88,7 +88,7 @@ def test_the_true_loss_of_an_image_is_its_own(name):
     for i, sample in enumerate(data["data_samples"]):
         feat = tuple(f[i : i + 1] for f in feats)
         anchors = torch.cat(
-            model.bbox_head.prior_generator.grid_priors([f.shape[2:] for f in feat])
+            model.bbox_head.prior_generator.grid_priors([f.shape[2:] for f in feat], device="cpu")
         )
         result = model.bbox_head.assigner.assign(
             InstanceData(priors=anchors), sample.gt_instances, None
