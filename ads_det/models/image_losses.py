@@ -44,7 +44,7 @@ def head_image_losses(
             losses = head.loss_by_feat(*one, [gt[i]], [metas[i]], [ignored[i]])
         finally:
             vars(head).pop("get_targets", None)
-        total = sum(_total(value) for value in losses.values())
+        total: Any = sum(_total(value) for value in losses.values())
         if reduction == "sum":
             if not factors or not isinstance(factors[0], (int, float)):
                 raise ADSError(
@@ -68,4 +68,5 @@ def _image(node: Any, i: int) -> Any:
 
 def _total(value: Any) -> Tensor:
     """A loss, or the sum of a list of one a level."""
-    return value.mean() if isinstance(value, Tensor) else sum(x.mean() for x in value)
+    parts = [value] if isinstance(value, Tensor) else value
+    return torch.stack([x.mean() for x in parts]).sum()

@@ -15,7 +15,6 @@ from ads_det.errors import ADSError
 from ads_det.models.base import Extension, TwoClassifierModel
 
 PREDICTED_LOSS = "predicted_loss"
-TARGETS = ("mean", "sum")
 _PROBE = 320  # pixels: SSD's last map of a smaller image would vanish
 
 
