@@ -23,13 +23,12 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
+from ads_det.benchmark.passes import COUNTERS, PassCounter
 from ads_det.core.criterion import ADSCriterion
 from ads_det.data.classification import ClassificationDataset, Images, whole_batch
 from ads_det.engine.methods.equal_steps import run_label_updates
 from ads_det.engine.phases import run_agreement, run_discrepancy
 from ads_det.registry import DATASETS, MODELS, OPTIM_WRAPPERS
-
-COUNTERS = ("forward with gradient", "forward without", "backward")
 
 
 @DATASETS.register_module()
@@ -46,28 +45,6 @@ class NoiseDataset(ClassificationDataset):
         names = [f"{i:06d}" for i in range(self.images)]
         labels = rng.integers(0, 10, self.images)
         return Images(names, pixels, labels, tuple("0123456789"))
-
-
-class PassCounter:
-    """Counts the images that pass through a module in each direction."""
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self.counts = dict.fromkeys(COUNTERS, 0)
-        module.register_forward_hook(self._forward)
-
-    def _forward(self, module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        if not output.requires_grad:
-            self.counts["forward without"] += len(output)
-            return
-        self.counts["forward with gradient"] += len(output)
-        output.register_hook(self._backward)
-
-    def _backward(self, gradient: torch.Tensor) -> None:
-        self.counts["backward"] += len(gradient)
-
-    def take(self) -> dict[str, int]:
-        taken, self.counts = self.counts, dict.fromkeys(COUNTERS, 0)
-        return taken
 
 
 def build_loader(images: int, batch_size: int, annotated: bool) -> torch.utils.data.DataLoader:

@@ -13,7 +13,7 @@ from mmengine.registry import METRICS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
 
 from ads_det.active.settings import Settings, load_config
-from ads_det.active.strategies import Entropy, Random
+from ads_det.active.strategies import Entropy, LearnedLoss, Random
 from ads_det.arguments import add_common_options, option_values
 from ads_det.engine.datasets import (
     candidate_dataset,
@@ -21,7 +21,7 @@ from ads_det.engine.datasets import (
     training_dataset,
     unlabeled_dataset,
 )
-from ads_det.engine.methods import ADS, Plain, build_method
+from ads_det.engine.methods import ADS, LL4AL, Plain, build_method
 from ads_det.engine.training import check_training
 from ads_det.registry import MODELS
 
@@ -88,7 +88,7 @@ def test_method_is_accepted_and_finds_its_classifiers(cfg):
         assert any(method.is_due(epoch) for epoch in range(cfg.train_cfg.max_epochs))
         assert method.min_classifiers == 2
     else:
-        assert type(method) is Plain
+        assert type(method) in (LL4AL, Plain)
 
 
 def test_model_has_the_classes_of_the_data(cfg):
@@ -249,6 +249,23 @@ def test_ssd300_baselines_are_plain_ssd_with_all_else_equal(name):
     block = dict(ads.active_learning, strategy=cfg.active_learning.strategy)
     assert cfg.active_learning == block
     assert {k for k in ads if ads[k] != cfg[k]} - {"active_learning"} == {"method", "model"}
+
+
+LL4AL_STOP = {"resnet18_cifar10": 120, "resnet18_cifar100": 120, "vgg16_cifar10": 120}
+LL4AL_STOP |= {"ssd300_voc": 120}  # of 150
+
+
+@pytest.mark.parametrize("name", LL4AL_STOP)
+def test_ll4al_is_the_plain_baseline_with_a_loss_predictor(name):
+    plain = load_config(CONFIGS / f"{name}_random.py")
+    cfg = load_config(CONFIGS / f"{name}_ll4al.py")
+    method = build_method(cfg)
+    assert type(method) is LL4AL
+    assert round(method.stop * cfg.train_cfg.max_epochs) == LL4AL_STOP[name]
+    assert type(Settings.from_config(cfg).build_strategy()) is LearnedLoss
+    assert {k for k in plain if plain[k] != cfg[k]} == {"active_learning", "method"}
+    block = dict(plain.active_learning, strategy=cfg.active_learning.strategy)
+    assert cfg.active_learning == block
 
 
 def checkpoint(*command_line):

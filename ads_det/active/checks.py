@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from mmengine.config import Config
 
 from ads_det.active.settings import Settings
+from ads_det.active.strategies import Strategy
+from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
 from ads_det.engine.methods import Method
 from ads_det.engine.model_config import classifiers_in, find_settings
 from ads_det.errors import ADSError
@@ -36,11 +38,26 @@ def check_strategies(settings: Settings, cfg: Config, method: Method) -> None:
         if getattr(settings, key) is None:
             continue
         strategy = settings.build_strategy(key)
+        _check_extras(strategy, key, method)
         trained = method.members if key == "strategy" else 1
         members = classifiers_in(cfg.model) * trained * strategy.passes
         if members < strategy.min_members:
             raise ADSError(
                 f"active_learning.{key} ({type(strategy).__name__}) compares at least "
                 f"{strategy.min_members} predictions of an image, but there will be {members}; use "
-                "num_classifiers=2, more members of the method, or another strategy."
+                "num_classifiers=2, more members of the method, more passes of the strategy with "
+                "dropout in the model, or another strategy."
             )
+
+
+def _check_extras(strategy: Strategy, key: str, method: Method) -> None:
+    """Refuse a strategy that reads what the method's modules will not give."""
+    extras = strategy.needs - {MEMBERS, FEATURES, BOXES, INPUTS}
+    # the first images are chosen by a model that no method trained
+    given = method.provides if key == "strategy" else frozenset()
+    if given is not None and not extras <= given:
+        raise ADSError(
+            f"active_learning.{key} ({type(strategy).__name__}) reads {min(extras - given)!r}, "
+            f"which a model trained by {type(method).__name__} does not give; use the method that "
+            "trains it, such as method=ads_det.LL4AL for a predicted loss, or another strategy."
+        )

@@ -88,7 +88,7 @@ class FitStage:
         seed = derive_seed(self.seed, "labeled" if labeled else "unlabeled")
         sampler = RepeatedBatchSampler(len(data), batch_size, batches, seed)
         cfg = dict(self._loader_options(), dataset=data, sampler=None, batch_sampler=sampler)
-        for batch in Runner.build_dataloader(cfg, seed=self.seed):
+        for batch in CycleRunner.build_dataloader(cfg, seed=self.seed):
             ready = preprocessor(batch, training=True)
             samples = ready["data_samples"]
             names = [s.img_id for s in samples] if isinstance(samples, list) else samples.img_id

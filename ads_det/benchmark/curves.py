@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,10 +45,9 @@ def plot_comparison(
         if len(runs) > 1:
             deviation = values.std(axis=0, ddof=1)
             axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.12, lw=0)
-    for entry in published:
-        axes.plot(
-            entry["x"], entry["y"], "k--", lw=1, alpha=0.6, label=f"{entry['method']} (published)"
-        )
+    for marker, entry in zip(itertools.cycle("osv^Dx"), published):
+        label = f"{entry['method']} (published, {entry['paper']})"
+        axes.plot(entry["x"], entry["y"], "k--", marker=marker, ms=3, lw=1, alpha=0.6, label=label)
     axes.set(xlabel="labelled objects" if by_objects else "labelled images", ylabel=metric)
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper", fontsize=8)  # inside it would cover curves

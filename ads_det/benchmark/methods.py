@@ -20,7 +20,17 @@ from ads_det.engine.options import merge_options
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
-TRAININGS = ("plain", "equal", "ads")
+# method of each training that is built in, whose model has one classifier; ADS is the config itself
+ONE_CLASSIFIER = {
+    "plain": dict(type="ads_det.Plain"),
+    "equal": dict(type="ads_det.EqualSteps"),
+    "ll4al": dict(type="ads_det.LL4AL"),
+    "dropout": dict(type="ads_det.Plain"),
+    "ensemble": dict(type="ads_det.Plain", members=5),  # Beluch et al., CVPR 2018
+}
+TRAININGS = ("ads", *ONE_CLASSIFIER)
+DROPOUT = 0.1  # share, before the classifiers
+PASSES = 25  # with dropout, of a strategy that compares them (Beluch et al.)
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,10 @@ class Method:
 
     Args:
         training: ``'plain'`` (one classifier, no phases), ``'equal'`` (plain with as many
-            updates as ADS makes, ``ads_det.EqualSteps``), ``'ads'`` (the config as it is), or a
-            name given to options.
+            updates as ADS makes, ``ads_det.EqualSteps``), ``'ll4al'`` (plain with a loss
+            predictor), ``'dropout'`` (plain with dropout before the classifier, and 25 passes of
+            a strategy that compares passes), ``'ensemble'`` (plain, five members), ``'ads'`` (the
+            config as it is), or a name given to options.
         strategy: name of a strategy in small letters, such as ``'entropy'``.
     """
 
@@ -102,6 +114,8 @@ def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str,
     wanted = _strategy_class(method.strategy)
     accepted = accepted_arguments(wanted)
     kept = {k: v for k, v in given.items() if k in accepted}
+    if method.training == "dropout" and method.training not in trainings and "passes" in accepted:
+        kept["passes"] = PASSES
     cfg.active_learning.strategy = dict(type=f"ads_det.{wanted.__name__}", **kept)
     check_strategies(Settings.from_config(cfg), cfg, build_method(cfg))
     return cfg
@@ -117,9 +131,12 @@ def _training_options(cfg: Config, training: str) -> dict[str, Any]:
     if training == "ads":
         return {}
     key = classifiers_key(cfg.model)
-    one = {} if key is None else {key: 1}
-    kind = {"equal": "ads_det.EqualSteps", "plain": "ads_det.Plain"}[training]
-    return one | {"method.type": kind}
+    one: dict[str, Any] = {} if key is None else {key: 1}
+    if training == "dropout":
+        if key is None:
+            raise ADSError("The training 'dropout' needs a head or classifier of ads_det.")
+        one[f"{key.rpartition('.')[0]}.dropout"] = DROPOUT
+    return one | {f"method.{name}": value for name, value in ONE_CLASSIFIER[training].items()}
 
 
 def _strategy_class(name: str) -> type[Strategy]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,15 +84,16 @@ def _beside(metric: dict) -> list[BaseMetric]:
 class AccuracyMetric(BaseMetric):
     """Share of images whose most probable class is the right one.
 
-    It reads ``pred_mean``, ``pred_f1`` and, unless the model is plain, ``pred_f2``, class
-    probabilities (C,), and ``gt_label``. Results, from 0 to 1: ``mean/accuracy`` of the averaged
-    prediction, ``classifier_1/accuracy``, ``classifier_2/accuracy``, and ``classifiers/accuracy``,
+    It reads ``pred_mean``, ``pred_f1``, ``pred_f2`` and so on (as many as there are classifiers and
+    members), class probabilities (C,), and ``gt_label``. Results, from 0 to 1: ``mean/accuracy``
+    of the averaged prediction, ``classifier_1/accuracy`` and so on, and ``classifiers/accuracy``,
     the mean of the accuracies of the single classifiers, which is what the paper's authors report.
     """
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        fields = {name: f"pred{suffix or '_mean'}" for name, suffix in PREDICTIONS.items()}
-        names = [name for name, field in fields.items() if field in data_samples[0]]
+        numbers = itertools.takewhile(lambda i: f"pred_f{i}" in data_samples[0], itertools.count(1))
+        fields = {"mean": "pred_mean"} | {f"classifier_{i}": f"pred_f{i}" for i in numbers}
+        names = list(fields)
         truth: Tensor = torch.stack([sample["gt_label"] for sample in data_samples])
         correct = {
             name: (torch.stack([s[fields[name]] for s in data_samples]).argmax(1) == truth)

@@ -191,6 +191,7 @@ def check_training(cfg: Config) -> Method:
                 "uninterrupted one, so leave it out."
             )
     check_classifiers(method, classifiers_in(cfg.model))
+    method.check_config(cfg)
     _check_load_from(cfg)
     block = cfg.optim_wrapper.get("optimizer")
     optimizer = block.get("type") if isinstance(block, dict) else None

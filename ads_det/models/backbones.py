@@ -72,6 +72,7 @@ class CIFARResNet(BaseModule):
 
     Attributes:
         out_channels: D of the features.
+        stage_ends: names of the modules whose maps end the stages.
 
     Raises:
         ADSError: if an argument has no meaning.
@@ -88,13 +89,16 @@ class CIFARResNet(BaseModule):
             nn.ReLU(inplace=True),
         )
         blocks: list[nn.Module] = []
+        ends = []
         channels = width
         for stage, number in enumerate(RESNET_STAGES[depth]):
             for block in range(number):
                 stride = 2 if stage > 0 and block == 0 else 1
                 blocks.append(BasicBlock(channels, width * 2**stage, stride))
                 channels = width * 2**stage
+            ends.append(f"blocks.{len(blocks) - 1}")
         self.blocks = nn.Sequential(*blocks)
+        self.stage_ends = tuple(ends)
         self.out_channels = channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -113,6 +117,7 @@ class CIFARVGG(BaseModule):
 
     Attributes:
         out_channels: D of the features.
+        stage_ends: names of the modules whose maps end the stages.
 
     Raises:
         ADSError: if an argument has no meaning.
@@ -124,9 +129,11 @@ class CIFARVGG(BaseModule):
         super().__init__(_as_list(init_cfg))
         _check("CIFARVGG", depth, VGG_LAYERS, width)
         layers: list[nn.Module] = []
+        ends = []
         channels = 3
         for factor in VGG_LAYERS[depth]:
             if factor == 0:
+                ends.append(f"layers.{len(layers)}")
                 # rounding up lets images of less than 32 pixels pass all five
                 layers.append(nn.MaxPool2d(2, ceil_mode=True))
                 continue
@@ -137,6 +144,7 @@ class CIFARVGG(BaseModule):
             ]
             channels = width * factor
         self.layers = nn.Sequential(*layers)
+        self.stage_ends = tuple(ends)
         self.out_channels = channels
 
     def forward(self, x: Tensor) -> Tensor:

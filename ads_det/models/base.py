@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -47,10 +48,15 @@ class ScorableModel(Protocol):
 class Extension(nn.Module):
     """A module that a method adds to a model; saved with it and seen by DistributedDataParallel.
 
-    It takes part in ``forward`` in two places, both optional.
+    It takes part in ``forward`` in three places, all optional.
     """
 
     provides: frozenset[str] = frozenset()  # names of :meth:`extras`
+
+    def watching(self, model: TwoClassifierModel) -> AbstractContextManager[None]:
+        """Held while features are computed that :meth:`losses` or :meth:`extras` then get, for an
+        extension that reads maps on their way."""
+        return nullcontext()
 
     def losses(self, model: TwoClassifierModel, feats: Any, data_samples: Any) -> dict[str, Tensor]:
         """Losses to add to those of a labelled batch; keys with ``loss`` in them are summed.
@@ -103,7 +109,7 @@ class TwoClassifierModel:
                 ``inputs`` and ``data_samples``.
         """
         if mode == "loss":
-            feats = self.extract_feat(inputs)
+            feats = self._watched_features(inputs, self.extensions())
             losses = self.label_losses(feats, data_samples)
             for module in self.extensions():
                 losses |= module.losses(self, feats, data_samples)
@@ -139,11 +145,11 @@ class TwoClassifierModel:
         """See :class:`ScorableModel`."""
         seeds = tuple(seeds)
         check_needs(self, needs, seeds)
-        feats = self.extract_feat(inputs) if needs - {INPUTS} else None
+        asked = [module for module in self.extensions() if module.provides & needs]
+        feats = self._watched_features(inputs, asked) if needs - {INPUTS} else None
         extras: dict[str, Tensor] = {}
-        for module in self.extensions():
-            if module.provides & needs:
-                extras |= module.extras(self, feats)
+        for module in asked:
+            extras |= module.extras(self, feats)
         fixed = Outputs(
             features=pooled_features(feats) if FEATURES in needs else None,
             extras=extras,
@@ -167,6 +173,12 @@ class TwoClassifierModel:
         """The modules that methods added."""
         return list(getattr(self, "method_modules", {}).values())
 
+    def _watched_features(self, inputs: Tensor, modules: Iterable[Extension]) -> Any:
+        with ExitStack() as stack:
+            for module in modules:
+                stack.enter_context(module.watching(self))
+            return self.extract_feat(inputs)
+
     # -- what a model of one task defines ---------------------------------------------------
 
     @abstractmethod
@@ -178,8 +190,9 @@ class TwoClassifierModel:
         """All losses of a labelled batch."""
 
     @abstractmethod
-    def image_losses(self, feats: Any, data_samples: Any) -> Tensor:
-        """The loss of each labelled image by itself, shape (N,), without gradient."""
+    def image_losses(self, feats: Any, data_samples: Any, reduction: str = "mean") -> Tensor:
+        """The loss of each labelled image by itself, shape (N,), without gradient; a detector's
+        divided by the image's positive anchors, or with ``'sum'`` not divided."""
 
     @abstractmethod
     def classification_loss(self, feats: Any, data_samples: Any) -> dict[str, Any]:

@@ -144,7 +144,9 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
         return self.classification_loss(feats, data_samples)
 
     @torch.no_grad()
-    def image_losses(self, feats: Tensor, data_samples: BaseDataElement) -> Tensor:
+    def image_losses(
+        self, feats: Tensor, data_samples: BaseDataElement, reduction: str = "mean"
+    ) -> Tensor:
         targets = F.one_hot(data_samples.labels, self.num_classes)
         each = [binary_cross_entropy(logits, targets) for logits in self._logits(feats)]
         return torch.stack(each).sum(dim=0)

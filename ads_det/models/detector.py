@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import SampleList
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from ads_det.core.outputs import BoxOutputs
 from ads_det.models.base import TwoClassifierModel
+from ads_det.models.image_losses import head_image_losses
 from ads_det.registry import MODELS
 
 
@@ -79,14 +79,10 @@ class ADSDetector(TwoClassifierModel, SingleStageDetector):
     def label_losses(self, feats: tuple[Tensor, ...], data_samples: SampleList) -> dict[str, Any]:
         return self.bbox_head.loss(feats, data_samples)
 
-    @torch.no_grad()
-    def image_losses(self, feats: tuple[Tensor, ...], data_samples: SampleList) -> Tensor:
-        """Each image's losses by themselves, so divided by its own positives, shape (N,)."""
-        each = []
-        for i, sample in enumerate(data_samples):
-            losses = self.bbox_head.loss(tuple(f[i : i + 1] for f in feats), [sample])
-            each.append(self.parse_losses(losses)[0])
-        return torch.stack(each)
+    def image_losses(
+        self, feats: tuple[Tensor, ...], data_samples: SampleList, reduction: str = "mean"
+    ) -> Tensor:
+        return head_image_losses(self.bbox_head, feats, data_samples, reduction)
 
     def classification_loss(
         self, feats: tuple[Tensor, ...], data_samples: SampleList

@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from helpers import tiny_classification_config
 
 from ads_det.active.loop import ActiveLearningLoop
+from ads_det.commands.work.report import published_entries
 from ads_det.report.page import Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -65,9 +67,19 @@ def test_published_curves_in_the_units_of_the_run(run, comparison, tmp_path):
     arguments = (comparison, "--no-model", "--out", tmp_path / "out", "--published")
     assert run("report.py", *arguments, "Fig. 5a")[0] == 0
     svg = (tmp_path / "out/figures/curves_by_images.svg").read_text()
-    assert "published" in svg
+    for name in ("ADS", "LL4AL", "Core-set"):
+        assert f"{name} (published, ADS (AAAI 2021))" in svg
     status, _, err = run("report.py", *arguments, "Fig. 99")
     assert status == 2 and "does not hold" in err
+
+
+def test_the_nearest_relative_stands_beside_the_figure_of_its_data_and_model():
+    entries = json.loads((Path(__file__).parents[2] / "docs/published_results.json").read_text())
+    found = {e["method"]: e["paper"] for e in published_entries(entries, "Fig. 6")}
+    assert found["MI-AOD"].startswith("MI-AOD") and found["LL4AL"].startswith("ADS")
+    assert len(published_entries(entries, "Fig. 5a")) == 3
+    assert [e["method"] for e in published_entries(entries, "Fig. 5b")] == ["ADS", "LL4AL"]
+    assert published_entries(entries, "Fig. 99") == []
 
 
 @pytest.mark.parametrize(

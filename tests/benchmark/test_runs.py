@@ -43,7 +43,23 @@ def test_what_a_method_changes(name, head):
     method, classifiers, strategy = of("none+random", none={"method.weighting": "none"})
     assert method == dict(cfg.method, weighting="none")
     assert (classifiers, strategy["type"]) == (2, "ads_det.Random")
+    ll4al = of("ll4al+learnedloss")
+    assert ll4al == (dict(type="ads_det.LL4AL"), 1, dict(type="ads_det.LearnedLoss"))
+    method, classifiers, strategy = of("ensemble+bald")
+    assert (method, classifiers) == (dict(type="ads_det.Plain", members=5), 1)
+    assert strategy["type"] == "ads_det.BALD" and "passes" not in strategy
+    method, classifiers, strategy = of("dropout+variationratio")
+    assert (method, classifiers, strategy["passes"]) == (plain, 1, 25)
+    config = method_config(cfg, Method.parse("dropout+bald"), {})
+    assert (config.model if head == "model" else config.model.bbox_head).dropout == 0.1
+    assert of("ads+discrepancy")[2]["type"] == "ads_det.Discrepancy"
     assert cfg.to_dict() == before
+
+
+@pytest.mark.parametrize("name", ["plain+bald", "plain+discrepancy", "plain+learnedloss"])
+def test_a_strategy_without_what_it_reads_is_refused(name):
+    with pytest.raises(ADSError, match="compares at least 2|reads 'predicted_loss'"):
+        method_config(tiny_classification_config(), Method.parse(name), {})
 
 
 def test_a_strategy_of_the_config_keeps_its_arguments(gap):

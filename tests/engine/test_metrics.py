@@ -143,3 +143,13 @@ def test_accuracy_by_hand():
         )
     expected = {"mean": 0.5, "classifier_1": 0.5, "classifier_2": 0.25, "classifiers": 0.375}
     assert metric.evaluate(4) == {f"{k}/accuracy": v for k, v in expected.items()}
+
+
+def test_accuracy_of_an_ensemble_counts_every_member():
+    right, wrong = torch.tensor([0.9, 0.1]), torch.tensor([0.2, 0.8])
+    sample = dict(gt_label=torch.tensor(0), pred_mean=right)
+    sample |= {f"pred_f{i}": y for i, y in enumerate((right, wrong, wrong, wrong), start=1)}
+    metric = AccuracyMetric()
+    metric.process(None, [sample])
+    found = metric.evaluate(1)
+    assert found["classifiers/accuracy"] == 0.25 and found["classifier_4/accuracy"] == 0

@@ -44,17 +44,31 @@ def published_curves(figure: str | None, runs: dict) -> list[dict]:
     if figure is None:
         return []
     path = Path(__file__).resolve().parents[3] / "docs" / "published_results.json"
-    entries = [e for e in read_json(path) if e["figure_or_table"] == figure]
+    entries = published_entries(read_json(path), figure)
     if not entries:
         raise ADSError(f"--published is {figure!r}, which {path} does not hold.")
     run = next(iter(next(iter(runs.values())).values()))
     pool = len(read_json(run.path / "pool.json")["images"])
-    is_percent = entries[0]["x_unit"].startswith("percent")
     return [
         dict(
             e,
-            x=[x / 100 * pool if is_percent else x for x in e["x"]],
+            x=[x / 100 * pool if e["x_unit"].startswith("percent") else x for x in e["x"]],
             y=[y / 100 for y in e["y"]],
         )
         for e in entries
     ]
+
+
+def published_entries(entries: list[dict], figure: str) -> list[dict]:
+    """All curves of a figure of the paper, and those of other papers on its data and model for
+    methods that it does not show (the nearest relative, MI-AOD, beside Fig. 6)."""
+    own = [e for e in entries if e["figure_or_table"] == figure]
+    places = {(e["dataset"], e["model"]) for e in own}
+    methods = {e["method"] for e in own}
+    others = [
+        e
+        for e in entries
+        if own and e["method"] not in methods and (e["dataset"], e["model"]) in places
+        if e["paper"] != own[0]["paper"] and len(e["x"]) > 1 and e["x_unit"] == own[0]["x_unit"]
+    ]
+    return own + others

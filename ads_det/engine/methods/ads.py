@@ -60,6 +60,7 @@ class ADS(UnlabeledEpochs):
     """
 
     min_classifiers = 2
+    provides = frozenset()
 
     def __init__(
         self,

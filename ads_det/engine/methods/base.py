@@ -34,6 +34,15 @@ class Method(Hook):
     reads_labels: bool = False
     # arguments that another method's config hands on when only its type is changed
     keeps: frozenset[str] = frozenset()
+    # names of what its modules give strategies; None if it does not say
+    provides: frozenset[str] | None = None
+
+    def check_config(self, cfg: Config) -> None:
+        """Refuse what of a run's config it cannot work with, before any work.
+
+        Raises:
+            ADSError: names the key.
+        """
 
     def extend_model(self, model: nn.Module) -> None:
         """Add modules (:class:`~ads_det.models.base.Extension`) to a model that was just built.

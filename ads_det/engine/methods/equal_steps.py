@@ -40,6 +40,8 @@ class EqualSteps(UnlabeledEpochs):
     :class:`~ads_det.engine.methods.unlabeled.UnlabeledEpochs`.
     """
 
+    provides = frozenset()
+
     def run_parts(self, runner: Runner) -> Iterator[tuple[str, LabelStats]]:
         assert self.loader is not None
         seed_everything(runner.seed, runner.epoch, "label_updates")

@@ -19,6 +19,8 @@ class Plain(Method):
         ADSError: if ``members`` is no whole number of 1 or more.
     """
 
+    provides = frozenset()
+
     def __init__(self, members: int = 1) -> None:
         if type(members) is not int or members < 1:
             raise ADSError(f"Plain.members is {members!r}; use a whole number of 1 or more.")

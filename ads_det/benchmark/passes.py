@@ -1,0 +1,151 @@
+"""What a method costs, counted while it works: images through features and classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+
+from ads_det.active.scoring import measure_images
+from ads_det.active.settings import Settings
+from ads_det.active.strategies import Strategy
+from ads_det.engine.datasets import candidate_loader
+from ads_det.engine.methods import build_method
+from ads_det.engine.phases import unwrap
+from ads_det.engine.runner import CycleRunner
+from ads_det.engine.training import training_config
+from ads_det.files import read_ids
+
+COUNTERS = ("forward with gradient", "forward without", "backward")
+
+
+class PassCounter:
+    """Counts the images that pass through a module in each direction.
+
+    Args:
+        module: gives a tensor (N, ...) or several.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.counts = dict.fromkeys(COUNTERS, 0)
+        module.register_forward_hook(self._forward)
+
+    def _forward(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        first: torch.Tensor = output if isinstance(output, torch.Tensor) else output[-1]
+        if not first.requires_grad:
+            self.counts["forward without"] += len(first)
+            return
+        self.counts["forward with gradient"] += len(first)
+        first.register_hook(self._backward)
+
+    def _backward(self, gradient: torch.Tensor) -> None:
+        self.counts["backward"] += len(gradient)
+
+    def take(self) -> dict[str, int]:
+        """The counts since the last call."""
+        taken, self.counts = self.counts, dict.fromkeys(COUNTERS, 0)
+        return taken
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one training and one selection.
+
+    Args:
+        parameters: of all models that the method trains.
+        updates: label updates of one training, the Runner's iterations.
+        training: images through the features, by :data:`COUNTERS`, for each labelled image of
+            these updates; over all members.
+        features: passes through the features for each candidate.
+        classifiers: passes through a classifier for each candidate.
+    """
+
+    parameters: int
+    updates: int
+    training: dict[str, float]
+    features: float
+    classifiers: float
+
+
+def measure_cost(cfg: Config, folder: Path, labeled: Path, unlabeled: Path, seed: int = 0) -> Cost:
+    """Train all members of a method, measure the candidates, and count.
+
+    Networks that a strategy fits for itself are not counted.
+
+    Args:
+        cfg: config of one method; its length of training is what is run.
+        folder: to work in.
+        labeled: list of ids to train on.
+        unlabeled: list of ids that are seen without labels, and measured.
+        seed: training seed.
+    """
+    method = build_method(cfg)
+    models, trained, images, updates = [], dict.fromkeys(COUNTERS, 0), 0, 0
+    for member in range(method.members):
+        config = training_config(
+            cfg, folder / f"member_{member}", labeled, unlabeled, seed + member
+        )
+        runner = CycleRunner.from_cfg(config)
+        model = unwrap(runner.model)
+        seen = _Images()
+        runner.register_hook(seen)
+        counter = PassCounter(model.backbone)
+        runner.train()
+        trained = {name: trained[name] + n for name, n in counter.take().items()}
+        images += seen.count
+        updates = runner.iter
+        models.append(model)
+    strategy = Settings.from_config(cfg).build_strategy()
+    candidates = len(read_ids(unlabeled))
+    features = [PassCounter(model.backbone) for model in models]
+    heads = [PassCounter(_first_layer(model)) for model in models]
+    if strategy.needs:
+        seeds: Sequence[int | None] = (
+            (None,) if strategy.passes == 1 else range(seed, seed + strategy.passes)
+        )
+        measure_images(
+            models,
+            candidate_loader(cfg, unlabeled),
+            strategy.needs,
+            _measured(strategy),
+            seeds,
+            strategy.min_members,
+        )
+    return Cost(
+        sum(p.numel() for model in models for p in model.parameters()),
+        updates,
+        {name: n * method.members / images for name, n in trained.items()},
+        _forwards(features) / candidates,
+        _forwards(heads) / candidates,
+    )
+
+
+def _measured(strategy: Strategy) -> Callable[[], Any] | None:
+    return strategy.accumulator if strategy.measures else None
+
+
+def _forwards(counters: Sequence[PassCounter]) -> int:
+    return sum(n for c in counters for name, n in c.take().items() if name != "backward")
+
+
+def _first_layer(model: Any) -> nn.Module:
+    """A layer of f1 that runs once for each pass over it."""
+    return next(m for m in model.classifiers()[0].modules() if not list(m.children()))
+
+
+class _Images(Hook):
+    """Counts the images of the Runner's own updates."""
+
+    count = 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.count += len(data_batch["inputs"])
