@@ -15,12 +15,13 @@ from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
 from ads_det.engine.build import accepted_arguments
 from ads_det.engine.methods import ADS, build_method
+from ads_det.engine.methods.ads import PHASES
 from ads_det.engine.model_config import classifiers_key
 from ads_det.engine.options import merge_options
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
-TRAININGS = ("plain", "equal", "ads")
+TRAININGS = ("plain", "equal", "two", "zero", "ads")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Method:
 
     Args:
         training: ``'plain'`` (one classifier, no phases), ``'equal'`` (plain with as many
-            updates as ADS makes, ``ads_det.EqualSteps``), ``'ads'`` (the config as it is), or a
+            updates as ADS makes, ``ads_det.EqualSteps``), ``'two'`` (two classifiers, no phases),
+            ``'zero'`` (ADS whose unlabelled terms have weight 0: BatchNorm statistics, weight
+            decay and the labelled term of Eq. 8 remain), ``'ads'`` (the config as it is), or a
             name given to options.
         strategy: name of a strategy in small letters, such as ``'entropy'``.
     """
@@ -116,6 +119,10 @@ def _training_options(cfg: Config, training: str) -> dict[str, Any]:
         )
     if training == "ads":
         return {}
+    if training == "two":
+        return {"method.type": "ads_det.Plain"}
+    if training == "zero":
+        return {f"method.{phase}.loss_weight": 0.0 for phase in PHASES}
     key = classifiers_key(cfg.model)
     one = {} if key is None else {key: 1}
     kind = {"equal": "ads_det.EqualSteps", "plain": "ads_det.Plain"}[training]

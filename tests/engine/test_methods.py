@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import moved, state_of, tiny_config
+from helpers import build_runner, moved, state_of, tiny_config
 from mmengine.config import Config
 
 from ads_det.active.settings import load_config
@@ -14,21 +14,7 @@ from ads_det.engine.methods import ADS, EqualSteps, Plain, build_method
 from ads_det.engine.methods import ads as ads_method
 from ads_det.engine.options import merge_options
 from ads_det.engine.runner import CycleRunner
-from ads_det.engine.training import training_config
 from ads_det.errors import ADSError
-from ads_det.files import write_ids
-
-
-def build_runner(digits, work_dir, labeled=6, unlabeled=12, **options):
-    cfg = tiny_config(digits, **options)
-    ids = (digits / "ImageSets/Main/trainval.txt").read_text().split()
-    write_ids(work_dir / "labeled.txt", ids[:labeled])
-    write_ids(work_dir / "unlabeled.txt", ids[labeled : labeled + unlabeled])
-    return CycleRunner.from_cfg(
-        training_config(
-            cfg, work_dir / "train", work_dir / "labeled.txt", work_dir / "unlabeled.txt", seed=3
-        )
-    )
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from ads_det.active.strategies.core_set import CoreSet
 from ads_det.active.strategies.diverse_entropy import DiverseADS, DiverseEntropy
 from ads_det.active.strategies.entropy import Entropy
 from ads_det.active.strategies.extra import Extra
+from ads_det.active.strategies.foreground_discrepancy import ForegroundDiscrepancy
 from ads_det.active.strategies.least_confident import LeastConfident
 from ads_det.active.strategies.margin import Margin
 from ads_det.active.strategies.random import Random
@@ -19,6 +20,7 @@ __all__ = [
     "DiverseEntropy",
     "Entropy",
     "Extra",
+    "ForegroundDiscrepancy",
     "LeastConfident",
     "Margin",
     "Random",
