@@ -7,4 +7,12 @@ from ads_det.engine.methods.equal_steps import EqualSteps
 from ads_det.engine.methods.plain import Plain
 from ads_det.engine.methods.unlabeled import UnlabeledEpochs
 
-__all__ = ["ADS", "AgreementTeacher", "EqualSteps", "Method", "Plain", "UnlabeledEpochs", "build_method"]
+__all__ = [
+    "ADS",
+    "AgreementTeacher",
+    "EqualSteps",
+    "Method",
+    "Plain",
+    "UnlabeledEpochs",
+    "build_method",
+]
