@@ -1,6 +1,6 @@
 # As ssd300_voc_ads.py with LL4AL's 300 label epochs: 9,600 updates in cycle 0 instead of 4,800. The
 # paper's 150 epochs are half of what the 51 to 52.4 mAP at 1,000 images were reached with in the
-# literature; docs/plan.md has the cost of both. The 30 ADS epochs lie evenly.
+# literature; docs/game.md has the cost of both. The 30 ADS epochs lie evenly.
 _base_ = "./ssd300_voc_ads.py"
 
 train_cfg = dict(max_epochs=300)

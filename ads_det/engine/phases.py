@@ -16,7 +16,6 @@ from ads_det.core.criterion import ADSCriterion, PhaseLoss
 from ads_det.engine.phase_stats import FOREGROUND, Meter, PhaseStats, gradient_norms
 from ads_det.errors import ADSError
 
-
 View = Callable[[Tensor], Tensor]
 
 

@@ -38,7 +38,7 @@ model = dict(
         activation="sigmoid",  # the BCE of the paper's Eq. 1; "softmax" is SSD's own loss
         num_classifiers=2,
         # RetinaNet's: from biases of 0 every anchor is half an object and the first losses are tens
-        # of times as large (docs/plan.md)
+        # of times as large (docs/game.md)
         prior=0.01,
         in_channels=(512, 1024, 512, 256, 256, 256),
         num_classes=20,

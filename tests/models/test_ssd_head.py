@@ -230,7 +230,7 @@ def losses_of(model, names=("a", "b")):
 
 
 def test_bootstrap_weighs_images_for_each_classifier():
-    _, data, plain = losses_of(build_detector())
+    _, _, plain = losses_of(build_detector())
     model, _, drawn = losses_of(build_detector(diversity="bootstrap"))
     assert drawn["loss_bbox"].item() == pytest.approx(plain["loss_bbox"].item())
     # both images under one name: one weight, by which the whole loss is scaled

@@ -250,8 +250,8 @@ def _check_joint(*phases: Any) -> None:
         own = sorted(set(given or ()) - {"loss_weight"}) if isinstance(given, dict) else []
         if own:
             raise ADSError(
-                f"ADS.{phase} has {own[0]!r}, but with schedule='joint' there is one optimiser, the "
-                f"Runner's; keep loss_weight only (method.{phase}=None takes all out)."
+                f"ADS.{phase} has {own[0]!r}, but with schedule='joint' the one optimiser is "
+                f"the Runner's; keep loss_weight only (method.{phase}=None takes all out)."
             )
 
 
