@@ -212,7 +212,7 @@ def test_arguments_without_meaning(argument, message):
         ),
         (dict(type="ads_det.Plain", interval=2), "has no 'interval'; it takes members"),
         (dict(type="ads_det.Plain", members=0), "Plain.members is 0"),
-        (dict(type="ads_det.SDA"), "'ads_det.SDA'; use one of ads_det.ADS, ads_det.AgreementTeacher"),
+        (dict(type="ads_det.SDA"), "'ads_det.SDA'; use one of ads_det.ADS, ads_det.Agreement"),
         (dict(tau=0.1), "method.type is None; use one of ads_det.ADS"),
         (3, "method is 3; use a name such as 'ads_det.ADS'"),
         (None, r"`method` is None; use method=dict\(type='ads_det.Plain'\)"),
