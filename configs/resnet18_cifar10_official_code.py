@@ -3,9 +3,9 @@
 _base_ = "./resnet18_cifar10_ads.py"
 
 model = dict(classifier="prototype")
-# A new SGD for each batch, at the initial rate for ever: without momentum and decay SGD has no
-# state, so this one is the same.
-sgd = dict(optimizer=dict(type="SGD", lr=0.1))
+# A new SGD for each batch, at the initial rate for ever, with the decay of label training: without
+# momentum SGD has no state, so this one is the same.
+sgd = dict(optimizer=dict(type="SGD", lr=0.1, weight_decay=5e-4))
 method = dict(
     normalize=True,
     base=2,

@@ -10,8 +10,8 @@ train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=150)
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=1e-3, momentum=0.9, weight_decay=5e-4),
-    # Ours: the BCE of two classifiers, summed, starts about nine times as large as SSD's own loss.
-    # From random weights it became NaN at this rate; clipped it fell from 920 to 112 in 24 steps.
+    # Ours: before the classifiers had a prior, the BCE of two became NaN at this rate from random
+    # weights. Whether clipping is still needed with it has not been tried.
     clip_grad=dict(max_norm=10),
 )
 # `auto_scale_lr.enable=True` scales the rate to other batch sizes and numbers of processes.

@@ -1,4 +1,4 @@
-# Baseline: plain SSD300 with SSD's own loss, images chosen by the entropy of its one classifier.
+# Baseline: plain SSD300, images chosen by the entropy of its one sigmoid classifier.
 _base_ = "./ssd300_voc_random.py"
 
 active_learning = dict(

@@ -13,6 +13,9 @@ from mmengine.structures import BaseDataElement, InstanceData
 from ads_det.active.settings import load_config
 from ads_det.data.synthetic import CLASSES as DIGITS
 from ads_det.engine.options import merge_options
+from ads_det.engine.runner import CycleRunner
+from ads_det.engine.training import training_config
+from ads_det.files import write_ids
 from ads_det.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -199,6 +202,19 @@ def tiny_config(data_root: str, **options) -> Config:
     merge_options(cfg, options, tell=False)
     init_default_scope("mmdet")
     return cfg
+
+
+def build_runner(digits, work_dir, labeled=6, unlabeled=12, **options):
+    """A Runner on the first images of the tiny data set."""
+    cfg = tiny_config(digits, **options)
+    ids = (digits / "ImageSets/Main/trainval.txt").read_text().split()
+    write_ids(work_dir / "labeled.txt", ids[:labeled])
+    write_ids(work_dir / "unlabeled.txt", ids[labeled : labeled + unlabeled])
+    return CycleRunner.from_cfg(
+        training_config(
+            cfg, work_dir / "train", work_dir / "labeled.txt", work_dir / "unlabeled.txt", seed=3
+        )
+    )
 
 
 def classifier_config(**model) -> dict:

@@ -243,7 +243,7 @@ def test_ssd300_baselines_are_plain_ssd_with_all_else_equal(name):
     ads, cfg = load_config(ADS300), load_config(CONFIGS / f"ssd300_voc_{name}.py")
     head = build_model(cfg).bbox_head
     assert len(head.classifiers()) == 1
-    assert head.cls_out_channels == 21
+    assert head.cls_out_channels == 20  # the loss is that of ADS
     assert type(build_method(cfg)) is Plain
     assert type(Settings.from_config(cfg).build_strategy()) is BASELINES[name]
     block = dict(ads.active_learning, strategy=cfg.active_learning.strategy)
@@ -266,6 +266,27 @@ def test_ll4al_is_the_plain_baseline_with_a_loss_predictor(name):
     assert {k for k in plain if plain[k] != cfg[k]} == {"active_learning", "method"}
     block = dict(plain.active_learning, strategy=cfg.active_learning.strategy)
     assert cfg.active_learning == block
+
+
+def test_ssd300_with_ssds_own_loss_differs_in_the_loss_alone():
+    one = load_config(CONFIGS / "ssd300_voc_random.py")
+    cfg = load_config(CONFIGS / "ssd300_voc_softmax.py")
+    assert {k for k in cfg if cfg[k] != one[k]} == {"model"}
+    head = dict(one.model.bbox_head, activation="softmax", prior=None)
+    assert cfg.model == dict(one.model, bbox_head=head)
+    assert build_model(cfg).bbox_head.cls_out_channels == 21
+
+
+def test_ssd300_with_the_epochs_of_the_literature_has_as_many_ads_epochs():
+    hook = build_method(load_config(CONFIGS / "ssd300_voc_ads_300.py"))
+    assert [e for e in range(300) if hook.is_due(e)] == list(range(1, 300, 10))
+
+
+def test_the_preset_of_the_published_code_decays_in_both_phases():
+    cfg = load_config(CONFIGS / "resnet18_cifar10_official_code.py")
+    decay = cfg.optim_wrapper.optimizer.weight_decay
+    for phase in ("agreement", "discrepancy"):
+        assert cfg.method[phase].optimizer == dict(type="SGD", lr=0.1, weight_decay=decay)
 
 
 def checkpoint(*command_line):

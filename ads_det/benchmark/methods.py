@@ -15,12 +15,13 @@ from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
 from ads_det.engine.build import accepted_arguments
 from ads_det.engine.methods import ADS, build_method
+from ads_det.engine.methods.ads import PHASES
 from ads_det.engine.model_config import classifiers_key
 from ads_det.engine.options import merge_options
 from ads_det.errors import ADSError
 from ads_det.registry import STRATEGIES
 
-# method of each training that is built in, whose model has one classifier; ADS is the config itself
+# method of each training that is built in, whose model has one classifier
 ONE_CLASSIFIER = {
     "plain": dict(type="ads_det.Plain"),
     "equal": dict(type="ads_det.EqualSteps"),
@@ -28,7 +29,7 @@ ONE_CLASSIFIER = {
     "dropout": dict(type="ads_det.Plain"),
     "ensemble": dict(type="ads_det.Plain", members=5),  # Beluch et al., CVPR 2018
 }
-TRAININGS = ("ads", *ONE_CLASSIFIER)
+TRAININGS = (*ONE_CLASSIFIER, "two", "zero", "ads")
 DROPOUT = 0.1  # share, before the classifiers
 PASSES = 25  # with dropout, of a strategy that compares them (Beluch et al.)
 
@@ -41,8 +42,10 @@ class Method:
         training: ``'plain'`` (one classifier, no phases), ``'equal'`` (plain with as many
             updates as ADS makes, ``ads_det.EqualSteps``), ``'ll4al'`` (plain with a loss
             predictor), ``'dropout'`` (plain with dropout before the classifier, and 25 passes of
-            a strategy that compares passes), ``'ensemble'`` (plain, five members), ``'ads'`` (the
-            config as it is), or a name given to options.
+            a strategy that compares passes), ``'ensemble'`` (plain, five members), ``'two'`` (two
+            classifiers, no phases), ``'zero'`` (ADS whose unlabelled terms have weight 0:
+            BatchNorm statistics, weight decay and the labelled term of Eq. 8 remain), ``'ads'``
+            (the config as it is), or a name given to options.
         strategy: name of a strategy in small letters, such as ``'entropy'``.
     """
 
@@ -130,6 +133,10 @@ def _training_options(cfg: Config, training: str) -> dict[str, Any]:
         )
     if training == "ads":
         return {}
+    if training == "two":
+        return {"method.type": "ads_det.Plain"}
+    if training == "zero":
+        return {f"method.{phase}.loss_weight": 0.0 for phase in PHASES}
     key = classifiers_key(cfg.model)
     one: dict[str, Any] = {} if key is None else {key: 1}
     if training == "dropout":

@@ -13,9 +13,9 @@ COMPUTES = True
 EXAMPLES = (
     "Example: %(prog)s configs/resnet8_digits_ads.py --seeds 0 1 2 --jobs 2. A method is "
     "TRAINING+STRATEGY. Trainings: plain (no phases), equal (plain with as many updates as ADS "
-    "makes), ll4al, dropout, ensemble, ads (the config), or yours. Run the same command again to "
-    "go on; finished runs are kept. Writes METHOD/seed_N (work directories of runs), "
-    "manifest.json and comparison.md."
+    "makes), ll4al, dropout, ensemble, two (two classifiers, no phases), zero (phases of loss "
+    "weight 0), ads (the config), or yours. Run the same command again to go on; finished runs "
+    "are kept. Writes METHOD/seed_N (work directories of runs), manifest.json and comparison.md."
 )
 
 

@@ -10,15 +10,37 @@ from torch import Tensor
 
 from ads_det.core.calibration import WEIGHTINGS, phase_weights
 from ads_det.core.entropy import PAPER, EntropyRule, entropy_bound, mean_entropy
-from ads_det.core.losses import agreement_loss, classifier_discrepancy, discrepancy_loss
+from ads_det.core.losses import (
+    agreement_terms,
+    classifier_discrepancy,
+    discrepancy_terms,
+    sum_over_batch,
+)
+from ads_det.core.normalization import NORMALIZATIONS, anchor_shares, normalized_sum
 
 
 class PhaseLoss(NamedTuple):
-    """Loss of one batch and two batch means (detached) that say how the classifiers stand."""
+    """Loss of one batch and what each sample or anchor says of the classifiers (detached).
+
+    Args:
+        loss: a scalar.
+        entropies: E of Eq. 3, shape (N, ...).
+        discrepancies: ``mean_c |y1 - y2|`` of Eq. 2, same shape.
+    """
 
     loss: Tensor
-    entropy: Tensor
-    discrepancy: Tensor
+    entropies: Tensor
+    discrepancies: Tensor
+
+    @property
+    def entropy(self) -> Tensor:
+        """Mean over the batch."""
+        return self.entropies.mean()
+
+    @property
+    def discrepancy(self) -> Tensor:
+        """Mean over the batch."""
+        return self.discrepancies.mean()
 
 
 @dataclass(frozen=True)
@@ -31,6 +53,11 @@ class ADSCriterion:
         rule: how the entropy is computed.
         n_power: the weights are divided by n to this power. 1 is the paper; the published code
             divides by the batch size in the weight and again in a mean over the batch: 2.
+        normalization: of the sum over anchors. ``'mean'``: mean over the anchors of an image and
+            mean over the classes, as the paper's equations read. The others sum over the classes
+            and divide by what :mod:`~ads_det.core.normalization` says, instead of the n of Eq. 4
+            and 7: ``'foreground'`` (anchors count by their confidence) or ``'positives'``.
+        positive_threshold: confidence of a positive anchor, for ``'positives'``.
 
     Raises:
         ValueError: if an argument has no meaning.
@@ -40,6 +67,8 @@ class ADSCriterion:
     tau: float = 0.1
     rule: EntropyRule = PAPER
     n_power: int = 1
+    normalization: str = "mean"
+    positive_threshold: float = 0.3
 
     def __post_init__(self) -> None:
         if self.weighting not in WEIGHTINGS:
@@ -49,8 +78,36 @@ class ADSCriterion:
             raise ValueError(f"tau is {self.tau!r}; use a number such as 0.1")
         if isinstance(self.n_power, bool) or self.n_power not in (1, 2):
             raise ValueError(f"n_power is {self.n_power!r}; use 1 (the paper) or 2")
+        if self.normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"normalization is {self.normalization!r}; use one of {', '.join(NORMALIZATIONS)}"
+            )
+        if self.normalization != "mean" and self.n_power != 1:
+            raise ValueError(
+                f"n_power is {self.n_power} and normalization {self.normalization!r}, which does "
+                "not divide by n; use n_power=1 or normalization='mean'"
+            )
 
-    def agreement(self, y1: Tensor, y2: Tensor, n: float | None = None) -> PhaseLoss:
+    def total(self, confidence: Tensor) -> Tensor | None:
+        """What the losses of a batch are divided by beside its number of images, None for
+        ``'mean'``; several processes take the mean of theirs.
+
+        Args:
+            confidence: of each anchor, shape (N, ...), see
+                :func:`~ads_det.core.normalization.anchor_confidence`.
+        """
+        if self.normalization == "mean":
+            return None
+        return anchor_shares(confidence, self.normalization, self.positive_threshold)[1]
+
+    def agreement(
+        self,
+        y1: Tensor,
+        y2: Tensor,
+        n: float | None = None,
+        confidence: Tensor | None = None,
+        total: Tensor | None = None,
+    ) -> PhaseLoss:
         """Eq. 5 on a batch of unlabelled samples.
 
         Args:
@@ -58,25 +115,50 @@ class ADSCriterion:
             y2: probabilities of f2, same shape.
             n: number of samples by which the weights are divided; N unless given (a
                 distributed batch divides by its share of the global number).
+            confidence: of each anchor, shape (N, ...), for a normalisation other than ``'mean'``.
+            total: :meth:`total` of all processes; that of this batch unless given.
         """
         entropy = mean_entropy((y1, y2), self.rule)
         weight, _ = self._weights(entropy, y1, n)
-        return self._phase(agreement_loss(y1, y2, weight), entropy, y1, y2)
+        terms = agreement_terms(y1, y2, weight)
+        return self._phase(terms, entropy, y1, y2, confidence, total)
 
-    def discrepancy(self, y1: Tensor, y2: Tensor, n: float | None = None) -> PhaseLoss:
+    def discrepancy(
+        self,
+        y1: Tensor,
+        y2: Tensor,
+        n: float | None = None,
+        confidence: Tensor | None = None,
+        total: Tensor | None = None,
+    ) -> PhaseLoss:
         """The unlabelled term of Eq. 8; arguments as in :meth:`agreement`."""
         entropy = mean_entropy((y1, y2), self.rule)
         _, weight = self._weights(entropy, y1, n)
-        return self._phase(discrepancy_loss(y1, y2, weight), entropy, y1, y2)
+        terms = discrepancy_terms(y1, y2, weight)
+        return self._phase(terms, entropy, y1, y2, confidence, total)
 
     def _weights(self, entropy: Tensor, y: Tensor, n: float | None) -> tuple[Tensor, Tensor]:
         n = float(len(y)) if n is None else n
         n = n or 1.0  # a batch from which every image was filtered has an empty sum, not a 0 / 0
+        divisor = n**self.n_power if self.normalization == "mean" else 1.0
         bound = entropy_bound(y.shape[-1], self.rule)
-        return phase_weights(entropy.detach(), n**self.n_power, bound, self.weighting, self.tau)
+        return phase_weights(entropy.detach(), divisor, bound, self.weighting, self.tau)
 
-    @staticmethod
-    def _phase(loss: Tensor, entropy: Tensor, y1: Tensor, y2: Tensor) -> PhaseLoss:
-        return PhaseLoss(
-            loss, entropy.detach().mean(), classifier_discrepancy(y1, y2).detach().mean()
-        )
+    def _phase(
+        self,
+        terms: Tensor,
+        entropy: Tensor,
+        y1: Tensor,
+        y2: Tensor,
+        confidence: Tensor | None,
+        total: Tensor | None,
+    ) -> PhaseLoss:
+        if self.normalization == "mean":
+            loss = sum_over_batch(terms)
+        elif confidence is None:
+            raise ValueError(f"normalization {self.normalization!r} needs the confidence")
+        else:
+            shares, own = anchor_shares(confidence, self.normalization, self.positive_threshold)
+            # the terms are means over the classes: C of them are their sum
+            loss = normalized_sum(y1.shape[-1] * terms, shares, own if total is None else total)
+        return PhaseLoss(loss, entropy.detach(), classifier_discrepancy(y1, y2).detach())

@@ -51,6 +51,20 @@ def classifier_discrepancy(y1: Tensor, y2: Tensor) -> Tensor:
     return (y1 - y2).abs().mean(dim=-1)
 
 
+def agreement_terms(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
+    """The terms of Eq. 5, ``w_a * mean_c |y1 - y2|``, shape (N, ...)."""
+    discrepancy = classifier_discrepancy(y1, y2)
+    check_same_shape((weight, discrepancy))
+    return weight * discrepancy
+
+
+def discrepancy_terms(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
+    """The terms of Eq. 6, ``w_d * (1 - mean_c |y1 - y2|)``, shape (N, ...)."""
+    discrepancy = classifier_discrepancy(y1, y2)
+    check_same_shape((weight, discrepancy))
+    return weight * (1 - discrepancy)
+
+
 def agreement_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
     """Eq. 5: ``sum over the batch of w_a * mean_c |y1 - y2|``.
 
@@ -63,9 +77,7 @@ def agreement_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
     Returns:
         A scalar.
     """
-    discrepancy = classifier_discrepancy(y1, y2)
-    check_same_shape((weight, discrepancy))
-    return _sum_over_batch(weight * discrepancy)
+    return sum_over_batch(agreement_terms(y1, y2, weight))
 
 
 def discrepancy_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
@@ -74,11 +86,9 @@ def discrepancy_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
     Arguments and shapes as in :func:`agreement_loss`, with w_d of Eq. 7 as weight. Eq. 8 adds
     :func:`label_loss` on labelled samples in the same update.
     """
-    discrepancy = classifier_discrepancy(y1, y2)
-    check_same_shape((weight, discrepancy))
-    return _sum_over_batch(weight * (1 - discrepancy))
+    return sum_over_batch(discrepancy_terms(y1, y2, weight))
 
 
-def _sum_over_batch(values: Tensor) -> Tensor:
+def sum_over_batch(values: Tensor) -> Tensor:
     """Sum over the first dimension of the mean over all others."""
     return values.flatten(1).mean(dim=1).sum() if values.dim() > 1 else values.sum()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -13,38 +13,15 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from ads_det.core.criterion import ADSCriterion, PhaseLoss
+from ads_det.engine.phase_stats import FOREGROUND, Meter, PhaseStats, gradient_norms
 from ads_det.errors import ADSError
 
-
-@dataclass
-class PhaseStats:
-    """Means over the images that one phase used."""
-
-    loss: float = 0.0
-    entropy: float = 0.0
-    discrepancy: float = 0.0
-    images: int = 0
+View = Callable[[Tensor], Tensor]
 
 
-class _Meter:
-    """Sums of a phase on the device; read once at its end."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.sums = torch.zeros(4, dtype=torch.float64, device=device)
-
-    def add(self, phase: PhaseLoss, n: float, images: int) -> None:
-        """Add a batch whose loss is a sum divided by ``n`` and whose means are over ``images``."""
-        if images:
-            weights = self.sums.new_tensor([n, images, images])
-            values = torch.stack([phase.loss.detach(), phase.entropy, phase.discrepancy])
-            self.sums[:3] += values * weights
-            self.sums[3] += images
-
-    def stats(self) -> PhaseStats:
-        all_reduce(self.sums)
-        loss, entropy, discrepancy, images = self.sums.tolist()
-        n = max(images, 1.0)
-        return PhaseStats(loss / n, entropy / n, discrepancy / n, int(images))
+def whole(inputs: Tensor) -> Tensor:
+    """The view that changes nothing."""
+    return inputs
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -103,6 +80,7 @@ def run_agreement(
     criterion: ADSCriterion,
     loss_weight: float = 1.0,
     threshold: float | None = None,
+    view: View = whole,
 ) -> PhaseStats:
     """One agreement epoch (Eq. 5): g moves so that f1 and f2 agree on unlabelled images.
 
@@ -115,6 +93,7 @@ def run_agreement(
         loss_weight: scales the loss.
         threshold: if given, only images count in which the current model finds an object with
             at least this mean probability.
+        view: from preprocessed unlabelled images to those that the model is shown, (N, 3, H, W).
 
     Returns:
         Means over the images used, over all processes.
@@ -123,17 +102,19 @@ def run_agreement(
         ADSError: if the loss is not finite.
     """
     inner = unwrap(model)
-    meter = _Meter(next(inner.parameters()).device)
+    meter = Meter(next(inner.parameters()).device)
     with only_features_train(model):
         for batch in unlabeled:
             with optim_wrapper.optim_context(model):
                 data = inner.data_preprocessor(batch, training=True)
+                data["inputs"] = view(data["inputs"])
                 y1, y2 = model._run_forward(data, mode="outputs").members
-                y1, y2, n, images = _select(inner, y1, y2, threshold)
-                phase = criterion.agreement(y1, y2, n)
-            if n:
+                kept = select(inner, y1, y2, criterion, threshold)
+                phase = kept.loss(criterion.agreement)
+            measure_gradients(meter, kept, criterion.agreement, inner)
+            if kept.n:
                 update(optim_wrapper, phase.loss * loss_weight, "agreement")
-            meter.add(phase, n, images)
+            meter.add(phase, kept.scale, kept.images, kept.confidence)
     return meter.stats()
 
 
@@ -146,6 +127,7 @@ def run_discrepancy(
     loss_weight: float = 1.0,
     threshold: float | None = None,
     freeze_statistics: bool = True,
+    view: View = whole,
 ) -> PhaseStats:
     """One discrepancy epoch (Eq. 8): f1 and f2 move apart on unlabelled images while they keep
     classifying labelled ones; features are computed without gradient.
@@ -158,42 +140,90 @@ def run_discrepancy(
     The other arguments, the return value and the error are as in :func:`run_agreement`.
     """
     inner = unwrap(model)
-    meter = _Meter(next(inner.parameters()).device)
+    meter = Meter(next(inner.parameters()).device)
     with only_classifiers_train(model, freeze_statistics):
         for batch in unlabeled:
             # not inside the context: autocast would round the boxes of a pipeline in this process
             data = inner.data_preprocessor(batch, training=True)
+            data["inputs"] = view(data["inputs"])
             data["labeled"] = inner.data_preprocessor(next(labeled), training=True)
             with optim_wrapper.optim_context(model):
                 outputs, losses = model._run_forward(data, mode="discrepancy")
-                y1, y2, n, images = _select(inner, *outputs.members, threshold)
-                phase = criterion.discrepancy(y1, y2, n)
+                kept = select(inner, *outputs.members, criterion, threshold)
+                phase = kept.loss(criterion.discrepancy)
                 label_loss, _ = inner.parse_losses(losses)
+            measure_gradients(meter, kept, criterion.discrepancy, inner)
             # without an image the labelled term alone still makes the update of Eq. 8
             update(optim_wrapper, phase.loss * loss_weight + label_loss, "discrepancy")
-            meter.add(phase, n, images)
+            meter.add(phase, kept.scale, kept.images, kept.confidence)
     return meter.stats()
 
 
-def _select(
-    inner: nn.Module, y1: Tensor, y2: Tensor, threshold: float | None
-) -> tuple[Tensor, Tensor, float, int]:
-    """Keep the images with a predicted object.
+class Kept(NamedTuple):
+    """Predictions for the unlabelled images of a batch that count.
 
-    Returns:
-        ``y1`` and ``y2`` of the images kept, the n of Eq. 4 and 7, and the number kept here.
-        Processes average their gradients, so n is the global number divided by theirs; it is
-        0 on all of them or on none.
+    Args:
+        y1: probabilities of f1, shape (N, A, C) or (N, C).
+        y2: probabilities of f2, same shape.
+        confidence: of each anchor (N, A), or image (N,), detached.
+        n: the n of Eq. 4 and 7. Processes average their gradients, so it is the global number
+            divided by theirs; it is 0 on all of them or on none.
+        images: N.
+        total: what other normalisations than the mean divide by, likewise.
     """
+
+    y1: Tensor
+    y2: Tensor
+    confidence: Tensor
+    n: float
+    images: int
+    total: Tensor | None
+
+    def loss(self, term: Callable[..., PhaseLoss]) -> PhaseLoss:
+        """By a method of :class:`~ads_det.core.criterion.ADSCriterion`."""
+        return term(self.y1, self.y2, self.n, self.confidence, self.total)
+
+    @property
+    def scale(self) -> float:
+        """What a meter multiplies the loss of the batch with: a loss by another normalisation
+        than the mean is a mean over images already."""
+        return self.n if self.total is None else float(self.images)
+
+
+def select(
+    inner: nn.Module, y1: Tensor, y2: Tensor, criterion: ADSCriterion, threshold: float | None
+) -> Kept:
+    """Keep the images with a predicted object."""
     if threshold is not None:
         keep = inner.object_confidence(y1.detach(), y2.detach()) >= threshold
         y1, y2 = y1[keep], y2[keep]
     images = len(y1)
+    confidence = inner.confidence(y1, y2)
+    total = criterion.total(confidence)
+    if total is not None and get_world_size() > 1:
+        all_reduce(total, op="mean")
     if threshold is None or get_world_size() == 1:
-        return y1, y2, float(images), images
-    total = torch.tensor(float(images), device=y1.device)
-    all_reduce(total)
-    return y1, y2, total.item() / get_world_size(), images
+        return Kept(y1, y2, confidence, float(images), images, total)
+    count = torch.tensor(float(images), device=y1.device)
+    all_reduce(count)
+    return Kept(y1, y2, confidence, count.item() / get_world_size(), images, total)
+
+
+def measure_gradients(
+    meter: Meter, kept: Kept, term: Callable[..., PhaseLoss], inner: nn.Module
+) -> None:
+    """Once a phase, on its first batch with an image: the norms of the gradients that background
+    and foreground anchors give."""
+    if meter.gradients is not None or not kept.images or kept.confidence.dim() == 1:
+        return
+    front = (kept.confidence >= FOREGROUND)[..., None]
+    parts = []
+    for keep in (~front, front):
+        # an anchor whose probabilities are detached counts in the loss and gives no gradient
+        y1, y2 = (torch.where(keep, y, y.detach()) for y in (kept.y1, kept.y2))
+        parts.append(kept._replace(y1=y1, y2=y2).loss(term).loss)
+    background, foreground = gradient_norms(parts, inner.parameters())
+    meter.gradients = background, foreground
 
 
 def update(optim_wrapper: OptimWrapper, loss: Tensor, phase: str) -> None:

@@ -203,8 +203,14 @@ class TwoClassifierModel:
         """The modules f1 and f2; everything else is g."""
 
     @abstractmethod
+    def confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
+        """Largest mean probability of any object class, detached: of each anchor (N, A), or of
+        each image (N,) for a model without anchors."""
+
     def object_confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
-        """Largest mean probability of any object class in each image, shape (N,)."""
+        """The largest :meth:`confidence` in each image, shape (N,)."""
+        found = self.confidence(y1, y2)
+        return found.flatten(1).amax(dim=1) if found.dim() > 1 else found
 
     def box_outputs(self, inputs: Tensor, feats: Any, samples: Any) -> tuple[BoxOutputs, ...]:
         """Predicted boxes with their features, of a model with ``has_boxes``."""

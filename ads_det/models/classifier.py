@@ -161,7 +161,7 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
     def classifiers(self) -> list[nn.Module]:
         return list(self.heads)
 
-    def object_confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
+    def confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
         """Ones: every image shows its class."""
         return y1.new_ones(len(y1))
 

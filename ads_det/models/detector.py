@@ -9,6 +9,7 @@ from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import SampleList
 from torch import Tensor, nn
 
+from ads_det.core.normalization import anchor_confidence
 from ads_det.core.outputs import BoxOutputs
 from ads_det.models.base import TwoClassifierModel
 from ads_det.models.image_losses import head_image_losses
@@ -92,9 +93,9 @@ class ADSDetector(TwoClassifierModel, SingleStageDetector):
     def classifiers(self) -> list[nn.Module]:
         return self.bbox_head.classifiers()
 
-    def object_confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
-        objects = ((y1 + y2) / 2)[..., : self.bbox_head.num_classes]
-        return objects.flatten(1).amax(dim=1)
+    def confidence(self, y1: Tensor, y2: Tensor) -> Tensor:
+        objects = self.bbox_head.num_classes  # softmax has the background after them
+        return anchor_confidence(y1[..., :objects], y2[..., :objects])
 
 
 def box_features(level: Tensor, boxes: Tensor, inputs: Tensor) -> Tensor:

@@ -11,9 +11,12 @@ from mmdet.models.dense_heads import SSDHead
 from mmdet.models.losses import smooth_l1_loss
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
-from torch import Tensor
+from mmengine.model import bias_init_with_prob
+from torch import Tensor, nn
 
+from ads_det.core.diversity import DIVERSITIES, bootstrap_weights, separate_samples
 from ads_det.core.losses import binary_cross_entropy
+from ads_det.errors import ADSError
 from ads_det.models.losses import hard_negative_loss
 from ads_det.models.ssd_targets import batch_targets, can_batch
 from ads_det.models.two_classifier_head import Levels, TwoClassifierHead
@@ -36,6 +39,13 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
             SSD's 3:1 hard negatives.
         num_classifiers: 2, or 1 for the plain detector that baselines train.
         dropout: see :class:`TwoClassifierHead`.
+        diversity: of the two classifiers' labelled samples, so that their disagreement says what
+            the labels leave open. ``'none'``: both learn from the same (the paper);
+            ``'bootstrap'``: each weighs the images by
+            :func:`~ads_det.core.diversity.bootstrap_weights`; ``'negatives'``: each anchor without
+            object is dealt out to one of them, anew in each batch.
+        prior: probability of each class that sigmoid classifiers start from, in (0, 1): their bias
+            is ``-log((1 - prior) / prior)``. None starts at a half, as biases of 0 do.
         **kwargs: as in mmdet's SSDHead.
 
     Raises:
@@ -51,11 +61,19 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
         activation: str = "sigmoid",
         num_classifiers: int = 2,
         dropout: float = 0.0,
+        diversity: str = "none",
+        prior: float | None = None,
         **kwargs: Any,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation is {activation!r}; use one of {', '.join(ACTIVATIONS)}")
-        self.activation = activation
+        if diversity not in DIVERSITIES:
+            raise ValueError(f"diversity is {diversity!r}; use one of {', '.join(DIVERSITIES)}")
+        if prior is not None and (type(prior) is not float or not 0 < prior < 1):
+            raise ValueError(f"prior is {prior!r}; use a probability such as 0.01, or None")
+        if prior is not None and activation == "softmax":
+            raise ValueError("prior is for sigmoid classifiers; leave it out with softmax")
+        self.activation, self.diversity, self.prior = activation, diversity, prior
         super().__init__(num_classifiers=num_classifiers, dropout=dropout, **kwargs)
         self.use_sigmoid_cls = activation == "sigmoid"
 
@@ -63,6 +81,15 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
         if self.activation == "sigmoid":
             self.cls_out_channels = self.num_classes  # no background channel
         super()._init_layers()
+
+    def init_weights(self) -> None:
+        """As SSD's; then the bias of the prior."""
+        super().init_weights()
+        if self.prior is None:
+            return
+        for classifier in self.classifiers():
+            for level in classifier:
+                nn.init.constant_(level[-1].bias, bias_init_with_prob(self.prior))
 
     # -- forward ----------------------------------------------------------------------------
 
@@ -100,7 +127,9 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
             cls_scores[0], batch_gt_instances, batch_img_metas, batch_gt_instances_ignore
         )
         labels, label_weights, bbox_targets, bbox_weights, avg_factor, anchors = targets
-        losses = self._classification_losses(cls_scores, labels, label_weights, avg_factor)
+        losses = self._classification_losses(
+            cls_scores, labels, label_weights, avg_factor, batch_img_metas
+        )
         n = len(labels)
         deltas = torch.cat([b.permute(0, 2, 3, 1).reshape(n, -1, 4) for b in bbox_preds], dim=1)
         if self.reg_decoded_bbox:
@@ -122,7 +151,7 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
         scores = self.scores(x)
         gt, gt_ignore, metas = unpack_gt_instances(batch_data_samples)
         labels, weights, _, _, avg_factor, _ = self._targets(scores[0], gt, metas, gt_ignore)
-        return self._classification_losses(scores, labels, weights, avg_factor)
+        return self._classification_losses(scores, labels, weights, avg_factor, metas)
 
     def _targets(
         self, levels: list[Tensor], gt: list, metas: list[dict], gt_ignore: list | None
@@ -158,19 +187,40 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
         labels: Tensor,
         label_weights: Tensor,
         avg_factor: float,
+        metas: list[dict],
     ) -> dict[str, Tensor]:
         per_anchor: Callable[[Tensor, Tensor], Tensor] = (
             self._bce if self.activation == "sigmoid" else self._cross_entropy
         )
-        return {
-            f"loss_cls{i}": hard_negative_loss(
-                per_anchor(self._flatten(scores), labels) * label_weights,
-                labels < self.num_classes,
-                self.train_cfg["neg_pos_ratio"],
-            )
-            / avg_factor
-            for i, scores in enumerate(cls_scores, start=1)
-        }
+        positive = labels < self.num_classes
+        samples = self._samples(positive, metas)
+        losses = {}
+        for i, scores in enumerate(cls_scores):
+            loss = per_anchor(self._flatten(scores), labels) * label_weights
+            if samples is not None:
+                loss = loss * samples[i]
+            mined = hard_negative_loss(loss, positive, self.train_cfg["neg_pos_ratio"])
+            losses[f"loss_cls{i + 1}"] = mined / avg_factor
+        return losses
+
+    def _samples(self, positive: Tensor, metas: list[dict]) -> list[Tensor] | None:
+        """Weights of the anchors for each classifier, each to be broadcast to (N, A); None where
+        all count alike."""
+        members = range(self.num_classifiers)
+        if self.diversity == "bootstrap":
+            missing = [meta for meta in metas if "img_id" not in meta]
+            if missing:
+                raise ADSError(
+                    "diversity='bootstrap' weighs images by their name, but the data samples have "
+                    "no img_id; add it to meta_keys of PackDetInputs in the training pipeline."
+                )
+            names = [meta["img_id"] for meta in metas]
+            weights = [bootstrap_weights(names, member)[:, None] for member in members]
+            return [w.to(positive.device) for w in weights]
+        if self.diversity == "negatives":
+            dealt = separate_samples(tuple(positive.shape), len(members)).to(positive.device)
+            return [positive | own for own in dealt]
+        return None
 
     def _bce(self, scores: Tensor, labels: Tensor) -> Tensor:
         one_hot = F.one_hot(labels, self.num_classes + 1)[..., :-1]  # background: all zeros

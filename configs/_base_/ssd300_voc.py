@@ -1,6 +1,8 @@
 # SSD300 with VGG-16 on PASCAL VOC: trainval of 2007 and 2012 is the pool, test of 2007 the test.
 # Model and anchors are those of mmdet's SSD300 for VOC (76.5 mAP on all labels), restated whole;
 # comments say where a value comes from if not from there.
+import os
+
 input_size = 300
 mean = [123.675, 116.28, 103.53]
 model = dict(
@@ -35,6 +37,9 @@ model = dict(
         type="ads_det.ADSSSDHead",
         activation="sigmoid",  # the BCE of the paper's Eq. 1; "softmax" is SSD's own loss
         num_classifiers=2,
+        # RetinaNet's: from biases of 0 every anchor is half an object and the first losses are tens
+        # of times as large (docs/game.md)
+        prior=0.01,
         in_channels=(512, 1024, 512, 256, 256, 256),
         num_classes=20,
         anchor_generator=dict(  # 8,732 anchors
@@ -127,9 +132,14 @@ pool = dict(
     **dataset,
     ann_file=["VOC2007/ImageSets/Main/trainval.txt", "VOC2012/ImageSets/Main/trainval.txt"],
 )
-# Workers start anew each epoch: their random state is a function of the epoch (seeding.py).
-# Raise num_workers to the number of cores; another number draws other augmentations.
-loader = dict(batch_size=32, num_workers=2, persistent_workers=False)
+# Workers start anew each epoch: their random state is a function of the epoch (seeding.py). One a
+# core, but one, as loading takes longer than a GPU; another number draws other augmentations, so
+# name it (--cfg-options train_dataloader.num_workers=N) to repeat a run on another machine.
+loader = dict(
+    batch_size=32,
+    num_workers=max((os.cpu_count() or 2) - 1, 1),
+    persistent_workers=False,
+)
 train_dataloader = dict(
     **loader,
     # an epoch is one pass over the labelled images, so it grows from cycle to cycle (LL4AL)
@@ -157,5 +167,5 @@ test_evaluator = dict(
     metric=dict(type="VOCMetric", metric="mAP", eval_mode="11points", iou_thrs=0.5),
 )
 test_cfg = dict(type="TestLoop")
-del input_size, mean, scale, meta, load, color, dataset, loader
+del os, input_size, mean, scale, meta, load, color, dataset, loader
 del train_pipeline, unlabeled_pipeline, candidate_pipeline, test_pipeline

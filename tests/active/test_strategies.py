@@ -13,6 +13,7 @@ from ads_det.active.strategies import (
     CoreSet,
     DiverseEntropy,
     Entropy,
+    ForegroundDiscrepancy,
     LeastConfident,
     Margin,
     Random,
@@ -221,3 +222,27 @@ def test_the_old_name_of_diverse_entropy_is_understood(capsys):
     assert old.query(features([5, 5, 8, 8, 99], [0], values), 2)[0] == ["i0", "i2"]
     with pytest.raises(ADSError, match="factor is 0.5"):
         build_from(STRATEGIES, dict(type="ads_det.DiverseADS", factor=0.5), "strategy")
+
+
+def test_foreground_discrepancy_by_hand():
+    # one image, two anchors, two classes: an object that the two see differently, and background
+    y1 = torch.tensor([[[0.5, 0.0], [0.0, 0.2]]])
+    y2 = torch.tensor([[[1.0, 0.0], [0.0, 0.0]]])
+    first = 0.75 * 0.5 * (0.5 * math.log(2) / 2)
+    second = 0.1 * 0.2 * (-0.2 * math.log(0.2) / 2)
+    measured = ForegroundDiscrepancy(topk=1).measure(outputs(y1, y2))
+    assert measured.tolist() == [pytest.approx([first, second], rel=1e-5)]
+    total = ForegroundDiscrepancy(topk=2, reduction="sum").measure(outputs(y1, y2))
+    assert total.tolist() == [pytest.approx([first, second], rel=1e-5)]
+    behind = torch.full((1, 2, 1), 0.9)  # a background class takes no part
+    with_behind = outputs(*(torch.cat([y, behind], dim=2) for y in (y1, y2)))
+    found = ForegroundDiscrepancy(topk=1, background=True).measure(with_behind)
+    assert found.tolist() == measured.tolist()
+    assert ForegroundDiscrepancy().measure(outputs(y1[:, 0], y2[:, 0])).shape == (1, 2)
+    # two heads that agree, however unsure, are worth nothing
+    assert ForegroundDiscrepancy().measure(outputs(y1, y1)).tolist() == [[0, 0]]
+    # the classes take turns: the second image is the first of class 1
+    values = np.array([[0.9, 0.1], [0.5, 0.2], [0.8, 0.0]])
+    assert ForegroundDiscrepancy().query(candidates(values, n=3), 2)[0] == ["i0", "i1"]
+    with pytest.raises(ValueError, match="background is 1"):
+        ForegroundDiscrepancy(background=1)

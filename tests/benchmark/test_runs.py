@@ -40,6 +40,13 @@ def test_what_a_method_changes(name, head):
     shared = {k: v for k, v in cfg.method.items() if k in shared}
     assert len(shared) > 1  # as many phases of as many images
     assert (method, classifiers) == (dict(type="ads_det.EqualSteps", **shared), 1)
+    assert of("two+random") == (plain, 2, dict(type="ads_det.Random"))
+    method, classifiers, _ = of("zero+random")
+    still = {
+        phase: dict(cfg.method.get(phase) or {}, loss_weight=0.0)
+        for phase in ("agreement", "discrepancy")
+    }
+    assert (method, classifiers) == (dict(cfg.method, **still), 2)
     method, classifiers, strategy = of("none+random", none={"method.weighting": "none"})
     assert method == dict(cfg.method, weighting="none")
     assert (classifiers, strategy["type"]) == (2, "ads_det.Random")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import moved, state_of, tiny_config
+from helpers import build_runner, moved, state_of, tiny_config
 from mmengine.config import Config
 
 from ads_det.active.settings import load_config
@@ -14,21 +14,7 @@ from ads_det.engine.methods import ADS, EqualSteps, Plain, build_method
 from ads_det.engine.methods import ads as ads_method
 from ads_det.engine.options import merge_options
 from ads_det.engine.runner import CycleRunner
-from ads_det.engine.training import training_config
 from ads_det.errors import ADSError
-from ads_det.files import write_ids
-
-
-def build_runner(digits, work_dir, labeled=6, unlabeled=12, **options):
-    cfg = tiny_config(digits, **options)
-    ids = (digits / "ImageSets/Main/trainval.txt").read_text().split()
-    write_ids(work_dir / "labeled.txt", ids[:labeled])
-    write_ids(work_dir / "unlabeled.txt", ids[labeled : labeled + unlabeled])
-    return CycleRunner.from_cfg(
-        training_config(
-            cfg, work_dir / "train", work_dir / "labeled.txt", work_dir / "unlabeled.txt", seed=3
-        )
-    )
 
 
 @pytest.fixture
@@ -226,7 +212,7 @@ def test_arguments_without_meaning(argument, message):
         ),
         (dict(type="ads_det.Plain", interval=2), "has no 'interval'; it takes members"),
         (dict(type="ads_det.Plain", members=0), "Plain.members is 0"),
-        (dict(type="ads_det.SDA"), "'ads_det.SDA'; use one of ads_det.ADS, ads_det.EqualSteps"),
+        (dict(type="ads_det.SDA"), "'ads_det.SDA'; use one of ads_det.ADS, ads_det.Agreement"),
         (dict(tau=0.1), "method.type is None; use one of ads_det.ADS"),
         (3, "method is 3; use a name such as 'ads_det.ADS'"),
         (None, r"`method` is None; use method=dict\(type='ads_det.Plain'\)"),

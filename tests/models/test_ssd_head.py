@@ -4,6 +4,9 @@ from helpers import build_detector, detection_batch, detector_config, state_of
 from mmdet.registry import MODELS as MMDET_MODELS
 from torch.nn import functional as F
 
+from ads_det.core.diversity import bootstrap_weights
+from ads_det.errors import ADSError
+from ads_det.models import ssd_head
 from ads_det.models.losses import hard_negative_loss
 
 ANCHORS = 64 * 4 + 16 * 4 + 4 * 4
@@ -203,3 +206,56 @@ def test_heat_maps_are_the_largest_probability_of_any_object_in_a_cell(activatio
         finest = objects[:, : 8 * 8 * 4].reshape(2, 8, 8, -1).amax(dim=-1)  # four anchors a cell
         assert (heat >= finest - 1e-6).all()
         assert torch.allclose(heat.amax(dim=(1, 2)), objects.amax(dim=(1, 2)), atol=0.02)
+
+
+def test_a_prior_starts_every_class_at_its_probability():
+    feats, _ = features(build_detector(prior=0.01), detection_batch())
+    model = build_detector(prior=0.01)
+    for classifier in model.bbox_head.classifiers():
+        for level in classifier:
+            assert level[-1].bias.detach().sigmoid().unique().tolist() == pytest.approx([0.01])
+    assert all(y.mean().item() < 0.1 for y in model.probabilities(feats))
+    with pytest.raises(ValueError, match="prior is for sigmoid"):
+        build_detector(prior=0.01, activation="softmax")
+    with pytest.raises(ValueError, match="prior is 1.5"):
+        build_detector(prior=1.5)
+
+
+def losses_of(model, names=("a", "b")):
+    batch = detection_batch()
+    for sample, name in zip(batch["data_samples"], names, strict=True):
+        sample.set_metainfo(dict(img_id=name))
+    data = model.data_preprocessor(batch, training=True)
+    return model, data, model.forward(**data, mode="loss")
+
+
+def test_bootstrap_weighs_images_for_each_classifier():
+    _, _, plain = losses_of(build_detector())
+    model, _, drawn = losses_of(build_detector(diversity="bootstrap"))
+    assert drawn["loss_bbox"].item() == pytest.approx(plain["loss_bbox"].item())
+    # both images under one name: one weight, by which the whole loss is scaled
+    _, _, one = losses_of(build_detector(diversity="bootstrap"), names=("a", "a"))
+    for member in (0, 1):
+        weight = bootstrap_weights(["a"], member).item()
+        key = f"loss_cls{member + 1}"
+        assert one[key].item() == pytest.approx(weight * plain[key].item(), rel=1e-5)
+    assert drawn["loss_cls1"].item() != pytest.approx(one["loss_cls1"].item())
+    batch = detection_batch()
+    with pytest.raises(ADSError, match="no img_id"):
+        model.forward(**model.data_preprocessor(batch, training=True), mode="loss")
+
+
+def test_separate_negatives_keep_positives_and_share_no_negative(monkeypatch):
+    seen = []
+
+    def record(loss, positive, ratio):
+        seen.append((loss > 0, positive))
+        return hard_negative_loss(loss, positive, ratio)
+
+    monkeypatch.setattr(ssd_head, "hard_negative_loss", record)
+    losses_of(build_detector(diversity="negatives"))
+    (first, positive), (second, _) = seen
+    assert positive.any() and (first & second).equal(positive)
+    assert (first | second).all()
+    with pytest.raises(ValueError, match="diversity is 'x'"):
+        build_detector(diversity="x")

@@ -8,6 +8,7 @@ from ads_det.active.strategies.discrepancy import Discrepancy
 from ads_det.active.strategies.diverse_entropy import DiverseADS, DiverseEntropy
 from ads_det.active.strategies.entropy import Entropy
 from ads_det.active.strategies.extra import Extra
+from ads_det.active.strategies.foreground_discrepancy import ForegroundDiscrepancy
 from ads_det.active.strategies.learned_loss import LearnedLoss
 from ads_det.active.strategies.least_confident import LeastConfident
 from ads_det.active.strategies.margin import Margin
@@ -30,6 +31,7 @@ __all__ = [
     "DiverseEntropy",
     "Entropy",
     "Extra",
+    "ForegroundDiscrepancy",
     "LearnedLoss",
     "LeastConfident",
     "Margin",

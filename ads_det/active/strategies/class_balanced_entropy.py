@@ -43,7 +43,10 @@ class ClassBalancedEntropy(Strategy):
 
     def measure(self, outputs: Outputs) -> Tensor:
         """One value for each class, shape (N, C)."""
-        terms = class_entropy(outputs.members)
+        return self.by_class(class_entropy(outputs.members))
+
+    def by_class(self, terms: Tensor) -> Tensor:
+        """From one value a class and anchor, (N, A, C), or a class, (N, C), to (N, C)."""
         if terms.dim() == 2:  # a classifier
             return terms
         by_class = terms.transpose(1, 2).flatten(0, 1)

@@ -86,15 +86,7 @@ class UnlabeledEpochs(Method):
         if self.loader is None or not self.is_due(runner.epoch):
             return
         for part, stats in self.run_parts(runner):
-            runner.message_hub.update_scalars(
-                {f"train/{part}_{name}": value for name, value in asdict(stats).items()}
-            )
-            print_log(
-                f"Epoch {runner.epoch} {part}: "
-                + ", ".join(f"{k} {v:.4g}" for k, v in asdict(stats).items()),
-                "current",
-                logging.INFO,
-            )
+            report(runner, part, stats)
         DistSamplerSeedHook().before_train_epoch(runner)  # labelled batches were drawn
 
     def _build_loader(self, runner: Runner) -> DataLoader:
@@ -108,6 +100,20 @@ class UnlabeledEpochs(Method):
         cfg["dataset"] = dataset
         cfg["sampler"] = dict(type="ads_det.FixedLengthSampler", num_samples=num_samples)
         return runner.build_dataloader(cfg, seed=runner.seed)
+
+
+def report(runner: Runner, part: str, stats: Any) -> None:
+    """Put the numbers of a dataclass into MessageHub and log, as those of ``part``."""
+    values = asdict(stats)
+    runner.message_hub.update_scalars({f"train/{part}_{k}": v for k, v in values.items()})
+    text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+    print_log(f"Epoch {runner.epoch} {part}: {text}", "current", logging.INFO)
+
+
+def endless(loader: DataLoader) -> Iterator[dict]:
+    """Batches of a loader without end, pass after pass over the same order of images."""
+    while True:
+        yield from loader
 
 
 def labeled_batches(runner: Runner) -> Iterator[dict]:
