@@ -7,7 +7,6 @@ from foreign_models import faster_rcnn
 from helpers import CLASSES, DIGITS, detector_config, tiny_config
 from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
-from retina_models import retina_config
 
 from ads_det.registry import MODELS
 
@@ -69,6 +68,8 @@ HEADS = {
     ),
 }
 DENSE = list(HEADS)
+LAYERS = {name: f"bbox_head.{head[3]}" for name, head in HEADS.items()}
+LAYERS["faster_rcnn"] = "roi_head.bbox_head.fc_cls"
 
 
 def dense_config(family: str, plain: bool = False, **head) -> dict:
@@ -82,6 +83,31 @@ def dense_config(family: str, plain: bool = False, **head) -> dict:
         model["type"] = "SingleStageDetector"
         del model["test_cfg"]["per_classifier"]
     return copy.deepcopy(model)
+
+
+def two_stage_config(plain: bool = False, **head) -> dict:
+    """The Faster R-CNN of foreign_models.py with an RPN of 30 proposals."""
+    model = copy.deepcopy(faster_rcnn())
+    model["train_cfg"]["rpn"]["sampler"]["add_gt_as_proposals"] = False
+    model["backbone"] = dict(model["backbone"], norm_eval=False)
+    model["roi_head"]["bbox_head"].update(head)
+    if not plain:
+        model["type"] = "ads_det.ADSFasterRCNN"
+        model["roi_head"]["bbox_head"]["type"] = "ads_det.ADSShared2FCBBoxHead"
+        model["test_cfg"]["per_classifier"] = True
+    return model
+
+
+def family_config(family: str, plain: bool = False, **head) -> dict:
+    if family == "faster_rcnn":
+        return two_stage_config(plain, **head)
+    return dense_config(family, plain, **head)
+
+
+def tiny_family_config(data_root, family: str, **options):
+    """The loop of :func:`helpers.tiny_config` with this detector."""
+    model = family_config(family, num_classes=len(DIGITS))
+    return tiny_config(data_root, **{"model": dict(model, _delete_=True)} | options)
 
 
 def build(config: dict, seed: int = 0) -> torch.nn.Module:

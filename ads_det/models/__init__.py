@@ -11,9 +11,11 @@ from ads_det.models.fcos_head import ADSFCOSHead
 from ads_det.models.foreign import ForeignDetector
 from ads_det.models.gfl_head import ADSGFLHead
 from ads_det.models.preprocessor import BatchAugmentPreprocessor
+from ads_det.models.rcnn_head import ADSShared2FCBBoxHead, ADSShared4Conv1FCBBoxHead
 from ads_det.models.retina_head import ADSRetinaHead
 from ads_det.models.rtmdet_head import ADSRTMDetHead, ADSRTMDetSepBNHead
 from ads_det.models.ssd_head import ADSSSDHead
+from ads_det.models.two_stage import ADSFasterRCNN
 
 __all__ = [
     "CIFARVGG",
@@ -21,11 +23,14 @@ __all__ = [
     "ADSClassifier",
     "ADSDetector",
     "ADSFCOSHead",
+    "ADSFasterRCNN",
     "ADSGFLHead",
     "ADSRTMDetHead",
     "ADSRTMDetSepBNHead",
     "ADSRetinaHead",
     "ADSSSDHead",
+    "ADSShared2FCBBoxHead",
+    "ADSShared4Conv1FCBBoxHead",
     "BatchAugmentPreprocessor",
     "CIFARResNet",
     "Extension",

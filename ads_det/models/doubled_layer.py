@@ -85,6 +85,8 @@ def layers_of(classifier: nn.Module) -> list[nn.Module]:
 
 def joint_log_probabilities(members: list[Tensor], dim: int) -> Tensor:
     """Scores whose softmax over ``dim`` is the mean of the members' softmax."""
+    if len(members) == 1:
+        return members[0]
     logs = [scores.log_softmax(dim=dim) for scores in members]
     return functools.reduce(torch.logaddexp, logs)  # softmax forgets the factor 1 / K
 

@@ -1,30 +1,28 @@
 """Two classifiers in every family of detectors: what is doubled, what moves, what is learnt."""
 
+import copy
 import itertools
 
 import pytest
 import torch
-from family_models import DENSE, HEADS, build, dense_config
+from family_models import DENSE, LAYERS, build, family_config
 from helpers import detection_batch, moved, state_of
 from mmengine.optim import OptimWrapper
 
 from ads_det.core.criterion import ADSCriterion
+from ads_det.core.entropy import mean_entropy
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
 from ads_det.engine.phases import run_agreement, run_discrepancy
 
-FAMILIES = DENSE
+FAMILIES = list(LAYERS)
 
 
 def model_of(family, seed=0, plain=False, **head):
-    return build(dense_config(family, plain, **head), seed)
-
-
-def layer_of(family):
-    return f"bbox_head.{HEADS[family][3]}"
+    return build(family_config(family, plain, **head), seed)
 
 
 def is_classifier(family):
-    layer = layer_of(family)
+    layer = LAYERS[family]
     return lambda name: name.startswith((f"{layer}.", f"{layer}2."))
 
 
@@ -59,7 +57,7 @@ def test_agreement_moves_features_and_discrepancy_moves_classifiers(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_second_classifier_begins_elsewhere_with_the_same_prior(family):
     model = model_of(family)
-    layer = layer_of(family)
+    layer = LAYERS[family]
     state = model.state_dict()
     first = {k.removeprefix(layer): v for k, v in state.items() if k.startswith(f"{layer}.")}
     second = {k.removeprefix(f"{layer}2"): v for k, v in state.items() if k.startswith(f"{layer}2")}
@@ -85,7 +83,7 @@ def test_losses_are_those_of_two_plain_heads_on_targets_computed_once(family, mo
     losses = model(**data, mode="loss")
     assert len(calls) == 1
     monkeypatch.setattr(plain.bbox_head, "get_targets", lambda *args, **kwargs: calls[0])
-    layer, state = layer_of(family), model.state_dict()
+    layer, state = LAYERS[family], model.state_dict()
     for name, prefix in (("loss_cls1", f"{layer}."), ("loss_cls2", f"{layer}2.")):
         one = {k: v for k, v in state.items() if not k.startswith((f"{layer}.", f"{layer}2."))}
         one |= {k.replace(prefix, f"{layer}."): v for k, v in state.items() if k.startswith(prefix)}
@@ -130,7 +128,7 @@ def test_what_reads_scores_reads_the_mean_of_both(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_prediction_of_both_is_that_of_the_mean_probability(family):
     model = model_of(family)
-    layer, second = model.bbox_head.classifiers()
+    layer, second = model.classifiers()
     with torch.no_grad():  # of equal classifiers it is that of each
         second.load_state_dict(layer.state_dict())
         (sample, _) = model(**data_of(model, training=False), mode="predict")
@@ -145,20 +143,57 @@ def test_outputs_of_every_kind_fit_together(family):
     data = data_of(model, training=False)
     with torch.no_grad():
         (out,) = model.passes(**data, needs=frozenset({MEMBERS, FEATURES, BOXES, INPUTS}))
-        maps = model.heat_maps(model.extract_feat(data["inputs"]))
-    assert [y.shape for y in out.members] == [(2, 80, 3)] * 2
-    assert out.features.shape == (2, 32) and out.inputs.shape == (2, 3, 64, 64)
-    assert [m.shape for m in maps] == [(2, 8, 8)] * 2
+    anchors, levels = ((30, 4), 5) if family == "faster_rcnn" else ((80, 3), 2)
+    assert [y.shape for y in out.members] == [(2, *anchors)] * 2
+    assert out.features.shape == (2, 16 * levels) and out.inputs.shape == (2, 3, 64, 64)
     for image in out.boxes:
         m = len(image.scores)
         assert image.boxes.shape == (m, 4) and image.features.shape == (m, 16)
+
+
+@pytest.mark.parametrize("family", DENSE)
+def test_both_classifiers_have_a_heat_map(family):
+    model = model_of(family)
+    with torch.no_grad():
+        maps = model.heat_maps(model.extract_feat(data_of(model, training=False)["inputs"]))
+    assert [m.shape for m in maps] == [(2, 8, 8)] * 2
+
+
+def test_losses_of_two_stages_are_those_of_plain_second_stages():
+    """The plain detector draws the same regions from the same random state."""
+    model, plain = model_of("faster_rcnn"), model_of("faster_rcnn", plain=True)
+    data, layer, state = data_of(model), LAYERS["faster_rcnn"], model.state_dict()
+    plain.train()
+
+    def losses_of(detector):
+        torch.manual_seed(3)
+        return detector(**copy.deepcopy(data), mode="loss")
+
+    losses = losses_of(model)
+    for name, prefix in (("loss_cls1", f"{layer}."), ("loss_cls2", f"{layer}2.")):
+        one = {k: v for k, v in state.items() if not k.startswith((f"{layer}.", f"{layer}2."))}
+        one |= {k.replace(prefix, f"{layer}."): v for k, v in state.items() if k.startswith(prefix)}
+        plain.load_state_dict(one)
+        expected = losses_of(plain)
+        assert value(losses[name]) == pytest.approx(value(expected["loss_cls"]), rel=1e-5)
+        for other in ("loss_bbox", "loss_rpn_cls", "loss_rpn_bbox"):
+            assert value(losses[other]) == pytest.approx(value(expected[other]), rel=1e-5)
+    assert losses.keys() - {"loss_cls1", "loss_cls2"} == expected.keys() - {"loss_cls"}
+
+
+def test_missing_proposals_are_background_for_certain():
+    model = model_of("faster_rcnn")
+    y = torch.full((3, 4), 0.25)
+    filled = model._filled(y)
+    assert filled.shape == (30, 4) and torch.equal(filled[:3], y)
+    assert mean_entropy([filled[3:]] * 2).sum() == 0 and (filled[3:, 3] == 1).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_plain_checkpoint_loads_into_the_first_classifier(family):
     plain, model = model_of(family, seed=1, plain=True), model_of(family, seed=2)
     missing, unexpected = model.load_state_dict(plain.state_dict(), strict=False)
-    assert not unexpected and all(name.startswith(f"{layer_of(family)}2.") for name in missing)
+    assert not unexpected and all(name.startswith(f"{LAYERS[family]}2.") for name in missing)
     one = model_of(family, num_classifiers=1)
     one.load_state_dict(plain.state_dict())
     data = data_of(one, training=False)
