@@ -22,6 +22,7 @@ COMMANDS = {  # what is typed: the module in this folder
     "rank": "rank",
     "train": "train",
     "test": "test",
+    "export": "export",
     "report": "report",
     "benchmark": "benchmark",
 }

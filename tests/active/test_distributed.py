@@ -120,7 +120,7 @@ def test_the_classification_loop_on_two_processes(tmp_path):
 
 
 def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tmp_path):
-    """Detectors of one and of two stages and a classifier; the labelled images do not divide evenly."""
+    """Detectors of one and two stages and a classifier; the labelled images divide unevenly."""
     tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
     tiny_retina_config(digits).dump(tmp_path / "detector_retina.py")
     tiny_family_config(digits, "faster_rcnn").dump(tmp_path / "detector_two_stages.py")
