@@ -29,7 +29,7 @@ class OnnxGraph(nn.Module):
       ``max_per_img`` are left for each class and image; the caller keeps the best of an image.
 
     Args:
-        model: in eval mode.
+        model: in eval mode, on the CPU.
         size: height and width.
 
     Raises:
@@ -75,7 +75,7 @@ class OnnxGraph(nn.Module):
             images = (images - prepare.mean) / prepare.std
         feats = self.model.extract_feat(images)
         scores, deltas, *factors = head(feats)
-        members = [head._activate(head._flatten(levels)) for levels in scores]
+        members = [head._activate(_rows(levels, head.cls_out_channels)) for levels in scores]
         y = (sum(members[1:], members[0]) / len(members))[..., : head.num_classes]
         for factor in factors:
             y = y * _rows(factor, 1).sigmoid()
