@@ -10,7 +10,9 @@ _base_ = [
 model = dict(bbox_head=dict(num_classes=20))
 train_cfg = dict(max_epochs=26)
 param_scheduler = [
-    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=100),  # 52 iterations an epoch in cycle 0
+    dict(
+        type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=100
+    ),  # 52 iterations an epoch in cycle 0
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=26, milestones=[20], gamma=0.1),
 ]
 

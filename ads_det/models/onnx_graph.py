@@ -58,16 +58,20 @@ class OnnxGraph(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
-        y, boxes = self.dense(images)
+        classes, y, boxes = self._dense(images)
         cfg = self.model.bbox_head.test_cfg
-        chosen = _Suppress.apply(
-            boxes, y.transpose(1, 2), cfg.max_per_img, cfg.nms.iou_threshold, cfg.score_thr
-        )
+        # as mmdet, which asks the threshold of the class score alone
+        found = (y * (classes > cfg.score_thr)).transpose(1, 2)
+        chosen = _Suppress.apply(boxes, found, cfg.max_per_img, cfg.nms.iou_threshold, 0.0)
         image, label, anchor = chosen.unbind(1)
         return y, boxes, image, label, y[image, anchor, label], boxes[image, anchor]
 
     def dense(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (N, A, C) and boxes (N, A, 4) of all anchors."""
+        return self._dense(images)[1:]
+
+    def _dense(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Probabilities before and after centredness, and boxes."""
         head, prepare = self.model.bbox_head, self.model.data_preprocessor
         if prepare._channel_conversion:
             images = images.flip(1)
@@ -76,10 +80,11 @@ class OnnxGraph(nn.Module):
         feats = self.model.extract_feat(images)
         scores, deltas, *factors = head(feats)
         members = [head._activate(_rows(levels, head.cls_out_channels)) for levels in scores]
-        y = (sum(members[1:], members[0]) / len(members))[..., : head.num_classes]
+        classes = (sum(members[1:], members[0]) / len(members))[..., : head.num_classes]
+        y = classes
         for factor in factors:
             y = y * _rows(factor, 1).sigmoid()
-        return y, self._decode(deltas)
+        return classes, y, self._decode(deltas)
 
     def _decode(self, deltas: list[Tensor]) -> Tensor:
         head, (height, width) = self.model.bbox_head, self.size

@@ -6,13 +6,15 @@ import itertools
 import pytest
 import torch
 from family_models import DENSE, LAYERS, build, family_config
-from helpers import detection_batch, moved, state_of
+from helpers import detection_batch, moved, state_of, tiny_config
 from mmengine.optim import OptimWrapper
 
 from ads_det.core.criterion import ADSCriterion
 from ads_det.core.entropy import mean_entropy
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
 from ads_det.engine.phases import run_agreement, run_discrepancy
+from ads_det.engine.training import check_training
+from ads_det.errors import ADSError
 
 FAMILIES = list(LAYERS)
 
@@ -201,3 +203,13 @@ def test_a_plain_checkpoint_loads_into_the_first_classifier(family):
         ours = one(**data, mode="predict")[0].pred_instances
         theirs = plain.eval()(**data, mode="predict")[0].pred_instances
     assert torch.equal(ours.scores, theirs.scores) and torch.equal(ours.bboxes, theirs.bboxes)
+
+
+@pytest.mark.parametrize("kind", ["DETR", "CascadeRCNN", "YOLOX", "RTMDet"])
+def test_a_detector_that_cannot_have_two_classifiers_is_refused(kind):
+    """RTMDet is one as mmdet has it; its head here is another."""
+    cfg = tiny_config("nowhere", model=dict(type=kind, _delete_=True))
+    with pytest.raises(ADSError, match=rf"which {kind} cannot have; SSD, .* and Faster R-CNN can"):
+        check_training(cfg)
+    cfg.method = dict(type="ads_det.Plain")
+    check_training(cfg)
