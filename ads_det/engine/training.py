@@ -189,7 +189,7 @@ def check_training(cfg: Config) -> Method:
             )
     if method.min_classifiers > 1 and classifiers_key(cfg.model) is None:
         raise ADSError(
-            f"The method {type(method).__name__} needs two classifiers, which {cfg.model.type} "
+            f"The method {type(method).__name__} needs two classifiers, which {cfg.model.get('type')} "
             f"cannot have; {FAMILIES} can (ads_det.ADSDetector with a head such as "
             "ads_det.ADSRTMDetHead, or ads_det.ADSFasterRCNN), or use method=ads_det.Plain."
         )
