@@ -188,8 +188,9 @@ def check_training(cfg: Config) -> Method:
                 "uninterrupted one, so leave it out."
             )
     if method.min_classifiers > 1 and classifiers_key(cfg.model) is None:
+        kind = cfg.model.get("type")
         raise ADSError(
-            f"The method {type(method).__name__} needs two classifiers, which {cfg.model.get('type')} "
+            f"The method {type(method).__name__} needs two classifiers, which {kind} "
             f"cannot have; {FAMILIES} can (ads_det.ADSDetector with a head such as "
             "ads_det.ADSRTMDetHead, or ads_det.ADSFasterRCNN), or use method=ads_det.Plain."
         )
