@@ -24,6 +24,7 @@ COMMANDS = {  # what is typed: the module in this folder
     "predict": "predict",
     "train": "train",
     "test": "test",
+    "export": "export",
     "report": "report",
     "benchmark": "benchmark",
 }

@@ -10,6 +10,10 @@ from ads_det.engine.build import accepted_arguments
 from ads_det.registry import MODELS
 
 _CLASSIFIERS = "num_classifiers"
+# Others have no layer of class scores over fixed anchors whose doubling would be ADS: those of
+# DETR's kind match queries to objects, a cascade has three second stages, and YOLOX's class scores
+# mean nothing without its objectness.
+FAMILIES = "SSD, RetinaNet, FCOS, ATSS, GFL, RTMDet and Faster R-CNN"
 
 
 def find_settings(node: Any, name: str, key: str = "model") -> Iterator[tuple[str, Any]]:

@@ -31,7 +31,7 @@ from ads_det.engine.datasets import (
 )
 from ads_det.engine.methods import Method, build_method
 from ads_det.engine.methods.base import check_classifiers
-from ads_det.engine.model_config import classifiers_in
+from ads_det.engine.model_config import FAMILIES, classifiers_in, classifiers_key
 from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
@@ -190,6 +190,13 @@ def check_training(cfg: Config) -> Method:
                 f"{key}.persistent_workers is True; a resumed run would augment otherwise than an "
                 "uninterrupted one, so leave it out."
             )
+    if method.min_classifiers > 1 and classifiers_key(cfg.model) is None:
+        kind = cfg.model.get("type")
+        raise ADSError(
+            f"The method {type(method).__name__} needs two classifiers, which {kind} "
+            f"cannot have; {FAMILIES} can (ads_det.ADSDetector with a head such as "
+            "ads_det.ADSRTMDetHead, or ads_det.ADSFasterRCNN), or use method=ads_det.Plain."
+        )
     check_classifiers(method, classifiers_in(cfg.model))
     method.check_config(cfg)
     _check_load_from(cfg)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS, BoxOutputs, Outputs
 from ads_det.errors import ADSError
 from ads_det.models.base import ONE_PASS, TwoClassifierModel, check_needs, pooled_features
-from ads_det.models.detector import box_features
+from ads_det.models.box_model import box_features
 
 # They predict in a way of their own, but from the same scores as mmdet's other heads.
 _PREDICTS_FROM_SCORES = (FoveaHead, GFLHead, PAAHead, RepPointsHead)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -13,18 +11,18 @@ import torch.nn.functional as F
 from mmdet.structures import SampleList
 from torch import Tensor, nn
 
+from ads_det.models.doubled_layer import DoubledLayer, joint_log_probabilities, layers_of
 from ads_det.models.dropout import ConsistentDropout
 
 Levels = list[Tensor]  # of each (N, anchors * C', H_l, W_l)
+ASSIGN_BY = ("mean", "f1")
 
 
-class TwoClassifierHead:
-    """Mixin that doubles one layer of a dense head: the classifiers f1 and f2.
+class TwoClassifierHead(DoubledLayer):
+    """Mixin for a dense head whose classification layer is doubled, see :class:`DoubledLayer`.
 
-    The layer keeps its name and is f1, so that a checkpoint of the plain head loads into it; f2 is
-    beside it under the same name with a 2 at its end. Whatever the head computes before and beside
-    the layer is shared. The classes are named by ``use_sigmoid_cls``: C independent ones, or, with
-    softmax, a last one for the background.
+    The classes are named by ``use_sigmoid_cls``: C independent ones, or, with softmax, a last one
+    for the background.
 
     Args:
         num_classifiers: 2, or 1 for the plain detector that baselines train.
@@ -35,47 +33,18 @@ class TwoClassifierHead:
         ValueError: if an argument has no meaning.
     """
 
-    classification_layer: str  # name of the layer to double
+    # whose scores a head reads that assigns targets or weighs boxes by its own scores; others
+    # read none, and there it makes no difference
+    assign_by = "f1"
 
     def __init__(
         self, *args: Any, num_classifiers: int = 2, dropout: float = 0.0, **kwargs: Any
     ) -> None:
-        if num_classifiers not in (1, 2) or isinstance(num_classifiers, bool):
-            raise ValueError(f"num_classifiers is {num_classifiers!r}; use 1 (plain) or 2 (ADS)")
         ConsistentDropout(dropout)  # refuses a share without meaning
-        self.num_classifiers, self._dropout = num_classifiers, dropout
-        super().__init__(*args, **kwargs)
-        self.init_cfg = self._doubled_init(self.init_cfg)
-
-    def _init_layers(self) -> None:
-        super()._init_layers()  # type: ignore[misc]
-        first = getattr(self, self.classification_layer)
-        if self.num_classifiers == 2:
-            second = copy.deepcopy(first)
-            for module in second.modules():
-                if isinstance(module, nn.Conv2d):
-                    module.reset_parameters()  # equal classifiers would never disagree
-            setattr(self, f"{self.classification_layer}2", second)
-        if self._dropout:
-            self.feature_dropout = ConsistentDropout(self._dropout)
-
-    def _doubled_init(self, init_cfg: Any) -> Any:
-        """What initialises the layer by name initialises its double as well."""
-        if not isinstance(init_cfg, dict) or "override" not in init_cfg:
-            return init_cfg
-        override = init_cfg["override"]
-        named = override if isinstance(override, list) else [override]
-        double = [
-            dict(entry, name=f"{self.classification_layer}2")
-            for entry in named
-            if entry["name"] == self.classification_layer and self.num_classifiers == 2
-        ]
-        return dict(init_cfg, override=[*named, *double])
-
-    def classifiers(self) -> list[nn.Module]:
-        """f1 and, with two classifiers, f2."""
-        names = (self.classification_layer, f"{self.classification_layer}2")
-        return [getattr(self, name) for name in names[: self.num_classifiers]]
+        self._dropout = dropout
+        super().__init__(*args, num_classifiers=num_classifiers, **kwargs)
+        if dropout:
+            self.feature_dropout = ConsistentDropout(dropout)
 
     # -- forward ----------------------------------------------------------------------------
 
@@ -89,27 +58,20 @@ class TwoClassifierHead:
             A list over classifiers of lists over levels, each (N, anchors * C', H_l, W_l) with C'
             classes, and whatever else the head gives (lists over levels).
         """
-        with self._both_classifiers():
+        with self._classifiers_run():
             scores, *rest = super().forward(x)  # type: ignore[misc]
         split = [level.chunk(self.num_classifiers, dim=1) for level in scores]
         return [[level[k] for level in split] for k in range(self.num_classifiers)], *rest
 
     @contextmanager
-    def _both_classifiers(self) -> Iterator[None]:
-        """Inside the block the layer gives the scores of f1 and f2 side by side."""
-        first, *others = (_layers(c) for c in self.classifiers())
-        handles = [
-            layer.register_forward_hook(functools.partial(_append, double))
-            for second in others
-            for layer, double in zip(first, second, strict=True)
-        ]
-        if self._dropout:
-            handles += [layer.register_forward_pre_hook(self._drop) for layer in first]
-        try:
+    def _classifiers_run(self) -> Iterator[None]:
+        """Inside the block both classifiers run, on features that dropout has passed."""
+        with ExitStack() as stack:
+            stack.enter_context(self.both_classifiers())
+            if self._dropout:
+                for layer in layers_of(self.classifiers()[0]):
+                    stack.callback(layer.register_forward_pre_hook(self._drop).remove)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _drop(self, layer: nn.Module, args: tuple[Tensor]) -> Tensor:
         return self.feature_dropout(args[0])
@@ -156,10 +118,15 @@ class TwoClassifierHead:
         Returns:
             ``loss_cls1``, ``loss_cls2`` (with two classifiers) and the head's others.
         """
+        head_loss = super().loss_by_feat  # type: ignore[misc]
         with self._targets_once():
-            each = [super(TwoClassifierHead, self).loss_by_feat(s, *args, **kwargs) for s in scores]  # type: ignore[misc]
+            others = {}
+            if self.assign_by == "mean" and len(scores) > 1:  # first, so its targets are kept
+                others = head_loss(self._joint_scores(scores), *args, **kwargs)
+            each = [head_loss(s, *args, **kwargs) for s in scores]
         losses = {f"loss_cls{k}": one.pop("loss_cls") for k, one in enumerate(each, start=1)}
-        return losses | each[0]
+        others.pop("loss_cls", None)
+        return losses | (others or each[0])
 
     @contextmanager
     def _targets_once(self) -> Iterator[None]:
@@ -240,15 +207,5 @@ class TwoClassifierHead:
             each = [scores.sigmoid() for scores in members]
             return torch.logit(sum(each[1:], each[0]) / len(each), eps=1e-7)
         n, _, h, w = members[0].shape
-        logs = [F.log_softmax(s.view(n, -1, self.cls_out_channels, h, w), dim=2) for s in members]
-        joint = functools.reduce(torch.logaddexp, logs)  # softmax forgets the factor 1 / K
-        return joint.view(n, -1, h, w)
-
-
-def _layers(classifier: nn.Module) -> list[nn.Module]:
-    """The layers of a classifier, one a level or one for all."""
-    return list(classifier) if isinstance(classifier, nn.ModuleList) else [classifier]
-
-
-def _append(double: nn.Module, layer: nn.Module, args: tuple[Tensor], output: Tensor) -> Tensor:
-    return torch.cat([output, double(*args)], dim=1)
+        split = [scores.view(n, -1, self.cls_out_channels, h, w) for scores in members]
+        return joint_log_probabilities(split, dim=2).view(n, -1, h, w)

@@ -9,6 +9,7 @@ import time
 
 import pytest
 import torch
+from family_models import tiny_family_config
 from helpers import tiny_classification_config, tiny_config
 from processes import ENVIRONMENT, TOOLS, forked, output
 from retina_models import tiny_retina_config
@@ -119,9 +120,10 @@ def test_the_classification_loop_on_two_processes(tmp_path):
 
 
 def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits, tmp_path):
-    """Both detectors and a classifier; the labelled images do not divide evenly."""
+    """Detectors of one and two stages and a classifier; the labelled images divide unevenly."""
     tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
     tiny_retina_config(digits).dump(tmp_path / "detector_retina.py")
+    tiny_family_config(digits, "faster_rcnn").dump(tmp_path / "detector_two_stages.py")
     tiny_classification_config().dump(tmp_path / "classifier.py")
     script = tmp_path / "ranks.py"
     script.write_text(
@@ -152,7 +154,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits
         "        return stats\n"
         "    setattr(ads_method, name, checked)\n"
         "check('run_agreement'); check('run_discrepancy')\n"
-        "for path in map(Path, sys.argv[1:4]):\n"
+        "for path in map(Path, sys.argv[1:5]):\n"
         "    cfg = load_config(path)\n"
         "    cfg.launcher = 'pytorch'\n"
         "    ids = candidate_dataset(cfg).image_ids()[:40]\n"
@@ -167,12 +169,12 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits
         "    same(runner.model, 'training')\n"
         "leave_processes()\n"
     )
-    names = ("detector", "detector_retina", "classifier")
+    names = ("detector", "detector_retina", "detector_two_stages", "classifier")
     paths = [tmp_path / f"{name}.py" for name in names]
     on_processes(2, script, *paths, launcher=())
     ads_epoch = ["run_agreement", "run_discrepancy"]
     told = (tmp_path / "same.txt").read_text().split()  # an output that both write to may be mixed
-    assert told == [*ads_epoch, *ads_epoch, "training"] * 3
+    assert told == [*ads_epoch, *ads_epoch, "training"] * 4
 
 
 def test_a_rank_that_dies_ends_the_run_which_then_goes_on(on_processes, config, tmp_path):

@@ -96,7 +96,7 @@ def test_outputs_of_every_kind_fit_together():
 
 
 def test_features_of_a_box_are_those_at_its_centre():
-    from ads_det.models.detector import box_features
+    from ads_det.models.box_model import box_features
 
     level = torch.arange(64.0).view(1, 8, 8)  # cells of 8 px in an image of 64
     boxes = torch.tensor([[8.0, 8.0, 16.0, 16.0], [0.0, 0.0, 8.0, 8.0]])

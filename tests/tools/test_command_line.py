@@ -19,6 +19,7 @@ SCRIPTS = {
     "select_images.py": "rank",
     "train.py": "train",
     "test.py": "test",
+    "export.py": "export",
     "report.py": "report",
     "benchmark.py": "benchmark",
 }
