@@ -6,54 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ads_det.files import (
-    is_count,
-    is_number,
-    read_csv,
-    read_ids,
-    read_table,
-    wrong_shape,
-)
+from ads_det.files import is_number, read_csv, read_ids, read_table, wrong_shape
+from ads_det.results import RESULT, CycleResult, is_history_row, is_seconds
 
 INITIAL = "initial"  # the batch before the first cycle
-
-
-def is_seconds(value: Any) -> bool:
-    """Whether it is a table of seconds by stage."""
-    return isinstance(value, dict) and all(is_number(s) and s >= 0 for s in value.values())
-
-
-def is_metrics(value: Any) -> bool:
-    """Whether it is a table of numbers; some metrics are NaN for a class without objects."""
-    return (
-        isinstance(value, dict)
-        and len(value) > 0
-        and all(type(v) is float or is_number(v) for v in value.values())
-    )
-
-
-def is_ids(value: Any) -> bool:
-    """Whether it is a list of ids."""
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-# fields of ``metrics.json``, and of a cycle in ``history.json``
-RESULT = dict(
-    cycle=is_count,
-    labeled_images=lambda value: is_count(value) and value > 0,
-    labeled_objects=is_count,
-    metrics=is_metrics,
-)
-
-
-def is_history_row(value: Any) -> bool:
-    """Whether it is what ``history.json`` says of a cycle."""
-    return (
-        isinstance(value, dict)
-        and all(name in value and check(value[name]) for name, check in RESULT.items())
-        and is_seconds(value.get("seconds"))
-        and is_ids(value.get("unreadable_images", []))
-    )
 
 
 @dataclass(frozen=True)
@@ -177,13 +133,14 @@ class CycleFiles(SelectionFiles):
         """Ids that the cycle trained on."""
         return read_ids(self.labeled_list)
 
-    def metrics(self) -> dict[str, Any]:
-        """Content of ``metrics.json``.
+    def result(self) -> CycleResult:
+        """What ``metrics.json`` says, with the seconds recorded so far.
 
         Raises:
             ADSError: if it is not as a cycle wrote it.
         """
-        return read_table(self.metrics_file, **RESULT)
+        content = read_table(self.metrics_file, **RESULT)
+        return CycleResult.from_dict(content | dict(seconds=self.seconds()))
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each finished stage, as far as recorded."""

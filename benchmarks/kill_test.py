@@ -55,29 +55,36 @@ IGNORED = ("seconds.json", ".lock")
 
 def command(task: str, work_dir: Path) -> list[str]:
     config, *options = TASKS[task]
-    loop = [sys.executable, str(ROOT / "tools/al_loop.py"), str(ROOT / config)]
+    loop = [str(ROOT / "tools/al_loop.py"), str(ROOT / config)]
     loop += ["--work-dir", str(work_dir.resolve()), "--resume", "--cfg-options"]
     return [*loop, *options, *COMMON]
+
+
+def start_process(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start the loop from the root, where the embedded data are; its output goes to a file."""
+    with open(log, "ab") as file:
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            # unbuffered, so that the log tells at once when the work begins
+            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        )
 
 
 class Process:
     """The loop in a process of its own, whose output goes to a file."""
 
+    start = staticmethod(start_process)
+
     def __init__(self, task: str, work_dir: Path) -> None:
         self.log = work_dir.with_suffix(".log")
         self.begin = self.log.stat().st_size if self.log.exists() else 0
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                command(task, work_dir),
-                cwd=ROOT,  # where the embedded data are
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # unbuffered, so that the log tells at once when the work begins
-                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-            )
+        self.process = self.start(command(task, work_dir), self.log.resolve())
 
     def has_said(self, text: bytes) -> bool:
-        return text in self.log.read_bytes()[self.begin :]
+        return self.log.exists() and text in self.log.read_bytes()[self.begin :]
 
     def works(self) -> bool:
         """Whether it has begun or resumed a cycle."""

@@ -8,7 +8,7 @@ import pytest
 
 import ads_det.registry  # noqa: F401  isort: skip
 from helpers import tiny_config
-from processes import TOOLS, output
+from processes import TOOLS, forked
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.strategies.base import MeasuredStrategy
@@ -87,12 +87,11 @@ def config(digits, tmp_path):
 
 
 @pytest.fixture
-def torchrun(tmp_path):
-    """Run a tool in gloo processes; returns its output."""
+def on_processes(tmp_path):
+    """Run a tool in gloo processes; returns what all print."""
 
     def run(processes, tool, *arguments, launcher=("--launcher", "pytorch")):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-        command += [f"--nproc_per_node={processes}", str(TOOLS / tool), *map(str, arguments)]
-        return output([*command, *launcher], tmp_path)
+        launcher = launcher if processes > 1 else ()
+        return forked(processes, [TOOLS / tool, *arguments, *launcher], tmp_path)
 
     return run

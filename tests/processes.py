@@ -1,12 +1,22 @@
-"""Starting several processes as a user would."""
+"""Starting processes: as a user would, or forked from one that has imported everything."""
 
+import contextlib
+import multiprocessing
 import os
+import runpy
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 TOOLS = Path(__file__).parents[1] / "tools"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
+
+# Imports take longer than most of what the tests do. The server computes nothing, so that its
+# children are as good as new.
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload([f"ads_det.commands.work.{n}" for n in ("run", "rank", "train")])
 
 
 def output(command, folder, **environment):
@@ -21,3 +31,70 @@ def output(command, folder, **environment):
     )
     assert result.returncode == 0, result.stderr[-12000:]
     return result.stdout
+
+
+class Forked:
+    """A script in a process of its own, without the seconds of its imports.
+
+    Its output goes to the ends of two files in ``folder``. The interface is Popen's.
+    """
+
+    def __init__(self, command, folder, out="out", err="err", **environment):
+        arguments = ([str(part) for part in command], str(folder), out, err, environment)
+        self._process = _SERVER.Process(target=_run_script, args=arguments)
+        self._process.start()
+        self.pid = self._process.pid
+        self.kill = self._process.kill
+
+    def poll(self):
+        return self._process.exitcode
+
+    def wait(self, timeout=200):
+        self._process.join(timeout)
+        if self.poll() is None:
+            self.kill()
+            raise TimeoutError(f"still running after {timeout} s")
+        return self.poll()
+
+
+def _run_script(command, folder, out, err, environment):
+    import torch
+
+    os.chdir(folder)
+    for name, stream in ((out, 1), (err, 2)):
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(file, stream)
+        os.close(file)
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.argv = command
+    sys.path[:0] = [str(Path(command[0]).parent), *environment.get("PYTHONPATH", "").split()]
+    runpy.run_path(command[0], run_name="__main__")
+
+
+def forked(processes, command, folder, **environment):
+    """What a script prints that succeeds in so many processes of one group."""
+    folder.mkdir(exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(free.getsockname()[1]))
+    out, err = folder / "out", folder / "err"
+    before = [path.stat().st_size if path.exists() else 0 for path in (out, err)]
+    running = []
+    for rank in range(processes):
+        names = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=processes, LOCAL_WORLD_SIZE=processes)
+        ranks = {} if processes == 1 else group | {k: str(v) for k, v in names.items()}
+        running.append(Forked(command, folder, **ranks, **environment))
+    deadline = time.monotonic() + 200
+    while any(p.poll() is None for p in running) and not any(p.poll() for p in running):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    status = [p.poll() for p in running]
+    for process in running:
+        with contextlib.suppress(TimeoutError):
+            process.kill()
+            process.wait()
+    assert status == [0] * processes, err.read_text()[before[1] :][-12000:]
+    return out.read_text()[before[0] :]

@@ -1,13 +1,12 @@
 """The files of docs/extending.md, as a user would run them."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from helpers import DIGITS, tiny_config
-from processes import TOOLS, output
+from processes import TOOLS, forked
 
 from ads_det.files import read_csv
 
@@ -41,8 +40,8 @@ def write_config(digits, folder, **options):
 
 
 def run(folder):
-    command = [sys.executable, TOOLS / "al_loop.py", "mine.py", "--work-dir", "run"]
-    return output(command, folder, PYTHONPATH=f"{folder}:{Path(__file__).parents[1]}")
+    command = [TOOLS / "al_loop.py", "mine.py", "--work-dir", "run"]
+    return forked(1, command, folder, PYTHONPATH=str(folder))
 
 
 def test_each_is_short():

@@ -1,21 +1,23 @@
 """The kill test in small; docs/reliability.md has the long one."""
 
-import subprocess
-import sys
+import random
+import runpy
 from pathlib import Path
 
 import pytest
+from processes import Forked
 
-SCRIPT = Path(__file__).parents[1] / "benchmarks" / "kill_test.py"
+SCRIPT = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks/kill_test.py"))
+
+
+def start_forked(command, log):
+    return Forked(command, SCRIPT["ROOT"], log, log)
 
 
 @pytest.mark.parametrize(
-    ("task", "kills"), [("detection", 2), ("retina", 2), ("classification", 3)]
+    ("task", "kills"), [("detection", 2), ("retina", 1), ("classification", 3)]
 )
-def test_killed_runs_end_like_undisturbed_ones(tmp_path, task, kills):
-    command = [sys.executable, SCRIPT, "--kills", str(kills), "--task", task]
-    done = subprocess.run(
-        [*map(str, command), "--work-dir", str(tmp_path / "kills")], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{task}: {kills} kills of " in done.stdout and "): 0 differences" in done.stdout
+def test_killed_runs_end_like_undisturbed_ones(tmp_path, monkeypatch, capsys, task, kills):
+    monkeypatch.setattr(SCRIPT["Process"], "start", staticmethod(start_forked))
+    assert SCRIPT["test_task"](task, tmp_path, kills, random.Random(0)) == []
+    assert f"{task}: {kills} kills of " in capsys.readouterr().out

@@ -8,7 +8,7 @@ import pytest
 from processes import ENVIRONMENT, TOOLS, output
 
 
-def test_no_thread_of_the_group_outlives_the_tool(torchrun, config, finished, tmp_path):
+def test_no_thread_of_the_group_outlives_the_tool(config, finished, tmp_path):
     """One that is busy while Python ends would abort a process whose work is done."""
     watched = tmp_path / "watched.py"
     watched.write_text(
@@ -23,7 +23,9 @@ def test_no_thread_of_the_group_outlives_the_tool(torchrun, config, finished, tm
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     arguments = (config, finished / "cycle_00/labeled.txt", "--work-dir", tmp_path / "run")
-    torchrun(2, watched, TOOLS / "train.py", *arguments)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += [watched, TOOLS / "train.py", *arguments, "--launcher", "pytorch"]
+    output(command, tmp_path)
     assert [(tmp_path / f"threads{rank}").read_text() for rank in (0, 1)] == ["[]", "[]"]
 
 

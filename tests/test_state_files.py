@@ -37,7 +37,7 @@ WRONG = (
 READERS = {
     "pool.json": lambda run: Pool.load(run / "pool.json"),
     "history.json": lambda run: RunFiles(run).read_history(),
-    "metrics.json": lambda run: CycleFiles(run).metrics(),
+    "metrics.json": lambda run: CycleFiles(run).result(),
 }
 
 

@@ -6,7 +6,6 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -39,6 +38,7 @@ from ads_det.engine.training import (
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids, write_json
 from ads_det.labels.boxes import ImageLabels
+from ads_det.results import CycleResult
 from ads_det.work_files import RunFiles
 
 
@@ -76,7 +76,7 @@ class Cycle:
         self.files, self._previous = run.cycle(number), run.cycle(number - 1)
         self._runners: dict[int, Runner] = {}  # by member
 
-    def run(self, select: bool) -> dict[str, Any]:
+    def run(self, select: bool) -> CycleResult:
         """Bring the cycle to its end.
 
         Args:
@@ -105,7 +105,7 @@ class Cycle:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return files.metrics()
+        return files.result()
 
     def selected(self) -> tuple[list[str], dict[str, float]]:
         """The ids that the finished selection chose, and the scores of all candidates.
@@ -207,7 +207,7 @@ class Cycle:
         if is_main_process():
             labeled = self.files.labeled()
             objects = sum(self.oracle.count_objects(labeled).values())
-            content = dict(
+            result = CycleResult(
                 cycle=self.number,
                 labeled_images=len(labeled),
                 labeled_objects=objects,
@@ -215,7 +215,7 @@ class Cycle:
                 unreadable_images=self.pool.left_out(),
                 metrics={k: float(v) for k, v in metrics.items()},
             )
-            write_json(self.files.metrics_file, content)
+            write_json(self.files.metrics_file, result.to_dict(seconds=False))
 
     def _test(self) -> dict[str, float]:
         """Metrics of the model; of several members those of all together, and beside them those

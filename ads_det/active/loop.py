@@ -120,8 +120,7 @@ class ActiveLearningLoop:
             cycle = Cycle(self.cfg, self.settings, self.pool, self.oracle, number, run, self.seed)
             labeled_now = self.pool.labeled(number)
             on_main(functools.partial(note_inputs, cycle.files, self.images, labeled_now))
-            result = cycle.run(select=not is_last)
-            self.history.add(result, cycle.files.seconds())
+            self.history.add(cycle.run(select=not is_last))
             if is_main_process():
                 self.history.write()
                 if not is_last:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ads_det.errors import ADSError
+from ads_det.results import CycleResult
 from ads_det.work_files import RunFiles
 
 if TYPE_CHECKING:
@@ -36,11 +37,10 @@ class RunFolder:
         """Content of ``history.json``."""
         return self.files.read_history()
 
-    @property
-    def rows(self) -> list[dict[str, Any]]:
+    @cached_property
+    def rows(self) -> list[CycleResult]:
         """One for each cycle."""
-        rows: list[dict[str, Any]] = self.history["cycles"]
-        return rows
+        return [CycleResult.from_dict(row) for row in self.history["cycles"]]
 
     @property
     def metric(self) -> str:

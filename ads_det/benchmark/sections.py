@@ -43,15 +43,15 @@ def add_pool(page: Page, run: RunFolder) -> None:
     if scored:
         figure = plot_score_histograms(scored)
         page.figure("scores", figure, "Scores of the candidates in each cycle, picked ones in red")
-    unreadable = run.rows[-1].get("unreadable_images", [])
+    unreadable = run.rows[-1].unreadable_images
     if unreadable:
         page.paragraph(f"Left out since they cannot be read: {', '.join(unreadable)}.")
     page.heading("Time")
     page.figure("seconds", plot_seconds(run.rows), "Seconds of each stage in each cycle")
     stages = ("train", "evaluate", "select")
     rows = [
-        [str(r["cycle"]), str(r["labeled_images"]), str(r["labeled_objects"])]
-        + [f"{r['seconds'].get(stage, 0):.1f}" for stage in stages]
+        [str(r.cycle), str(r.labeled_images), str(r.labeled_objects)]
+        + [f"{r.seconds.get(stage, 0):.1f}" for stage in stages]
         for r in run.rows
     ]
     page.table("seconds", ["cycle", "images", "objects", *(f"{s}, s" for s in stages)], rows)

@@ -42,13 +42,13 @@ def read_curves(
     for method, by_seed in runs.items():
         for seed, run in by_seed.items():
             name = metric or run.metric
-            if any(name not in row["metrics"] for row in run.rows):
-                known = ", ".join(run.rows[0]["metrics"])
+            if any(name not in row.metrics for row in run.rows):
+                known = ", ".join(run.rows[0].metrics)
                 raise ADSError(f"{run.path} has no metric {name!r}; use one of {known}.")
             curves.setdefault(method, {})[seed] = Curve(
-                tuple(row["labeled_images"] for row in run.rows),
-                tuple(row["labeled_objects"] for row in run.rows),
-                tuple(row["metrics"][name] for row in run.rows),
+                tuple(row.labeled_images for row in run.rows),
+                tuple(row.labeled_objects for row in run.rows),
+                tuple(row.metrics[name] for row in run.rows),
             )
     return name, curves
 

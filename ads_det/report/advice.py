@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ads_det.results import CycleResult
+
 MIN_CYCLES = 3  # a curve has three numbers
 _EXPONENTS = tuple(i / 10 for i in range(1, 21))
 
@@ -163,7 +165,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def advise(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[CycleResult],
     metric: str,
     budget: int,
     min_gain: float,
@@ -176,7 +178,7 @@ def advise(
     neither one bad result nor one bad fit is enough. 0 never says stop.
 
     Args:
-        rows: ``cycles`` of ``history.json``.
+        rows: results of the cycles.
         metric: key of the evaluation, in the range 0 to 1.
         budget: images of a batch, at least 1.
         min_gain: gain of the metric for which a batch is worth its price.
@@ -190,15 +192,16 @@ def advise(
     """
     if budget < 1:
         raise ValueError(f"budget is {budget}; use 1 or more")
-    points = {row["labeled_images"]: row for row in rows if _value(row, metric) is not None}
+    found = [(row, row.mean(metric)) for row in rows]
+    points = {row.labeled_images: (row, value) for row, value in found if value is not None}
     n = list(points)
-    values = [float(row["metrics"][f"mean/{metric}"]) for row in points.values()]
+    values = [value for _, value in points.values()]
     curve = fit_curve(n, values)
     if curve is None:
         return None
-    images, objects = (int(rows[-1][f"labeled_{name}"]) for name in ("images", "objects"))
+    images, objects = rows[-1].labeled_images, rows[-1].labeled_objects
     next_images = budget if most is None else max(0, min(budget, most - images))
-    acquired = objects - points[n[-2]]["labeled_objects"]
+    acquired = objects - points[n[-2]][0].labeled_objects
     recent_gain = (values[-1] - values[-3]) / (n[-1] - n[-3]) * budget
     is_slow = max(curve(images + budget) - curve(images), recent_gain) < min_gain
     return Advice(
@@ -215,9 +218,3 @@ def advise(
         stop=next_images > 0 and is_slow,
         curve=curve,
     )
-
-
-def _value(row: dict[str, Any], metric: str) -> float | None:
-    """The result of a cycle, or None if the evaluation gave none that is a number."""
-    value = row["metrics"].get(f"mean/{metric}")
-    return value if value is not None and math.isfinite(value) else None

@@ -10,6 +10,7 @@ from rich.table import Table
 from ads_det.files import write_atomic, write_csv, write_json
 from ads_det.report.advice import Advice, advise
 from ads_det.report.curves import plot_learning_curve
+from ads_det.results import CycleResult
 from ads_det.work_files import RunFiles
 
 _CLASSIFIERS = ("mean", "classifier_1", "classifier_2")
@@ -38,21 +39,17 @@ class History:
     ) -> None:
         self.files, self.metric = files, metric
         self.budget, self.min_gain, self.most = budget, min_gain, most
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[CycleResult] = []
 
-    def add(self, result: dict[str, Any], seconds: dict[str, float]) -> None:
-        """Append a cycle.
-
-        Args:
-            result: content of the cycle's ``metrics.json``.
-            seconds: seconds of each stage that ran.
-        """
-        self.rows.append(result | dict(seconds=seconds))
+    def add(self, result: CycleResult) -> None:
+        """Append a cycle."""
+        self.rows.append(result)
 
     def write(self) -> None:
         """Write the three files atomically."""
         advice = self._advice()
-        content = dict(metric=self.metric, cycles=self.rows, advice=advice and advice.to_dict())
+        cycles = [row.to_dict() for row in self.rows]
+        content = dict(metric=self.metric, cycles=cycles, advice=advice and advice.to_dict())
         write_json(self.files.history, content)
         flat = [self._flat(row) for row in self.rows]
         write_csv(self.files.history_table, list(flat[0]), [list(r.values()) for r in flat])
@@ -90,17 +87,18 @@ class History:
     def _predictions(self) -> list[str]:
         """Which predictions are told apart; with one classifier there is nothing to tell."""
         second = f"{_CLASSIFIERS[-1]}/{self.metric}"
-        has_two = any(second in row["metrics"] for row in self.rows)
+        has_two = any(second in row.metrics for row in self.rows)
         return list(_CLASSIFIERS if has_two else _CLASSIFIERS[:1])
 
-    def _flat(self, row: dict[str, Any]) -> dict[str, Any]:
-        flat = {k: row[k] for k in ("cycle", "labeled_images", "labeled_objects")}
+    def _flat(self, row: CycleResult) -> dict[str, Any]:
+        names = ("cycle", "labeled_images", "labeled_objects")
+        flat: dict[str, Any] = {name: getattr(row, name) for name in names}
         for name in self._predictions():
-            flat[name] = row["metrics"].get(f"{name}/{self.metric}", "")
-        mean_of_single = row["metrics"].get(f"{_MEAN_OF_SINGLE}/{self.metric}")
+            flat[name] = row.metrics.get(f"{name}/{self.metric}", "")
+        mean_of_single = row.metrics.get(f"{_MEAN_OF_SINGLE}/{self.metric}")
         if mean_of_single is not None and len(self._predictions()) > 1:
             flat[_MEAN_OF_SINGLE] = mean_of_single
-        return flat | {f"seconds_{s}": row["seconds"].get(s, "") for s in _STAGES}
+        return flat | {f"seconds_{s}": row.seconds.get(s, "") for s in _STAGES}
 
     @staticmethod
     def _cell(name: str, value: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from ads_det.results import CycleResult
 
 
 def plot_class_histogram(counts: Sequence[Mapping[str, int]]) -> Figure:
@@ -49,17 +50,17 @@ def plot_score_histograms(cycles: Sequence[tuple[int, Mapping[str, float], set[s
     return figure
 
 
-def plot_seconds(rows: Sequence[Mapping[str, Any]]) -> Figure:
+def plot_seconds(rows: Sequence[CycleResult]) -> Figure:
     """Seconds of each stage, stacked, one bar a cycle.
 
     Args:
-        rows: rows of ``history.json``.
+        rows: results of the cycles.
     """
     figure = Figure(figsize=(5, 2.8), layout="constrained")
     axes = figure.add_subplot()
     bottom = np.zeros(len(rows))
     for stage in ("train", "evaluate", "select"):
-        seconds = np.array([row["seconds"].get(stage, 0.0) for row in rows])
+        seconds = np.array([row.seconds.get(stage, 0.0) for row in rows])
         axes.bar(np.arange(len(rows)), seconds, bottom=bottom, label=stage)
         bottom += seconds
     axes.set(xlabel="cycle", ylabel="seconds")

@@ -84,7 +84,7 @@ def test_plain_model_runs_too(tmp_path):
     options = {"model.num_classifiers": 1, "active_learning.cycles": 1}
     cfg = tiny_classification_config(**options, **{"method.type": "ads_det.Plain"})
     history = ActiveLearningLoop(cfg, tmp_path / "run").run()
-    metrics = history.rows[-1]["metrics"]
+    metrics = history.rows[-1].metrics
     assert metrics.keys() == KEYS - {"classifier_2/accuracy"}
     assert len(set(metrics.values())) == 1
     assert "classifiers" not in history.table()  # one is its own mean
@@ -106,7 +106,7 @@ def test_official_code_preset_runs_and_starts_warm(tmp_path, monkeypatch):
     cfg.active_learning.strategy = preset.active_learning.strategy
     cfg.active_learning.warm_start = preset.active_learning.warm_start
     rows = ActiveLearningLoop(cfg, tmp_path / "run").run().rows
-    assert rows[-1]["metrics"].keys() == KEYS
+    assert rows[-1].metrics.keys() == KEYS
     assert starts == [None, str(tmp_path / "run" / "cycle_00" / "model.pth")]
 
 

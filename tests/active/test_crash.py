@@ -47,7 +47,7 @@ def renames(tmp_path_factory):
         history = run(work_dir)
     finally:
         os.replace = original
-    return content(work_dir), [row["metrics"] for row in history.rows], names
+    return content(work_dir), [row.metrics for row in history.rows], names
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -73,5 +73,5 @@ def test_a_crash_at_a_rename(renames, tmp_path, monkeypatch, name, after):
         with pytest.raises(Crash):
             run(work_dir)
     history = run(work_dir, resume=True)
-    assert [row["metrics"] for row in history.rows] == metrics
+    assert [row.metrics for row in history.rows] == metrics
     assert content(work_dir) == expected

@@ -1,16 +1,16 @@
-"""Two and three gloo processes on the CPU, started as a user would."""
+"""Two and three gloo processes on the CPU."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 import torch
 from helpers import tiny_classification_config, tiny_config
-from processes import ENVIRONMENT, TOOLS, output
+from processes import ENVIRONMENT, TOOLS, forked, output
 from retina_models import tiny_retina_config
 
 from ads_det.active.pool import Pool
@@ -21,8 +21,8 @@ from ads_det.labels.store import LabelStore
 from ads_det.labels.voc import read_voc
 
 
-def test_the_loop_on_two_processes(torchrun, config, tmp_path):
-    out = torchrun(2, "al_loop.py", config, "--work-dir", tmp_path / "run", "--cycles", 2)
+def test_the_loop_on_two_processes(on_processes, config, tmp_path):
+    out = on_processes(2, "al_loop.py", config, "--work-dir", tmp_path / "run", "--cycles", 2)
     assert out.count("Cycle 2 of 2: 8 of 40 images labelled") == 1  # one process talks
     pool, _ = Pool.load(tmp_path / "run/pool.json")
     assert [len(pool.labeled(c)) for c in (0, 1)] == [4, 8]
@@ -30,7 +30,7 @@ def test_the_loop_on_two_processes(torchrun, config, tmp_path):
     assert [row["labeled_images"] for row in cycles] == [4, 8]
 
 
-def test_two_processes_hand_out_a_batch(torchrun, digits, tmp_path):
+def test_two_processes_hand_out_a_batch(on_processes, digits, tmp_path):
     """Proposals come from both; one writes them."""
     truth = {image.image: image for image in read_voc(digits / "Annotations")}
     test = [f"{name}.jpg" for name in read_ids(digits / "ImageSets/Main/test.txt")]
@@ -50,7 +50,7 @@ def test_two_processes_hand_out_a_batch(torchrun, digits, tmp_path):
     block = dict(oracle="human", proposal_threshold=0.0, initial=str(tmp_path / "initial.txt"))
     cfg.active_learning.update(block)
     cfg.dump(tmp_path / "human.py")
-    out = torchrun(2, "al_loop.py", tmp_path / "human.py", "--work-dir", tmp_path / "run")
+    out = on_processes(2, "al_loop.py", tmp_path / "human.py", "--work-dir", tmp_path / "run")
     assert out.count("Next: label the 4 images") == 1
     proposed = read_coco(tmp_path / "run/cycle_00/to_label/proposals/coco.json")
     picks = read_ids(tmp_path / "run/cycle_00/picks.txt")
@@ -58,7 +58,7 @@ def test_two_processes_hand_out_a_batch(torchrun, digits, tmp_path):
     assert all(image.boxes for image in proposed)
 
 
-def test_a_main_process_that_writes_slowly_is_waited_for(torchrun, config, tmp_path):
+def test_a_main_process_that_writes_slowly_is_waited_for(on_processes, config, tmp_path):
     """The others must not read a stage's file before it is there, not even in the last cycle."""
     slow = tmp_path / "slow.py"
     slow.write_text(
@@ -76,7 +76,7 @@ def test_a_main_process_that_writes_slowly_is_waited_for(torchrun, config, tmp_p
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     arguments = (TOOLS / "al_loop.py", config, "--work-dir", tmp_path / "run", "--cycles", 1)
-    torchrun(2, slow, *arguments)
+    on_processes(2, slow, *arguments)
     assert (tmp_path / "run/history.json").exists()
 
 
@@ -84,7 +84,7 @@ def test_a_main_process_that_writes_slowly_is_waited_for(torchrun, config, tmp_p
     ("kind", "numbers"), [("DiverseEntropy", (1, 2, 3)), ("ClassBalancedEntropy", (1, 2))]
 )
 def test_picks_do_not_depend_on_the_number_of_processes(
-    torchrun, config, finished, tmp_path, kind, numbers
+    on_processes, config, finished, tmp_path, kind, numbers
 ):
     """37 candidates in batches of 8 divide evenly by none of the numbers."""
     folder = finished / "cycle_00"
@@ -95,7 +95,7 @@ def test_picks_do_not_depend_on_the_number_of_processes(
     for processes in numbers:
         out = tmp_path / f"out{processes}"
         arguments = (config, folder / "model.pth", "--exclude", excluded, "--out", out)
-        torchrun(processes, "select_images.py", *arguments, *strategy)
+        on_processes(processes, "select_images.py", *arguments, *strategy)
         files.append([(out / name).read_text() for name in ("scores.csv", "picks.txt")])
     assert len(files[0][0].splitlines()) == 38
     assert all(other == files[0] for other in files[1:])
@@ -112,13 +112,13 @@ def test_the_classification_loop_on_two_processes(tmp_path):
     candidates = set((folder / "unlabeled.txt").read_text().split())
     pool, _ = Pool.load(tmp_path / "run/pool.json")
     chosen.write_text("".join(f"{name}\n" for name in pool.ids if name not in candidates))
-    command = [sys.executable, TOOLS / "select_images.py", "tiny.py", folder / "model.pth"]
-    output([*command, "--exclude", chosen, "--out", "alone"], tmp_path)
+    command = [TOOLS / "select_images.py", "tiny.py", folder / "model.pth"]
+    forked(1, [*command, "--exclude", chosen, "--out", "alone"], tmp_path)
     for name in ("scores.csv", "picks.txt"):
         assert (folder / name).read_text() == (tmp_path / "alone" / name).read_text()
 
 
-def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tmp_path):
+def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits, tmp_path):
     """Both detectors and a classifier; the labelled images do not divide evenly."""
     tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
     tiny_retina_config(digits).dump(tmp_path / "detector_retina.py")
@@ -169,18 +169,18 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(torchrun, digits, tm
     )
     names = ("detector", "detector_retina", "classifier")
     paths = [tmp_path / f"{name}.py" for name in names]
-    torchrun(2, script, *paths, launcher=())
+    on_processes(2, script, *paths, launcher=())
     ads_epoch = ["run_agreement", "run_discrepancy"]
     told = (tmp_path / "same.txt").read_text().split()  # an output that both write to may be mixed
     assert told == [*ads_epoch, *ads_epoch, "training"] * 3
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_a_rank_that_dies_ends_the_run_which_then_goes_on(config, tmp_path, processes):
-    command = [TOOLS / "dist_al_loop.sh", config, 2, "--work-dir", tmp_path / "run"]
-    command = [str(part) for part in [*command, "--cycles", 2]]
+def test_a_rank_that_dies_ends_the_run_which_then_goes_on(on_processes, config, tmp_path):
+    """With one process, or with as many as before: then to the same bits."""
+    arguments = [config, "--cycles", 2, "--work-dir"]
+    command = [TOOLS / "dist_al_loop.sh", config, 2, *arguments[1:], tmp_path / "run"]
     started = subprocess.Popen(
-        command,
+        [str(part) for part in command],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.DEVNULL,
@@ -198,19 +198,20 @@ def test_a_rank_that_dies_ends_the_run_which_then_goes_on(config, tmp_path, proc
         if started.poll() is None:
             os.killpg(started.pid, signal.SIGKILL)
     assert not (tmp_path / "run/history.json").exists()
-    goes_on = [TOOLS / "dist_al_loop.sh", config, processes, "--work-dir", tmp_path / "run"]
-    output([*goes_on, "--cycles", 2, "--resume"], tmp_path)
-    pool, _ = Pool.load(tmp_path / "run/pool.json")
-    assert [len(pool.labeled(c)) for c in (0, 1)] == [4, 8]
-    if processes == 2:  # as many as before: the same result to the bit
-        output([*goes_on[:3], "--work-dir", tmp_path / "undisturbed", "--cycles", 2], tmp_path)
-        for number in (0, 1):
-            states = [
-                torch.load(tmp_path / name / f"cycle_{number:02d}/model.pth", weights_only=True)
-                for name in ("run", "undisturbed")
-            ]
-            tensors = [state["state_dict"] for state in states]
-            assert all(torch.equal(tensors[0][k], tensors[1][k]) for k in tensors[0])
+    shutil.copytree(tmp_path / "run", tmp_path / "alone")
+    on_processes(1, "al_loop.py", *arguments, tmp_path / "alone", "--resume")
+    on_processes(2, "al_loop.py", *arguments, tmp_path / "run", "--resume")
+    for name in ("alone", "run"):
+        pool, _ = Pool.load(tmp_path / name / "pool.json")
+        assert [len(pool.labeled(c)) for c in (0, 1)] == [4, 8]
+    on_processes(2, "al_loop.py", *arguments, tmp_path / "undisturbed")
+    for number in (0, 1):
+        states = [
+            torch.load(tmp_path / name / f"cycle_{number:02d}/model.pth", weights_only=True)
+            for name in ("run", "undisturbed")
+        ]
+        tensors = [state["state_dict"] for state in states]
+        assert all(torch.equal(tensors[0][k], tensors[1][k]) for k in tensors[0])
 
 
 def last_rank(pid):

@@ -165,7 +165,7 @@ def test_plain_training_with_random_selection(digits, tmp_path):
         "active_learning.cycles": 2,
     }
     history = ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run").run()
-    metrics = history.rows[0]["metrics"]
+    metrics = history.rows[0].metrics
     assert metrics["mean/pascal_voc/mAP"] == metrics["classifier_1/pascal_voc/mAP"]
     assert "classifier_2/pascal_voc/mAP" not in metrics
     assert len(history.rows) == 2
@@ -198,7 +198,7 @@ def test_the_last_cycle_may_empty_the_pool(digits, tmp_path):
     options = {"active_learning.initial": 20, "active_learning.budget": 20}
     cfg = tiny_config(digits, **options, **{"active_learning.cycles": 2})
     history = ActiveLearningLoop(cfg, tmp_path / "run").run()
-    assert history.rows[1]["labeled_images"] == 40
+    assert history.rows[1].labeled_images == 40
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_the_last_cycle_may_empty_the_pool(digits, tmp_path):
         ({"active_learning.initial": 50}, "pool has 40"),
         ({"active_learning.initial": 0}, "initial is 0"),
         ({"active_learning.cycles": 0}, "cycles is 0"),
-        ({"active_learning.cyles": 3}, "there is no 'cyles'"),
+        ({"active_learning.cyles": 3}, "has no 'cyles'"),
         ({"active_learning.strategy": dict(type="ads_det.Best")}, "strategy"),
         ({"active_learning.strategy.topk": 0}, "topk is 0"),
         ({"active_learning": None}, "no `active_learning` block"),

@@ -71,10 +71,10 @@ def test_coco_format(coco_digits, finished, tmp_path):
     )
     cfg = tiny_config(coco_digits, **options)
     history = ActiveLearningLoop(cfg, tmp_path / "run").run()
-    assert history.rows[1]["labeled_images"] == 8
-    assert {"mean/coco/bbox_mAP_50", "classifier_2/coco/bbox_mAP_50"} <= history.rows[1][
-        "metrics"
-    ].keys()
+    assert history.rows[1].labeled_images == 8
+    assert {"mean/coco/bbox_mAP_50", "classifier_2/coco/bbox_mAP_50"} <= history.rows[
+        1
+    ].metrics.keys()
     picks, voc_picks = (
         (folder / "cycle_00/picks.txt").read_text().split()
         for folder in (tmp_path / "run", finished)
@@ -112,5 +112,5 @@ def test_the_config_of_the_readme_on_a_single_class_of_png_images(digits, tmp_pa
         config.unlink()
     assert Settings.from_config(cfg).budget == 4
     history = ActiveLearningLoop(cfg, tmp_path / "run").run()
-    assert [row["labeled_images"] for row in history.rows] == [4, 8]
-    assert history.rows[1]["labeled_objects"] >= 8
+    assert [row.labeled_images for row in history.rows] == [4, 8]
+    assert history.rows[1].labeled_objects >= 8

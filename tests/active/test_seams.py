@@ -272,7 +272,7 @@ def test_retina_through_both_phases_with_a_strategy_of_boxes(digits, tmp_path):
     options |= {"active_learning.strategy": dict(type="CountBoxes")}
     whole = tmp_path / "whole"
     history = ActiveLearningLoop(tiny_retina_config(digits, **options), whole).run()
-    assert [row["labeled_images"] for row in history.rows] == [4, 8]
+    assert [row.labeled_images for row in history.rows] == [4, 8]
     log = "".join(p.read_text() for p in (whole / "cycle_01/train").glob("*/*.log"))
     assert "agreement: loss" in log and "discrepancy: loss" in log
 

@@ -150,7 +150,7 @@ def test_the_tool_on_a_detector(digits, tmp_path):
     tiny_config(digits, **{"active_learning.cycles": 1}).dump(tmp_path / "tiny.py")
     tool = LOOP.with_name("benchmark.py")
     command = [sys.executable, tool, "tiny.py", "--work-dir", "bench", "--seeds", "0"]
-    command += ["--methods", "ads+random", "weak+random"]
+    command += ["--methods", "weak+random"]
     command += ["--training", "weak: method.agreement.loss_weight=0.1"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

@@ -1,6 +1,7 @@
 """Advice from curves that are known, flat, falling or noisy."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from ads_det.benchmark.run_folder import RunFolder
 from ads_det.report.advice import advise, fit_curve
 from ads_det.report.history import History
 from ads_det.report.page import Page
+from ads_det.results import CycleResult
 from ads_det.work_files import RunFiles
 
 METRIC = "pascal_voc/mAP"
@@ -19,10 +21,10 @@ SIZES = (40, 80, 120, 160)
 def rows(values, sizes=SIZES, objects_per_image=10):
     """Cycles of ``history.json`` without what the advice does not read."""
     return [
-        dict(
+        CycleResult(
             cycle=i,
             labeled_images=n,
-            labeled_objects=n * objects_per_image,
+            labeled_objects=round(n * objects_per_image),
             metrics={f"mean/{METRIC}": value},
         )
         for i, (n, value) in enumerate(zip(sizes, values))
@@ -86,7 +88,8 @@ def test_a_purchase_of_nothing_does_no_harm():
 
 def test_expectation_of_the_next_purchase():
     cycles = rows(curve(SIZES))
-    cycles[-1]["labeled_objects"] += 100  # the images acquired last are fuller
+    # the images acquired last are fuller
+    cycles[-1] = replace(cycles[-1], labeled_objects=cycles[-1].labeled_objects + 100)
     advice = advise(cycles, METRIC, 20, 0.01)
     assert advice.expected_gain == pytest.approx(curve(180) - curve(160))
     assert advice.last_gain == pytest.approx(curve(160) - curve(120))
@@ -194,7 +197,7 @@ def write(folder, cycles, *settings):
     folder.mkdir()
     history = History(RunFiles(folder), METRIC, *settings)
     for row in cycles:
-        history.add(row, dict(train=1.0))
+        history.add(replace(row, seconds=dict(train=1.0)))
         history.write()
     return history
 

@@ -1,0 +1,85 @@
+"""What a finished cycle says of itself: a row of ``history.json``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ads_det.files import is_count, is_number
+
+
+def is_seconds(value: Any) -> bool:
+    """Whether it is a table of seconds by stage."""
+    return isinstance(value, dict) and all(is_number(s) and s >= 0 for s in value.values())
+
+
+def is_metrics(value: Any) -> bool:
+    """Whether it is a table of numbers; some metrics are NaN for a class without objects."""
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(type(v) is float or is_number(v) for v in value.values())
+    )
+
+
+def is_ids(value: Any) -> bool:
+    """Whether it is a list of ids."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+# what a table must hold to be read as a result
+RESULT = dict(
+    cycle=is_count,
+    labeled_images=lambda value: is_count(value) and value > 0,
+    labeled_objects=is_count,
+    metrics=is_metrics,
+)
+
+
+def is_history_row(value: Any) -> bool:
+    """Whether it is what ``history.json`` says of a cycle."""
+    return (
+        isinstance(value, dict)
+        and all(name in value and check(value[name]) for name, check in RESULT.items())
+        and is_seconds(value.get("seconds"))
+        and is_ids(value.get("unreadable_images", []))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleResult:
+    """The result of a cycle.
+
+    Args:
+        cycle: its number, from 0.
+        labeled_images: images that it trained on.
+        labeled_objects: objects in them.
+        filter_read_labels: whether the phases' filter read labels of unlabelled images.
+        unreadable_images: ids that have been left out of the pool so far.
+        metrics: by ``prediction/metric``, such as ``'mean/pascal_voc/mAP'``.
+        seconds: of each stage that ran.
+    """
+
+    cycle: int
+    labeled_images: int
+    labeled_objects: int
+    filter_read_labels: bool = False
+    unreadable_images: list[str] = field(default_factory=list)
+    metrics: dict[str, float]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> CycleResult:
+        """Of a checked table; what later versions add is left out."""
+        return cls(**{k: v for k, v in content.items() if k in cls.__dataclass_fields__})
+
+    def to_dict(self, seconds: bool = True) -> dict[str, Any]:
+        """For JSON; a file that is the same in each run leaves the seconds out."""
+        content = asdict(self)
+        return content if seconds else {k: v for k, v in content.items() if k != "seconds"}
+
+    def mean(self, metric: str) -> float | None:
+        """A metric of the mean prediction; None if the evaluation gave no finite number."""
+        value = self.metrics.get(f"mean/{metric}")
+        return value if value is not None and math.isfinite(value) else None
