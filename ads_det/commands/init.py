@@ -71,11 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="side of the small SSD's input in pixels (default: 128, or as large as the labelled "
         "objects ask for, at most 512)",
     )
-    parser.add_argument(
-        "--weights",
-        help="checkpoint (file or URL) to begin with, of the same architecture; its classes may "
-        "differ, the rows of those with the same name are carried over",
-    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the project")
 
 
@@ -90,8 +85,6 @@ def check(args: argparse.Namespace) -> str:
         raise ADSError(f"--input-size is {args.input_size}; use a multiple of 32 from 64 to 1024.")
     if args.input_size is not None and args.base != BASE:
         raise ADSError("--input-size is for the small SSD; set the scale in the config of --base.")
-    if args.weights and "://" not in args.weights and not Path(args.weights).is_file():
-        raise ADSError(f"--weights {args.weights} is no file; download the checkpoint and name it.")
     if not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
     if args.seed < 0:

@@ -26,23 +26,13 @@ def pool_config(cfg: Config) -> dict:
     A config without the block, such as one of mmdet, names its images in the latter alone.
     """
     pool = copy.deepcopy(cfg.get("pool") or ConfigDict())
-    dataset = (cfg.get("train_dataloader") or {}).get("dataset") or {}
-    while isinstance(dataset.get("dataset"), dict):  # inside wrappers such as RepeatDataset
-        dataset = dataset["dataset"]
-    return ConfigDict(pool | _without_loader_keys(dataset))
+    loader = cfg.get("train_dataloader") or {}
+    return ConfigDict(pool | _without_loader_keys(loader.get("dataset") or {}))
 
 
 def training_dataset(cfg: Config, ids: Path | None) -> dict:
     """The labelled images listed in a file (None for all), as they are trained on."""
-    return _of_pool(cfg, cfg.train_dataloader.dataset, ids)
-
-
-def _of_pool(cfg: Config, dataset: dict, ids: Path | None) -> dict:
-    """The pool as a data set prepares it, inside the wrappers that it may have."""
-    if isinstance(dataset.get("dataset"), dict):
-        inner = _of_pool(cfg, dataset["dataset"], ids)
-        return ConfigDict(copy.deepcopy(dataset) | dict(dataset=inner))
-    own = {k: v for k, v in dataset.items() if k in _OF_A_LOADER}
+    own = {k: v for k, v in cfg.train_dataloader.dataset.items() if k in _OF_A_LOADER}
     return ConfigDict(pool_config(cfg) | copy.deepcopy(own) | _listed(ids))
 
 

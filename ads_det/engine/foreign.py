@@ -51,7 +51,7 @@ def foreign_config(cfg: Config, images: Path) -> Config:
         )
     cfg = Config(copy.deepcopy(cfg.to_dict()), filename=cfg.filename)
     kept = {key: loader[key] for key in _LOADER_KEYS if key in loader}
-    pipeline = without_annotations(dataset["pipeline"])
+    pipeline = _without_annotations(dataset["pipeline"])
     cfg.candidate_dataloader = (
         dict(batch_size=1, num_workers=0) | kept | dict(dataset=dict(pipeline=pipeline))
     )
@@ -110,7 +110,7 @@ def _innermost(dataset: Any) -> Any:
     return dataset
 
 
-def without_annotations(pipeline: list[dict]) -> list[dict]:
+def _without_annotations(pipeline: list[dict]) -> list[dict]:
     """The pipeline for images without labels, which keeps their ids and sizes."""
     kept = []
     for step in copy.deepcopy(pipeline):

@@ -11,12 +11,9 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from ads_det.console import say_once
 from ads_det.engine.checkpoints import fits, safe_loader, weights_in
-from ads_det.engine.datasets import classes_of_checkpoint
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
-from ads_det.engine.pretrained import carry_classes
 from ads_det.errors import ADSError
 from ads_det.files import replacing
 
@@ -57,20 +54,7 @@ class CycleRunner(Runner):
         given = {k.removeprefix("module."): v for k, v in given.items()}
         if not any(fits(v, own[k]) for k, v in given.items() if k in own):
             raise ADSError(f"Nothing in {filename} fits the model; name a checkpoint of it.")
-        if not self._resume:
-            self._carry_classes(content, given, filename)
         return content
-
-    def _carry_classes(self, content: Any, given: dict[str, Any], filename: str) -> None:
-        """What weights of other classes are worth to the model, and one line of it; nothing if
-        all of them fit."""
-        model = unwrap(self.model)
-        own = model.state_dict()
-        if own.keys() == given.keys() and all(fits(given[k], v) for k, v in own.items()):
-            return
-        classes = (getattr(self.train_dataloader.dataset, "metainfo", {}) or {}).get("classes")
-        names = classes_of_checkpoint(content)
-        say_once(carry_classes(model, given, names, list(classes or ())).sentence(filename))
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As in mmengine, but the file is there whole or not at all.

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
-from mmengine.hooks import EMAHook
-from mmengine.registry import HOOKS, OPTIMIZERS
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from ads_det.distributed import on_main
@@ -108,23 +106,9 @@ def train_model(cfg: Config, path: Path) -> Runner:
     """
     runner = CycleRunner.from_cfg(cfg)
     runner.train()
-    _keep_averages(runner)
     on_main(lambda: write_atomic(path, lambda file: write_model(runner, file)))
     read_model(runner.model, path)
     return runner
-
-
-def _keep_averages(runner: Runner) -> None:
-    """Where a hook averages weights, let the model be the average, as it is validated."""
-    for hook in [hook for hook in runner.hooks if isinstance(hook, EMAHook)]:
-        hook._swap_ema_parameters()
-        runner.hooks.remove(hook)
-
-
-def _averages(name: Any) -> bool:
-    """Whether a hook of this type averages weights; the weights of a cycle are its result."""
-    kind = HOOKS.get(name) if isinstance(name, str) else name
-    return isinstance(kind, type) and issubclass(kind, EMAHook)
 
 
 def delete_checkpoints(work_dir: Path) -> None:
@@ -154,8 +138,7 @@ def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> C
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = _unique_name(work_dir)
     cfg.resume, cfg.load_from = False, None
-    others = [h for h in cfg.get("custom_hooks") or () if not _averages(h.get("type"))]
-    cfg.custom_hooks = [*others, dict(type="ads_det.ProgressHook")]
+    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ads_det.ProgressHook")]
     _allow_frozen_parts(cfg)
     runner = CycleRunner.from_cfg(cfg)
     if checkpoint is None:

@@ -77,10 +77,6 @@ def main(args: argparse.Namespace) -> None:
         )
     labels = [*measured.images.values(), *(trained.images[name] for name in given)]
     detector, notes = fit_input(base, args, usable, [x for x in labels if x.boxes])
-    if args.weights:
-        is_file = "://" not in args.weights
-        weights = str(Path(args.weights).resolve()) if is_file else args.weights
-        detector += as_python(dict(load_from=weights))
     plan = Plan(
         args.images,
         classes,

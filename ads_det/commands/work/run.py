@@ -9,15 +9,12 @@ from ads_det.active.settings import load_config
 from ads_det.arguments import option_values
 from ads_det.cli import start_processes
 from ads_det.console import say
-from ads_det.engine.complete_config import is_complete, loop_config
 
 
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det run --help``."""
     start_processes(args.launcher, args.local_rank)
     cfg = load_config(args.config, option_values(args.cfg_options))
-    if is_complete(cfg):
-        cfg = loop_config(cfg)
     cfg.launcher = args.launcher
     name = args.config.stem
     if args.seed is not None:
