@@ -65,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base", type=config_file, default=BASE, help="config of the model (default: a small SSD)"
     )
+    parser.add_argument(
+        "--input-size",
+        type=int,
+        help="side of the small SSD's input in pixels (default: 128, or as large as the labelled "
+        "objects ask for, at most 512)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the project")
 
 
@@ -73,6 +79,11 @@ def check(args: argparse.Namespace) -> str:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise ADSError(f"--{name} is {value}; use 1 or more.")
+    size = args.input_size
+    if size is not None and (not 64 <= size <= 1024 or size % 32):
+        raise ADSError(f"--input-size is {size}; use a multiple of 32 from 64 to 1024.")
+    if size is not None and args.base != BASE:
+        raise ADSError("--input-size is for the small SSD; set the scale in the config of --base.")
     if args.test_share is not None and not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
     if args.seed < 0:

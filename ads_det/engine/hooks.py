@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from tqdm import tqdm
 
 from ads_det.console import duration, progress_bar, say, seconds_left
+from ads_det.engine.input_size import small_objects
 from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
@@ -35,7 +36,8 @@ class FitToDataHook(Hook):
 
     A classifier's preprocessor without mean and deviation takes those of the training images;
     a number of classes that is not the data set's stops the run. Where people label, it says
-    which classes no label shows yet.
+    which classes no label shows yet; and of a detector whether many objects are too small at its
+    input.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -49,6 +51,9 @@ class FitToDataHook(Hook):
                 f"The data set has {len(classes)} classes, but model.num_classes is {expected}; "
                 "change one of them."
             )
+        text = small_objects(runner.cfg, dataset)
+        if text:
+            say(text)
         if (runner.cfg.get("active_learning") or {}).get("oracle") == "human":
             absent = [name for name, count in dataset.class_counts().items() if not count]
             if absent:

@@ -163,6 +163,7 @@ class Plan:
     budget: int
     cycles: int
     coverage: bool = False
+    detector: str = ""  # a config between the base and the project's; none if empty
 
 
 def write_project(
@@ -202,6 +203,9 @@ def write_project(
         write_ids(Path(initial), plan.initial)
     if labels:
         store.add(labels, plan.classes, GIVEN)
+    if plan.detector:
+        text, base = f"_base_ = {_literal(os.fspath(base.resolve()))}\n\n", out / "detector.py"
+        write_text(base, text + plan.detector)
     first = '\n    initial_strategy="ads_det.CoreSet",' if plan.coverage else ""
     text = _CONFIG.format(
         base=_literal(os.fspath(base.resolve())),

@@ -1,0 +1,107 @@
+"""The input fits the objects, or a sentence says that it does not."""
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from ads_det.active.settings import load_config
+from ads_det.commands.init import BASE
+from ads_det.engine.input_size import input_scale, size_at_input, small_objects, with_input_size
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.coco import write_coco
+from ads_det.labels.object_sizes import (
+    INPUT_SIZES,
+    choose_anchor_sizes,
+    choose_input_size,
+    relative_sizes,
+    small_objects_sentence,
+)
+
+
+def photos(folder, side, number=12, width=600, height=400):
+    """Photos with one square object each, and its labels."""
+    folder.mkdir()
+    labels = []
+    for i in range(number):
+        Image.new("RGB", (width, height), (9 * i, 0, 0)).save(folder / f"{i:02d}.jpg")
+        box = Box("dot", 10, 10, 10 + side, 10 + side)
+        labels.append(ImageLabels(f"{i:02d}.jpg", width, height, (box,)))
+    return labels
+
+
+def test_sizes_by_hand():
+    labels = [ImageLabels("a", 400, 100, (Box("x", 0, 0, 40, 10), Box("x", 0, 0, 100, 4)))]
+    assert relative_sizes(labels) == pytest.approx([0.1, 0.1])
+    assert size_at_input((40, 10), (400, 100), (100, 100), False) == pytest.approx(10)
+    # fitted in: 100 / 400 of its size
+    assert size_at_input((40, 10), (400, 100), (100, 100), True) == pytest.approx(5)
+
+
+def test_the_least_input_is_chosen_at_which_objects_are_large_enough():
+    assert choose_input_size(np.full(9, 0.3), 1000) == 128
+    assert choose_input_size(np.full(9, 11 / 128), 1000) == 256
+    assert choose_input_size(np.full(9, 0.01), 1000) == INPUT_SIZES[-1]
+    assert choose_input_size(np.full(9, 0.01), 260) == 256  # the images have no more pixels
+    assert choose_input_size(np.full(9, 0.01), 50) == choose_input_size(np.empty(0), 1000) == 128
+
+
+def test_anchors_span_the_objects():
+    sizes = np.array([12.0] * 9 + [200.0])
+    borders = choose_anchor_sizes(sizes, 256, 4)
+    assert borders == sorted(set(borders)) and len(borders) == 5
+    assert borders[0] == 12 and borders[-1] == 230  # 0.9 of the input
+
+
+def test_a_sentence_only_if_many_are_small():
+    assert small_objects_sentence(np.array([5.0] * 3 + [30.0] * 7), "it", "do").startswith("30% of")
+    assert small_objects_sentence(np.array([5.0] * 1 + [30.0] * 9), "it", "do") == ""
+    assert small_objects_sentence(np.empty(0), "it", "do") == ""
+
+
+def test_every_pipeline_of_the_small_ssd_gets_the_new_size():
+    cfg = load_config(BASE)
+    cfg.merge_from_dict(with_input_size(cfg, 256, np.array([0.05, 0.2])))
+    assert input_scale(cfg) == ((256, 256), False)
+    train = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert train["Resize"].scale == (512, 512) and train["RandomAffine"].border == (-128, -128)
+    assert cfg.model.bbox_head.anchor_generator.input_size == 256
+
+
+@pytest.mark.parametrize(("side", "size"), [(200, 128), (44, 256)])
+def test_a_project_gets_an_input_that_fits_its_labels(run, tmp_path, side, size):
+    labels = photos(tmp_path / "photos", side)
+    write_coco(labels, ["dot"], tmp_path / "given.json")
+    options = ("--labels", tmp_path / "given.json", "--budget", 2, "--out", tmp_path / "p")
+    status, out, err = run("init_project.py", tmp_path / "photos", *options)
+    assert status == 0, err
+    cfg = load_config(tmp_path / "p/p.py")
+    assert input_scale(cfg)[0] == (size, size)
+    assert ("instead of 128 x 128" in out) == (size != 128) == (tmp_path / "p/detector.py").exists()
+
+
+def test_tiny_objects_are_spoken_of(run, tmp_path):
+    labels = photos(tmp_path / "photos", 6)
+    write_coco(labels, ["dot"], tmp_path / "given.json")
+    options = ("--labels", tmp_path / "given.json", "--budget", 2, "--out", tmp_path / "p")
+    out = run("init_project.py", tmp_path / "photos", *options)[1]
+    assert "100% of the 12 labelled objects measure less than 10 pixels at the input of" in out
+    none = ("--classes", "dot", "--initial", 5, "--budget", 2, "--out", tmp_path / "q")
+    out = run("init_project.py", tmp_path / "photos", *none)[1]
+    assert "name a larger --input-size" in out
+    err = run("init_project.py", tmp_path / "photos", *none, "--input-size", 100)[2]
+    assert err == "error: --input-size is 100; use a multiple of 32 from 64 to 1024.\n"
+
+
+def test_each_cycle_speaks_of_small_objects():
+    class Images(list):
+        def get_data_info(self, i):
+            return self[i]
+
+    box = dict(bbox=[0, 0, 20, 20])
+    images = Images([dict(width=1000, height=1000, instances=[box])])
+    resize = dict(type="Resize", scale=(100, 100))
+    cfg = Config(dict(candidate_dataloader=dict(dataset=dict(pipeline=[resize]))))
+    assert "(the median 2)" in small_objects(cfg, images)
+    cfg.candidate_dataloader.dataset.pipeline[0].scale = (1000, 1000)
+    assert small_objects(cfg, images) == ""
