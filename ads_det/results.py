@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ads_det.files import is_count, is_number
+from ads_det.files import is_count, is_number, read_table, wrong_shape
 
 
 def is_seconds(value: Any) -> bool:
@@ -98,3 +99,27 @@ class CycleResult:
         """Number of test images, if the evaluation says so."""
         number = self.metrics.get(f"mean/{metric.rpartition('/')[0]}/test_images")
         return None if number is None else int(number)
+
+
+def read_history(path: Path) -> dict[str, Any]:
+    """Content of ``history.json``.
+
+    Raises:
+        ADSError: if it is not as a run wrote it.
+    """
+    content = read_table(
+        path,
+        metric=lambda value: isinstance(value, str),
+        cycles=lambda value: isinstance(value, list) and len(value) > 0,
+    )
+    for number, row in enumerate(content["cycles"]):
+        if not is_history_row(row):
+            raise wrong_shape(path, f"`cycles[{number}]` is no result of a cycle")
+        if not is_number(row["metrics"].get(f"mean/{content['metric']}")):
+            raise wrong_shape(path, f"`cycles[{number}]` has no number for {content['metric']!r}")
+    advice = content.get("advice")  # None in the first cycles, not there in old runs
+    if advice is not None and not (
+        isinstance(advice, dict) and isinstance(advice.get("text"), str)
+    ):
+        raise wrong_shape(path, "`advice` has no `text`")
+    return content

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
-
-import numpy as np
 
 from ads_det.errors import ADSError
-from ads_det.files import (
-    is_number,
-    read_csv,
-    read_ids,
-    read_table,
-    write_atomic,
-    write_csv,
-    wrong_shape,
-)
-from ads_det.results import RESULT, CycleResult, is_history_row, is_seconds
+from ads_det.files import read_ids, read_table, wrong_shape
+from ads_det.results import RESULT, CycleResult, is_seconds, read_history
 
 INITIAL = "initial"  # the batch before the first cycle
 COPIED = "copied_from.txt"  # in a cycle's folder that a comparison took from another run
-IN_TABLE = 10_000  # candidates that `scores.csv` shows
 
 
 @dataclass(frozen=True)
@@ -93,22 +80,6 @@ class SelectionFiles:
         """Ids of candidates that could not be read."""
         return _ids(self.unreadable_list)
 
-    def write_scores(self, ids: Sequence[str], scores: np.ndarray, order: Sequence[int]) -> None:
-        """Write the scores of all candidates, and the best of them as a table for people.
-
-        Args:
-            ids: all of ``candidates_list`` that could be read, in that order.
-            scores: of each, finite, shape (N,).
-            order: positions from the largest score to the smallest.
-        """
-        if len(ids) > IN_TABLE:
-            content = dict(ids=np.array("\n".join(ids).encode()), scores=scores)
-            write_atomic(self.scores_array, lambda file: np.savez(file, **content))
-        else:
-            self.scores_array.unlink(missing_ok=True)
-        rows = [(ids[i], repr(float(scores[i]))) for i in order[:IN_TABLE]]
-        write_csv(self.scores_table, ("id", "score"), rows)
-
     def scores(self) -> dict[str, float]:
         """Score of every candidate, best first; empty without a selection. Where the table holds
         only the best, all come from the array, in the order of the candidates.
@@ -116,20 +87,13 @@ class SelectionFiles:
         Raises:
             ADSError: if either is not as a selection wrote it.
         """
+        from ads_det import scores  # needs NumPy: the names of files are known without it
+
         if self.scores_array.exists():
-            return read_scores(self.scores_array)
+            return scores.read_array_of_scores(self.scores_array)
         if not self.scores_table.exists():
             return {}
-        scores = {}
-        for number, row in enumerate(read_csv(self.scores_table), 2):
-            try:
-                name, score = row["id"], float(row["score"])
-            except (KeyError, TypeError, ValueError):
-                name, score = "", 0.0
-            if not name or name in scores or not is_number(score):
-                raise wrong_shape(self.scores_table, f"line {number} is no new id and its score")
-            scores[name] = score
-        return scores
+        return scores.read_table_of_scores(self.scores_table)
 
 
 @dataclass(frozen=True)
@@ -245,25 +209,7 @@ class RunFiles:
         Raises:
             ADSError: if it is not as a run wrote it.
         """
-        content = read_table(
-            self.history,
-            metric=lambda value: isinstance(value, str),
-            cycles=lambda value: isinstance(value, list) and len(value) > 0,
-        )
-        for number, row in enumerate(content["cycles"]):
-            if not is_history_row(row):
-                raise wrong_shape(self.history, f"`cycles[{number}]` is no result of a cycle")
-            shown = row["metrics"].get(f"mean/{content['metric']}")
-            if not is_number(shown):
-                raise wrong_shape(
-                    self.history, f"`cycles[{number}]` has no number for {content['metric']!r}"
-                )
-        advice = content.get("advice")  # None in the first cycles, not there in old runs
-        if advice is not None and not (
-            isinstance(advice, dict) and isinstance(advice.get("text"), str)
-        ):
-            raise wrong_shape(self.history, "`advice` has no `text`")
-        return content
+        return read_history(self.history)
 
     @property
     def history_table(self) -> Path:
@@ -293,21 +239,3 @@ class RunFiles:
 
 def _ids(path: Path) -> list[str]:
     return read_ids(path) if path.exists() else []
-
-
-def read_scores(path: Path) -> dict[str, float]:
-    """Score of each candidate, from an array of scores.
-
-    Raises:
-        ADSError: if it is not as :meth:`SelectionFiles.write_scores` wrote it.
-    """
-    try:
-        with np.load(path) as content:
-            ids, scores = content["ids"].item().decode().split("\n"), content["scores"]
-        if scores.dtype == np.float64 and scores.shape == (len(ids),) and np.isfinite(scores).all():
-            found = dict(zip(ids, scores.tolist(), strict=True))
-            if len(found) == len(ids):
-                return found
-    except (OSError, ValueError, KeyError, AttributeError, BadZipFile, EOFError) as error:
-        raise wrong_shape(path, "its `ids` and `scores` cannot be read") from error
-    raise wrong_shape(path, "it holds no finite score for each of its ids")

@@ -91,7 +91,7 @@ class LatentGame(nn.Module):
         draws = [reparameterise(*code) for code in codes]
         images = (batch.labeled, batch.unlabeled)
         squared = [reconstruction_loss(self.decoder(z), x) for z, x in zip(draws, images)]
-        kl = [kl_divergence(*code, self.average_kl) for code in codes]
+        kl = [kl_divergence(mu, logvar, self.average_kl) for mu, logvar in codes]
         deception = deception_loss(*(self.discriminator(mu) for mu, _ in codes))
         losses = dict(reconstruction=squared[0] + squared[1], kl=kl[0] + kl[1])
         losses["adversarial"] = deception
@@ -118,7 +118,8 @@ class LatentGame(nn.Module):
         excepted)."""
         with torch.no_grad():
             codes = [self.encoder(images)[0] for images in (batch.labeled, batch.unlabeled)]
-        loss = discriminator_loss(*(self.discriminator(mu) for mu in codes), batch.target)
+        labeled, unlabeled = (self.discriminator(mu) for mu in codes)
+        loss = discriminator_loss(labeled, unlabeled, batch.target)
         self._update(self.discriminator_optimizer, loss)
         return loss.detach()
 

@@ -16,10 +16,11 @@ from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.picks_picture import draw_picks
 from ads_det.active.pool import Pool
+from ads_det.active.readability import check_test_images, unreadable_images
 from ads_det.active.settings import Settings, prepare_data, run_seed
 from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
-from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.distributed import from_main, on_main
 from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.datasets import (
@@ -27,7 +28,6 @@ from ads_det.engine.datasets import (
     check_data,
     check_pool_type,
     pool_config,
-    test_dataset,
 )
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
@@ -198,9 +198,9 @@ class ActiveLearningLoop:
             self.settings.check_pool(len(pool), len(pool.labeled(0)))
             return pool
         pool = Pool(ids)
-        self._check_test_images()
+        check_test_images(self.cfg)
         if len(pool) <= READ_FIRST:
-            pool.leave_out(self._unreadable())
+            pool.leave_out(unreadable_images(self.images))
         initial = self.settings.initial
         number = len(read_ids(initial)) if isinstance(initial, str) else initial
         self.settings.check_pool(len(pool) - len(pool.left_out()), number)
@@ -243,7 +243,8 @@ class ActiveLearningLoop:
 
         if len(pool) <= READ_FIRST or self.settings.initial_strategy is not None:
             return choose()
-        return choose_readable(pool, lambda: choose()[0], self._unreadable), []
+        find = functools.partial(unreadable_images, self.images)
+        return choose_readable(pool, lambda: choose()[0], find), []
 
     def _take_initial(self, pool: Pool, ids: Sequence[str]) -> None:
         """Begin with some labelled images.
@@ -290,32 +291,6 @@ class ActiveLearningLoop:
                 "(active_learning.oracle='human'); use 'predicted' or 'none'."
             )
         return HumanOracle(dataset, self.work_dir.path, self._command)
-
-    def _unreadable(self, ids: Sequence[str] | None = None) -> list[str]:
-        """Images of the pool, or of some of it, to leave out, looked for by the main process."""
-        found = from_main(lambda: self.images.unreadable_images(ids))
-        reasons = [f"{name} ({why})" for name, why in found.items()]
-        if reasons:
-            say(
-                f"Left out {len(reasons)} image(s) of the pool that cannot be read: "
-                + "; ".join(reasons[:MAX_NAMED])
-                + and_more(len(reasons) - MAX_NAMED)
-            )
-        return list(found)
-
-    def _check_test_images(self) -> None:
-        """Refuse a test image that cannot be read: every cycle needs it.
-
-        Raises:
-            ADSError: names it.
-        """
-        test = test_dataset(self.cfg)
-        found = from_main(lambda: test.unreadable_images() if test is not None else {})
-        for name, why in found.items():
-            raise ADSError(
-                f"The test image {name!r} cannot be read ({why}); replace it or take it off the "
-                "test set."
-            )
 
     def _save_pool(self) -> None:
         on_main(lambda: self.work_dir.save(self.pool))

@@ -23,6 +23,7 @@ from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.seeding import derive_seed
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
+from ads_det.scores import write_scores
 from ads_det.work_files import SelectionFiles
 
 
@@ -38,7 +39,8 @@ class Selection:
 
     def write_scores(self, files: SelectionFiles) -> None:
         """Write the scores of all candidates."""
-        files.write_scores(self.ids, self.scores, rank(self.ids, self.scores))
+        order = rank(self.ids, self.scores)
+        write_scores(files.scores_table, files.scores_array, self.ids, self.scores, order)
 
     def write(self, files: SelectionFiles) -> None:
         """Write scores, unreadable images and then the picks."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import tiny_config
 
-from ads_det import work_files
+from ads_det import scores
 from ads_det.active import loop as loop_module
 from ads_det.active.initial import choose_readable, draw_initial
 from ads_det.active.loop import ActiveLearningLoop
@@ -27,7 +27,7 @@ def write_scores(files, ids, scores):
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    monkeypatch.setattr(work_files, "IN_TABLE", 3)
+    monkeypatch.setattr(scores, "IN_TABLE", 3)
     return SelectionFiles(tmp_path)
 
 
