@@ -609,7 +609,7 @@ STATE = {
     other_seed: "differ in the seed",
     other_config: "differ in method.tau: nothing then, 0.3 now",
     broken_metrics: "metrics.json cannot be read",
-    missing_scores: "scores.csv cannot be read",
+    missing_scores: "scores.csv is missing although picks.txt exists",
     broken_scores: "picks.txt is not what a selection wrote",
     truncated_model: "model.pth cannot be read.*delete it",
     nan_model: "holds NaN",
