@@ -107,9 +107,9 @@ def test_pipelines_optimiser_and_metric_build(cfg, tmp_path):
         assert ("pipeline" in dataset) != is_classification(cfg)
         Compose(dataset.get("pipeline", []))
     build_optim_wrapper(build_model(cfg), cfg.optim_wrapper)
-    evaluator = dict(cfg.test_evaluator)
-    if "ann_file" in evaluator:  # of COCO, which is read at once
-        evaluator["ann_file"] = str(tmp_path / "empty.json")
+    evaluator = cfg.test_evaluator.to_dict()
+    if "ann_file" in evaluator.get("metric", {}):  # of COCO, which is read at once
+        evaluator["metric"]["ann_file"] = str(tmp_path / "empty.json")
         empty = dict(images=[], annotations=[], categories=[])
         (tmp_path / "empty.json").write_text(json.dumps(empty))
     METRICS.build(evaluator)
