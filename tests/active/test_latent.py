@@ -59,7 +59,7 @@ def test_the_networks_of_32_pixels_are_the_published_ones():
         assert size_of(encoder, decoder) == 22_835_139
         assert size_of(Discriminator(32)) == 280_065
         target = TargetDecoder(32, 10, 128)
-        assert [m.out_features for m in target[::2]] == [16384, 120, 84, 10]
+        assert [m.out_features for m in list(target)[::2]] == [16384, 120, 84, 10]
         images = torch.empty(2, 3, 32, 32)
         assert encoder.layers(images).shape == (2, 4096)
 
