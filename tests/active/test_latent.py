@@ -242,7 +242,7 @@ def test_a_guessing_discriminator_is_said_to_guess(tmp_path, capsys):
     assert "picks are as good as random" in capsys.readouterr().out
 
 
-def test_the_game_does_not_depend_on_the_number_of_processes(torchrun, tmp_path):
+def test_the_game_does_not_depend_on_the_number_of_processes(on_processes, tmp_path):
     cfg = tiny_classification_config(**options("ads_det.SRAAL"), **{"model.num_classifiers": 1})
     run = tmp_path / "run"
     ActiveLearningLoop(cfg, run).run()
@@ -252,7 +252,7 @@ def test_the_game_does_not_depend_on_the_number_of_processes(torchrun, tmp_path)
     for processes in (1, 2):
         out = tmp_path / f"out{processes}"
         arguments = (tmp_path / "tiny.py", folder / "model.pth", "--out", out, "--number", 10)
-        torchrun(processes, "select_images.py", *arguments, "--exclude", folder / "labeled.txt")
+        on_processes(processes, "select_images.py", *arguments, "--exclude", folder / "labeled.txt")
         results.append([(out / name).read_bytes() for name in ("sampler.pth", "scores.csv")])
     assert results[0] == results[1]
 

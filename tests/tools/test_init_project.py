@@ -44,9 +44,9 @@ def test_the_config_is_short_and_whole(init, photos, tmp_path):
     assert cfg.active_learning.oracle == "human" and cfg.active_learning.cycles == 3
     assert cfg.model.bbox_head.num_classes == 2
     test = read_ids(tmp_path / "p/dogs/test.txt")
-    assert len(test) == 1  # a fifth beyond the first five
+    assert len(test) == 2  # a tenth of all
     pool = candidate_dataset(cfg).image_ids()
-    assert len(pool) == 19 and not set(pool) & set(test)
+    assert len(pool) == 18 and not set(pool) & set(test)
     assert len((tmp_path / "p/dogs/dogs.py").read_text().splitlines()) < 30
 
 
