@@ -6,6 +6,7 @@ import copy
 import inspect
 import io
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,11 @@ def export_onnx(model: nn.Module, size: tuple[int, int], path: Path) -> OnnxGrap
         The graph, to compare with.
 
     Raises:
-        ADSError: if the detector cannot be exported.
+        ADSError: if the detector cannot be exported, or the package onnx is missing.
     """
     graph = OnnxGraph(model.cpu().eval(), size).eval()
+    if find_spec("onnx") is None:
+        raise ADSError("ONNX needs the package onnx: pip install 'ads_det[export]'.")
     buffer = io.BytesIO()
     axes = {name: {0: "images" if k < 2 else "boxes"} for k, name in enumerate(OUTPUTS)}
     options: dict[str, Any] = dict(opset_version=OPSET)

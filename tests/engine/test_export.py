@@ -37,6 +37,7 @@ def model_of(kind):
 def test_the_onnx_graph_predicts_as_the_model(kind, tmp_path):
     """For three images where it was traced with two: by PyTorch, by onnxruntime, and after NMS
     the boxes of the model's own prediction."""
+    pytest.importorskip("onnx")
     model = model_of(kind)
     cfg = model.bbox_head.test_cfg
     cfg.score_thr, cfg.nms_pre, cfg.max_per_img = 0.001, 10_000, 5000

@@ -183,7 +183,7 @@ def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path, gap):
         (in_folder, "pass --number"),
         ((*in_folder, "--number", 0), "--number is 0"),
         ((*in_folder, "--number", 9), "there are 5 images"),
-        ((*in_folder, "--number", 1, "--strategy", "luck"), "use one of ads_det.ClassB"),
+        ((*in_folder, "--number", 1, "--strategy", "luck"), "use one of ads_det.BALD"),
         ((*in_folder, "--number", 1, "--strategy-options", "topk=0"), "topk is 0"),
         ((*in_folder, "--number", 1, "--strategy", "Gap"), "compares at least 2 predictions"),
         ((*common, "--number", 1, "--images", tmp_path / "gone"), "gone does not exist"),

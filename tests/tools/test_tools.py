@@ -20,7 +20,9 @@ def test_al_loop(run, config, tmp_path):
     status, out, _ = run("al_loop.py", *arguments)
     assert status == 0
     assert "Cycle 2 of 2: 8 of 40 images labelled" in out
-    assert out.splitlines()[-1].startswith(f"Done: table in {tmp_path / 'run' / 'history.csv'}")
+    done, finished = out.splitlines()[-2:]
+    assert done.startswith(f"Done: table in {tmp_path / 'run' / 'history.csv'}")
+    assert finished.startswith("All 2 cycles are finished.") and finished.endswith("--cycles 3")
     before = (tmp_path / "run/history.json").read_text()
     status, _, err = run("al_loop.py", *arguments)
     assert status == 2 and "--resume" in err and err.count("\n") == 1
