@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import torch
+from mmdet.evaluation.functional import mean_ap
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS as ROOT_METRICS
 from torch import Tensor
@@ -14,6 +17,7 @@ from torch import Tensor
 from ads_det.engine.interval_metric import IntervalMetric
 from ads_det.registry import METRICS
 
+FEW = 500  # test images
 # name of each prediction in the results, and the end of its field in a data sample
 PREDICTIONS = {"mean": "", "classifier_1": "_f1", "classifier_2": "_f2"}
 
@@ -60,14 +64,27 @@ class PerClassifierMetric(BaseMetric):
 
     def evaluate(self, size: int) -> dict[str, float]:
         named = [*self._metrics.items(), *(("mean", metric) for metric in self._beside)]
-        return {
-            f"{name}/{key}": value
-            for name, metric in named
-            for key, value in metric.evaluate(size).items()
-        }
+        with _threads_for_forks() if size <= FEW else nullcontext():
+            return {
+                f"{name}/{key}": value
+                for name, metric in named
+                for key, value in metric.evaluate(size).items()
+            }
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         raise AssertionError("the inner metrics compute")
+
+
+@contextmanager
+def _threads_for_forks() -> Iterator[None]:
+    """mmdet's ``eval_map`` forks four processes for each call, which takes longer than to match the
+    boxes of few images; in the context it gets as many threads."""
+    processes = mean_ap.Pool
+    mean_ap.Pool = ThreadPool
+    try:
+        yield
+    finally:
+        mean_ap.Pool = processes
 
 
 def _beside(metric: dict) -> list[BaseMetric]:
