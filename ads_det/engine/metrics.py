@@ -9,7 +9,6 @@ from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import torch
-from mmdet.evaluation.functional import mean_ap
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS as ROOT_METRICS
 from torch import Tensor
@@ -79,6 +78,8 @@ class PerClassifierMetric(BaseMetric):
 def _threads_for_forks() -> Iterator[None]:
     """mmdet's ``eval_map`` forks four processes for each call, which takes longer than to match the
     boxes of few images; in the context it gets as many threads."""
+    from mmdet.evaluation.functional import mean_ap  # after the registry, which supplies its ops
+
     processes = mean_ap.Pool
     mean_ap.Pool = ThreadPool
     try:
