@@ -15,7 +15,12 @@ def start_forked(command, log):
 
 
 @pytest.mark.parametrize(
-    ("task", "kills"), [("detection", 2), ("retina", 1), ("classification", 3)]
+    ("task", "kills"),
+    [
+        ("detection", 2),
+        ("classification", 2),
+        pytest.param("retina", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_killed_runs_end_like_undisturbed_ones(tmp_path, monkeypatch, capsys, task, kills):
     monkeypatch.setattr(SCRIPT["Process"], "start", staticmethod(start_forked))
