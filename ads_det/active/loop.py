@@ -31,6 +31,7 @@ from ads_det.engine.datasets import (
 )
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
+from ads_det.engine.model_config import find_settings
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
@@ -170,9 +171,9 @@ class ActiveLearningLoop:
     def _draw_picks(self, cycle: Cycle) -> None:
         if cycle.files.picks_picture.exists():
             return
-        head = self.cfg.model.get("bbox_head") or {}
         _, scores = cycle.selected()
-        background = isinstance(head, dict) and head.get("activation") == "softmax"
+        found = find_settings(self.cfg.model, "activation")
+        background = any(activation == "softmax" for _, activation in found)
         draw_picks(cycle.files, self.settings, self.images, scores, background)
 
     def _is_committed(self, number: int) -> bool:

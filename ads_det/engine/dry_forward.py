@@ -59,12 +59,16 @@ def try_step(cfg: Config) -> None:
 
 def _count_features(model: nn.Module, shape: torch.Size) -> float:
     """Operations of the features of two images; infinite where they cannot be told."""
+    from mmdet.models.detectors import SingleStageDetector  # after the registry, which has its ops
+
     model.to("meta")
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            feats = model.extract_feat(torch.zeros(2, *shape, device="meta"))
-            if hasattr(model, "bbox_head"):
-                model.bbox_head(feats)
+            images = torch.zeros(2, *shape, device="meta")
+            if isinstance(model, SingleStageDetector):
+                model._forward(images)  # features and head
+            else:
+                model.extract_feat(images)
     except (NotImplementedError, AttributeError):  # an operation that needs numbers
         return float("inf")
     except RuntimeError as error:

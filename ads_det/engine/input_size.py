@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from ads_det.engine.model_config import find_settings
 from ads_det.labels.object_sizes import choose_anchor_sizes, small_objects_sentence
 
 _LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", "test_dataloader")
@@ -88,7 +89,7 @@ def with_input_size(cfg: Config, size: int, relative: np.ndarray) -> dict[str, A
     scale = input_scale(cfg)
     assert scale is not None
     factor = size / scale[0][0]
-    generator = cfg.model.bbox_head.anchor_generator
+    key, generator = next(find_settings(cfg.model, "anchor_generator"))
     levels = len(generator.strides)
     if len(relative):
         borders = choose_anchor_sizes(relative * size, size, levels)
@@ -97,7 +98,9 @@ def with_input_size(cfg: Config, size: int, relative: np.ndarray) -> dict[str, A
         borders = [old[0], *(round(side * factor) for side in old[1:])]
     anchors = dict(input_size=size, min_sizes=borders[:-1], max_sizes=borders[1:])
     whole = cfg.to_dict()
-    found: dict[str, Any] = dict(model=dict(bbox_head=dict(anchor_generator=anchors)))
+    found: dict[str, Any] = anchors
+    for name in reversed(key.split(".")):
+        found = {name: found}
     for key in _LOADERS:
         if cfg.get(key) is not None:
             steps = [_scaled(step, factor) for step in whole[key]["dataset"]["pipeline"]]
