@@ -36,7 +36,7 @@ class LatentBatch:
     Args:
         labeled: prepared by the encoder, shape (N, 3, size, size).
         unlabeled: likewise, shape (M, 3, size, size).
-        classes: of the labelled images: which of C classes each shows, shape (N, C), 0 or 1;
+        classes: 1 for each of C classes that a labelled image shows, else 0, shape (N, C);
             None without target decoder.
         target: what the discriminator shall say of the unlabelled images, shape (M,) or one
             number for all; 1 is labelled.

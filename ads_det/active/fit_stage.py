@@ -77,7 +77,7 @@ class FitStage:
         Args:
             batch_size: images.
             batches: how many.
-            labeled: of the labelled images, prepared as the candidates are; else of these.
+            labeled: whether to take the labelled images, prepared as the candidates are, or these.
 
         Returns:
             For each batch its ids and its images (N, 3, H, W) as the model gets them while it

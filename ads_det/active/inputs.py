@@ -23,9 +23,9 @@ def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> N
     """Write a mark of each file of some images, unless the cycle has begun.
 
     Args:
-        files: of the cycle.
+        files: files of the cycle.
         images: the data set of the pool.
-        ids: of the labelled images.
+        ids: labelled images.
     """
     if files.inputs.exists() or files.labeled_list.exists():
         return

@@ -24,7 +24,7 @@ def draw_picks(
         files: of the cycle, whose selection is finished.
         settings: of the run.
         images: the pool.
-        scores: of all candidates.
+        scores: score of each pick.
         background: whether the model has the background as a class.
     """
     if settings.oracle == "human" and not files.proposals.exists():
