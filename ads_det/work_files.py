@@ -200,6 +200,11 @@ class RunFiles:
         return self.path / "config.py"
 
     @property
+    def threads(self) -> Path:
+        """With how many threads the run computes, where the user did not say."""
+        return self.path / "threads.txt"
+
+    @property
     def history(self) -> Path:
         return self.path / "history.json"
 

@@ -9,8 +9,7 @@ import torch
 from ads_det.console import say
 from ads_det.distributed import from_main
 from ads_det.files import write_text
-
-NAME = "threads.txt"
+from ads_det.work_files import RunFiles
 
 
 def keep_threads(work_dir: Path, chosen: int | None) -> None:
@@ -22,7 +21,7 @@ def keep_threads(work_dir: Path, chosen: int | None) -> None:
     """
     if chosen is None:
         return
-    path = work_dir / NAME
+    path = RunFiles(work_dir).threads
 
     def number() -> int:
         if not path.exists():
