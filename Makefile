@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 DEMO_DIR := work_dirs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo benchmark-small test lint format clean
+.PHONY: help setup demo benchmark-small test test-slow lint format clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
@@ -59,6 +59,9 @@ benchmark-small: setup  ## Compare six methods on 8x8 digits, three seeds each; 
 # One process a core, each with one thread, is faster than threads that wait for each other.
 test: lint  ## Lint, then run the fast tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
+
+test-slow: setup  ## Run the other tests: kills, lost processes, every detector
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal -m slow
 
 lint: setup  ## Check style, format and types without changing a file
 	$(PY) -m ruff check .

@@ -19,6 +19,8 @@ from ads_det.data.synthetic import make_digits
 from ads_det.engine.bfloat16 import ensure_bfloat16
 from ads_det.registry import STRATEGIES
 
+import frozen  # noqa: F401  isort: skip  (after all else)
+
 
 def pytest_configure():
     """Before any test computes. The workers of xdist are started later and inherit the answer."""

@@ -16,7 +16,8 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
 # Imports take longer than most of what the tests do. The server computes nothing, so that its
 # children are as good as new.
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([f"ads_det.commands.work.{n}" for n in ("run", "rank", "train")])
+_COMMANDS = [f"ads_det.commands.work.{name}" for name in ("run", "rank", "train")]
+_SERVER.set_forkserver_preload([*_COMMANDS, "frozen"])
 
 
 def output(command, folder, **environment):

@@ -686,6 +686,7 @@ def test_a_work_directory_that_is_a_file(run, project):
     fails(run, project, "cannot be made|cannot be written")
 
 
+@pytest.mark.slow
 def test_a_disk_that_takes_no_more(project, tmp_path):
     """The kernel refuses files above 40 kB, as a full disk does; afterwards the run goes on."""
     project.label_first()

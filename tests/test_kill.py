@@ -17,8 +17,9 @@ def start_forked(command, log):
 @pytest.mark.parametrize(
     ("task", "kills"),
     [
-        ("detection", 2),
-        ("classification", 2),
+        ("classification", 1),
+        pytest.param("detection", 3, marks=pytest.mark.slow),
+        pytest.param("classification", 3, marks=pytest.mark.slow),
         pytest.param("retina", 2, marks=pytest.mark.slow),
     ],
 )

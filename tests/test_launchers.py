@@ -8,6 +8,7 @@ import pytest
 from processes import ENVIRONMENT, TOOLS, output
 
 
+@pytest.mark.slow
 def test_no_thread_of_the_group_outlives_the_tool(config, finished, tmp_path):
     """One that is busy while Python ends would abort a process whose work is done."""
     watched = tmp_path / "watched.py"
@@ -29,6 +30,7 @@ def test_no_thread_of_the_group_outlives_the_tool(config, finished, tmp_path):
     assert [(tmp_path / f"threads{rank}").read_text() for rank in (0, 1)] == ["[]", "[]"]
 
 
+@pytest.mark.slow
 def test_slurm_gives_ranks_and_the_script_asks_for_them(tmp_path, config):
     """A stand-in for srun starts the processes with Slurm's variables; all else is real."""
     srun = tmp_path / "bin/srun"

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from ads_det.active.pool import Pool
-from ads_det.engine.stored_config import read_config, write_config
+from ads_det.engine.stored_config import config_program, read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.lock import lock_folder
@@ -80,7 +80,7 @@ class WorkDir:
                     "delete the folder, or choose another --work-dir."
                 )
             write_config(self.files.config, self._cfg)
-            write_text(self.files.config_program, self._cfg.pretty_text)
+            write_text(self.files.config_program, config_program(self._cfg))
         except OSError as error:
             raise ADSError(
                 f"The work directory {self.path} cannot be made ({error.strerror}); make it "

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 
 from mmengine.config import Config
@@ -34,6 +35,14 @@ def write_config(path: Path, cfg: Config) -> None:
     text = json.dumps(_encode(cfg.to_dict(), ""), indent=1, ensure_ascii=False)
     # mmengine puts variables in the place of {{ }}, in texts too
     write_text(path, text.replace("{{", "{\\u007b") + "\n")
+
+
+def config_program(cfg: Config) -> str:
+    """A config for people, as Python that mmengine reads; nothing here executes it."""
+    blocks = cfg.to_dict().items()
+    return "".join(
+        f"{key} = {pformat(value, width=100, sort_dicts=False)}\n" for key, value in blocks
+    )
 
 
 def read_config(path: Path) -> Config:

@@ -22,8 +22,10 @@ def plot_learning_curve(rows: list[CycleResult], metric: str, file: IO[bytes]) -
         metric: key of the evaluation.
         file: open for binary writing.
     """
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(6, 4))
     axes = figure.add_subplot()
+    # fixed: matplotlib takes as long to find margins as to draw
+    figure.subplots_adjust(left=0.12, right=0.97, bottom=0.13, top=0.95)
     images = [row.labeled_images for row in rows]
     styles = {
         "classifier_1": dict(ls=":", lw=1),

@@ -59,6 +59,7 @@ def test_two_processes_hand_out_a_batch(on_processes, digits, tmp_path):
     assert all(image.boxes for image in proposed)
 
 
+@pytest.mark.slow
 def test_a_main_process_that_writes_slowly_is_waited_for(on_processes, config, tmp_path):
     """The others must not read a stage's file before it is there, not even in the last cycle."""
     slow = tmp_path / "slow.py"
@@ -102,6 +103,7 @@ def test_picks_do_not_depend_on_the_number_of_processes(
     assert all(other == files[0] for other in files[1:])
 
 
+@pytest.mark.slow
 def test_the_classification_loop_on_two_processes(tmp_path):
     """By the script; its picks from a given model are those of one process."""
     tiny_classification_config().dump(tmp_path / "tiny.py")
@@ -177,6 +179,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits
     assert told == [*ads_epoch, *ads_epoch, "training"] * 4
 
 
+@pytest.mark.slow
 def test_a_rank_that_dies_ends_the_run_which_then_goes_on(on_processes, config, tmp_path):
     """With one process, or with as many as before: then to the same bits."""
     arguments = [config, "--cycles", 2, "--work-dir"]

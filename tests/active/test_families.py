@@ -7,7 +7,7 @@ from family_models import LAYERS, tiny_family_config
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.files import read_csv
 
-QUICK = ("rtmdet", "faster_rcnn")
+QUICK = ("rtmdet",)
 EACH = [pytest.param(f, marks=() if f in QUICK else pytest.mark.slow) for f in LAYERS]
 
 

@@ -3,9 +3,11 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers import CONFIGS, tiny_classification_config, tiny_config
+from processes import Forked
 
 from ads_det.active.settings import load_config
 from ads_det.benchmark.methods import Method, method_config, parse_methods, parse_training
@@ -13,6 +15,7 @@ from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
 from ads_det.benchmark.tables import read_curves
 from ads_det.errors import ADSError
+from ads_det.parent import PARENT
 
 LOOP = Path(__file__).parents[2] / "tools" / "al_loop.py"
 
@@ -123,7 +126,19 @@ def files(folder, pattern="*/seed_*/cycle_*/*.txt"):
     return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.glob(pattern))}
 
 
-def test_runs_share_their_beginning_and_go_on(tmp_path):
+@pytest.fixture
+def without_imports(monkeypatch):
+    """Runs start with everything imported."""
+
+    def popen(command, stdout, env, **_):
+        del env[PARENT]  # that of a forked process is the server
+        return Forked(command[1:], Path.cwd(), stdout.name, stdout.name, **env)
+
+    names = SimpleNamespace(Popen=popen, DEVNULL=None, STDOUT=None)
+    monkeypatch.setattr("ads_det.benchmark.runs.subprocess", names)
+
+
+def test_runs_share_their_beginning_and_go_on(without_imports, tmp_path):
     cfg = tiny_classification_config(**{"active_learning.cycles": 2})
     folder = tmp_path / "bench"
     methods = ["plain+random", "ads+random", "ads+entropy"]
@@ -167,6 +182,7 @@ def test_runs_share_their_beginning_and_go_on(tmp_path):
             benchmark(cfg, folder, names)
 
 
+@pytest.mark.slow
 def test_the_tool_on_a_detector(digits, tmp_path):
     import subprocess
 

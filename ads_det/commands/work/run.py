@@ -1,6 +1,7 @@
 """The work of ``ads-det run``."""
 
 import argparse
+import gc
 from pathlib import Path
 
 from ads_det.active.loop import ActiveLearningLoop
@@ -15,6 +16,7 @@ from ads_det.engine.stored_config import read_config
 
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det run --help``."""
+    gc.freeze()  # what was imported stays: no use in searching it after each cycle
     start_processes(args.launcher, args.local_rank)
     if args.is_stored:
         read_config(args.config)  # refuses what a stored config must not hold
