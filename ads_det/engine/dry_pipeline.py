@@ -12,11 +12,12 @@ from mmengine.registry import TRANSFORMS
 from ads_det.engine.config_parts import build_part, named
 
 _HEIGHT, _WIDTH = 60, 80
+_FIRST = frozenset({"LoadImageFromFile", "LoadResized", "LoadAnnotations"})
 # those that need one image and its boxes, and nothing else
 _ORDINARY = frozenset(
     {
         *("LoadAnnotations", "Resize", "RandomResize", "RandomFlip", "RandomCrop", "Pad"),
-        *("PhotoMetricDistortion", "Expand", "MinIoURandomCrop", "RandomAffine"),
+        *("PhotoMetricDistortion", "Expand", "MinIoURandomCrop", "RandomAffine", "LoadResized"),
         *("PackDetInputs", "YOLOXHSVRandomAug", "RandomShift"),
     }
 )
@@ -40,9 +41,11 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
         where = f"{path}[{number}]"
         transform = build_part(TRANSFORMS, step, where)
         name = type(transform).__name__
-        if number == 0 and name == "LoadImageFromFile":
+        if number == 0 and name in _FIRST:
             results = _image()
-        elif name not in _ORDINARY:
+        if number == 0 and name == "LoadImageFromFile":
+            continue
+        if name not in _ORDINARY:
             results = None
         elif results is not None:
             with named(where, step):

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from torch import nn
 
 from ads_det.engine.foreign import without_annotations
+from ads_det.engine.input_size import RESIZES
 from ads_det.errors import ADSError
 from ads_det.files import write_atomic, write_text
 from ads_det.models.onnx_graph import OUTPUTS, OnnxGraph
@@ -103,7 +104,7 @@ def export_mmdet(cfg: Config, model: nn.Module, classes: list[str], folder: Path
         data_prefix=dict(img="val2017/"),
         metainfo=dict(classes=tuple(classes)),
         test_mode=True,
-        pipeline=without_annotations(cfg.candidate_dataloader.dataset.pipeline),
+        pipeline=_of_mmdet(without_annotations(cfg.candidate_dataloader.dataset.pipeline)),
     )
     whole = Config(
         dict(
@@ -127,6 +128,18 @@ def export_mmdet(cfg: Config, model: nn.Module, classes: list[str], folder: Path
     return kind
 
 
+def _of_mmdet(pipeline: list[dict]) -> list[dict]:
+    """The pipeline with mmdet's transforms alone, which decode large photos whole."""
+    steps: list[dict] = []
+    for step in pipeline:
+        if step["type"] == "ads_det.LoadResized":
+            resize = dict(type="Resize", scale=step["scale"], keep_ratio=False)
+            steps += [dict(type="LoadImageFromFile"), resize]
+        else:
+            steps.append(step)
+    return steps
+
+
 def input_size(cfg: Config) -> tuple[int, int]:
     """Height and width of the images that the model scores.
 
@@ -134,7 +147,7 @@ def input_size(cfg: Config) -> tuple[int, int]:
         ADSError: if the pipeline does not give all images one size.
     """
     for step in cfg.candidate_dataloader.dataset.pipeline:
-        if step["type"] == "Resize" and not step.get("keep_ratio", False) and "scale" in step:
+        if step["type"] in RESIZES and not step.get("keep_ratio", False) and "scale" in step:
             width, height = step["scale"]
             return height, width
     raise ADSError(

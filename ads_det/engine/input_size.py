@@ -12,16 +12,17 @@ from mmengine.config import Config
 from ads_det.engine.model_config import find_settings
 from ads_det.labels.object_sizes import choose_anchor_sizes, small_objects_sentence
 
+RESIZES = ("Resize", "ads_det.LoadResized")
 _LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", "test_dataloader")
 
 
 def input_scale(cfg: Config) -> tuple[tuple[int, int], bool] | None:
     """Width and height to which images are resized for scoring, and whether they keep their
-    proportions; None where the pipeline has no ``Resize`` to one scale."""
+    proportions; None where the pipeline resizes to no one scale."""
     loader = cfg.get("candidate_dataloader") or cfg.get("test_dataloader") or {}
     steps = (loader.get("dataset") or {}).get("pipeline") or ()
     for step in steps:
-        if step.get("type") == "Resize" and isinstance(step.get("scale"), Sequence):
+        if step.get("type") in RESIZES and isinstance(step.get("scale"), Sequence):
             width, height = step["scale"]
             return (int(width), int(height)), bool(step.get("keep_ratio", False))
     return None

@@ -77,7 +77,8 @@ model = dict(
 )
 scale = (input_size, input_size)
 meta = ("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")
-load = [dict(type="LoadImageFromFile")]
+# photos are decoded at a reduced scale where that is enough
+resize = dict(type="ads_det.LoadResized", scale=scale)
 color = dict(
     type="PhotoMetricDistortion",
     brightness_delta=32,
@@ -86,10 +87,9 @@ color = dict(
     hue_delta=18,
 )
 train_pipeline = [
-    *load,
     dict(type="LoadAnnotations", with_bbox=True),
     # one warp zooms, shifts and brings to size; it is fast where SSD's random crop is slow
-    dict(type="Resize", scale=(2 * input_size, 2 * input_size), keep_ratio=False),
+    dict(type="ads_det.LoadResized", scale=(2 * input_size, 2 * input_size), cache_mib=512),
     dict(
         type="RandomAffine",
         max_rotate_degree=0,
@@ -104,21 +104,18 @@ train_pipeline = [
     dict(type="PackDetInputs"),
 ]
 unlabeled_pipeline = [
-    *load,
-    dict(type="Resize", scale=scale, keep_ratio=False),
+    resize,
     dict(type="RandomFlip", prob=0.5),
     color,
     dict(type="PackDetInputs", meta_keys=meta),
 ]
 candidate_pipeline = [
-    *load,
-    dict(type="Resize", scale=scale, keep_ratio=False),
+    resize,
     dict(type="PackDetInputs", meta_keys=meta),
 ]
 test_pipeline = [
-    *load,
-    dict(type="Resize", scale=scale, keep_ratio=False),
-    dict(type="LoadAnnotations", with_bbox=True),  # after Resize: boxes stay in image pixels
+    resize,
+    dict(type="LoadAnnotations", with_bbox=True),  # after resizing: boxes stay in image pixels
     dict(type="PackDetInputs", meta_keys=meta),
 ]
 # serialised items save memory in workers, but cost a garbage collection for each data set
@@ -150,5 +147,5 @@ test_evaluator = dict(
     metric=dict(type="VOCMetric", metric="mAP", eval_mode="11points", iou_thrs=0.5),
 )
 test_cfg = dict(type="TestLoop")
-del input_size, scale, meta, load, color, dataset
+del input_size, scale, meta, resize, color, dataset
 del train_pipeline, unlabeled_pipeline, candidate_pipeline, test_pipeline

@@ -1,0 +1,89 @@
+"""Loading and resizing in one step."""
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.dataset import Compose
+from PIL import Image
+
+from ads_det.data.load_resized import LoadResized
+from ads_det.errors import ADSError
+
+BOX = dict(bbox=[20.0, 10.0, 90.0, 60.0], bbox_label=0, ignore_flag=0)
+ANNOTATIONS = dict(type="mmdet.LoadAnnotations", with_bbox=True)
+
+
+def photo(path, width, height, **options):
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8)
+    Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path, **options)
+    return path
+
+
+def load(path, *steps):
+    item = dict(img_path=str(path), instances=[BOX])
+    return Compose([dict(step) for step in steps])(item)
+
+
+def both(scale):
+    """The transform, and the two that it stands for, with boxes loaded before."""
+    old = [dict(type="LoadImageFromFile"), dict(type="mmdet.Resize", scale=scale, keep_ratio=False)]
+    return [ANNOTATIONS, dict(type="ads_det.LoadResized", scale=scale)], [ANNOTATIONS, *old]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg"])
+def test_of_images_that_are_not_much_larger_it_gives_the_same(name, tmp_path):
+    path = photo(tmp_path / name, 160, 120)
+    new, old = (load(path, *steps) for steps in both((64, 64)))
+    assert np.array_equal(new["img"], old["img"])
+    assert np.array_equal(new["gt_bboxes"].tensor, old["gt_bboxes"].tensor)
+    for key in ("img_shape", "ori_shape", "scale", "keep_ratio"):
+        assert new[key] == old[key]
+    assert new["scale_factor"] == pytest.approx(old["scale_factor"])
+    assert np.allclose(new["homography_matrix"], old["homography_matrix"])
+
+
+def test_a_large_photo_is_decoded_at_a_reduced_scale_and_boxes_stay_right(tmp_path, monkeypatch):
+    path = photo(tmp_path / "a.jpg", 1200, 900, quality=95)
+    new, old = (load(path, *steps) for steps in both((64, 64)))
+    assert new["ori_shape"] == (900, 1200) and new["img_shape"] == (64, 64)
+    assert np.array_equal(new["gt_bboxes"].tensor, old["gt_bboxes"].tensor)
+    # what one pixel of many stood for before is a mean of all now
+    averaged = cv2.resize(cv2.imread(str(path)), (64, 64), interpolation=cv2.INTER_AREA)
+    errors = [np.abs(x["img"].astype(float) - averaged).mean() for x in (new, old)]
+    assert errors[0] < 0.9 * errors[1]
+    flags = []
+    monkeypatch.setattr(cv2, "imdecode", lambda _, flag: flags.append(flag) or new["img"])
+    load(path, *both((64, 64))[0])
+    assert flags == [cv2.IMREAD_REDUCED_COLOR_4]  # 300 x 225: an eighth would be less than twice
+
+
+def test_the_orientation_tag_is_obeyed(tmp_path):
+    tag = Image.Exif()
+    tag[0x0112] = 6  # a quarter turn
+    path = photo(tmp_path / "a.jpg", 1200, 600, exif=tag, quality=95)
+    found = load(path, dict(type="ads_det.LoadResized", scale=(64, 64)))
+    assert found["ori_shape"] == (1200, 600)
+    assert found["scale_factor"] == (64 / 600, 64 / 1200)
+    whole = cv2.resize(cv2.imread(str(path)), (64, 64), interpolation=cv2.INTER_AREA)
+    error, turned = (np.abs(found["img"] - x.astype(float)).mean() for x in (whole, whole[::-1]))
+    assert error < turned / 2
+
+
+def test_the_cache_gives_the_same_pixels_within_its_bound(tmp_path):
+    paths = [photo(tmp_path / f"{i}.png", 80, 80) for i in range(2)]
+    transform = LoadResized((64, 64), cache_mib=64 * 64 * 3 / 2**20)  # room for one
+    first = [transform.transform(dict(img_path=str(path)))["img"] for path in paths]
+    first[0][:] = 0  # a later transform writes to it
+    for path in paths:
+        path.unlink()
+    again = transform.transform(dict(img_path=str(paths[0])))
+    assert np.array_equal(again["img"], first[1]) and again["ori_shape"] == (80, 80)
+    with pytest.raises(OSError):
+        transform.transform(dict(img_path=str(paths[1])))
+
+
+@pytest.mark.parametrize("value", [-1, True, "512"])
+def test_a_bound_without_meaning_is_refused(value):
+    with pytest.raises(ADSError, match="cache_mib"):
+        LoadResized((64, 64), cache_mib=value)
