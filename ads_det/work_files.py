@@ -46,7 +46,7 @@ class SelectionFiles:
 
     @property
     def fitted(self) -> Path:
-        """What the strategy learnt."""
+        """What the strategy learnt: VAAL's sampler, or another's."""
         return self.folder / "sampler.pth"
 
     @property

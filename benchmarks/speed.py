@@ -83,7 +83,6 @@ def main() -> None:
                 found.append(result)
                 numbers = [f"{result[k]:.4g}" for k in ("seconds", "anchor", "ratio", "peak_mib")]
                 table.add_row(result["row"], *numbers)
-                print(result, flush=True)
             process.join()
     Console(width=110).print(table)
     args.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -250,8 +250,9 @@ def detection_batch(number: int, size: int) -> dict:
         corner = torch.rand(3, 2) * size / 2
         boxes = torch.cat([corner, corner + size / 3], dim=1)
         instances = InstanceData(bboxes=boxes, labels=torch.arange(3))
-        meta = dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0))
-        sample = DetDataSample(metainfo=meta | dict(batch_input_shape=(size, size)))
+        meta = dict.fromkeys(("img_shape", "ori_shape", "pad_shape"), (size, size))
+        meta |= dict(batch_input_shape=(size, size), scale_factor=(1.0, 1.0))
+        sample = DetDataSample(metainfo=meta)
         sample.gt_instances = instances
         samples.append(sample)
     return dict(inputs=torch.randn(number, 3, size, size), data_samples=samples)

@@ -129,7 +129,7 @@ class Cycle:
         if is_main_process():
             seconds = self.files.seconds() | {name: round(time.perf_counter() - start, 2)}
             write_json(self.files.seconds_file, seconds)
-        barrier()  # nor any process read before it has written
+        barrier()  # no process reads the file before the main one has written it
 
     def _check_lists(self) -> None:
         """Refuse files of another run: a stage whose file exists would count as done.

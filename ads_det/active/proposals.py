@@ -53,7 +53,7 @@ def propose_boxes(
             for batch in progress_bar(loader, "predict"):
                 data = inner.data_preprocessor(batch, training=False)
                 samples = inner._run_forward(data, mode="predict")
-                # one that broke just now has another in its place
+                # an image that broke meanwhile was replaced by its neighbour
                 whole = [s for s in samples if not s.get("unreadable", False)]
                 found += [_image_labels(sample, classes, threshold) for sample in whole]
     shards: list[list[ImageLabels]] = all_gather_object(found)

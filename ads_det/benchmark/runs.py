@@ -75,7 +75,7 @@ class Run:
     def shares_start_with(self, other: Run) -> bool:
         return (self.method.training, self.seed) == (other.method.training, other.seed)
 
-    def first_models(self) -> list[Path]:
+    def folders_with_first_model(self) -> list[Path]:
         """Work directories of the same training and seed whose first cycle is evaluated."""
         folders = sorted(
             self.folder.parents[1].glob(f"{self.method.training}+*/{self.folder.name}")
@@ -169,11 +169,11 @@ class Benchmark:
     def _is_ready(run: Run, active: Sequence[Run]) -> bool:
         """Whether the first model is there, or no other run is training it."""
         others = any(run.shares_start_with(other) for other in active)
-        return bool(run.first_models()) or not others
+        return bool(run.folders_with_first_model()) or not others
 
     def _start(self, run: Run, threads: int) -> None:
         run.folder.parent.mkdir(parents=True, exist_ok=True)
-        sources = [path for path in run.first_models() if path != run.folder]
+        sources = [path for path in run.folders_with_first_model() if path != run.folder]
         if sources and not RunFiles(run.folder).pool.exists():
             copy_first_cycle(sources[0], run.folder)
         command = [sys.executable, str(self.loop), str(self._config_path(run.method))]

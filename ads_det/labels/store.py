@@ -1,4 +1,4 @@
-"""The labels of a project: one COCO file an import, the last word counts."""
+"""The labels of a project: one COCO file per import; of an image the newest file counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LabelStore:
     """A folder of files ``<number>_<batch>.json`` in COCO format.
 
     Imports are added, never mixed: an image takes its labels from the last file that names it,
-    so that setting the last file aside undoes the last import.
+    so that the labels of an import go with its file (pool and cycles: ``LabeledRun.undo_import``).
 
     Args:
         folder: need not exist yet.

@@ -33,8 +33,7 @@ class TwoClassifierHead(DoubledLayer):
         ValueError: if an argument has no meaning.
     """
 
-    # whose scores a head reads that assigns targets or weighs boxes by its own scores; others
-    # read none, and there it makes no difference
+    # The classifier whose scores assign targets, in heads that use their own scores for that.
     assign_by = "f1"
 
     def __init__(
