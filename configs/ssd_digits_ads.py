@@ -3,8 +3,7 @@
 _base_ = "./_base_/ssd_small_ads.py"
 
 size = 128
-resize = dict(type="Resize", scale=(size, size), keep_ratio=False)
-load = dict(type="LoadImageFromFile")
+resize = dict(type="ads_det.LoadResized", scale=(size, size))
 annotations = dict(type="LoadAnnotations", with_bbox=True)
 color = dict(type="PhotoMetricDistortion")
 pack = dict(
@@ -26,18 +25,17 @@ pool = dataset
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            load,
             annotations,
-            dict(type="Resize", scale=(2 * size, 2 * size), keep_ratio=False),
+            dict(type="ads_det.LoadResized", scale=(2 * size, 2 * size), cache_mib=256),
             zoom,
             color,
             pack,
         ],
     )
 )
-unlabeled_dataloader = dict(dataset=dict(pipeline=[load, resize, color, pack]))
-candidate_dataloader = dict(dataset=dict(pipeline=[load, resize, pack]))
-test_dataloader = dict(dataset=dict(**dataset, pipeline=[load, resize, annotations, pack]))
+unlabeled_dataloader = dict(dataset=dict(pipeline=[dict(**resize, cache_mib=64), color, pack]))
+candidate_dataloader = dict(dataset=dict(pipeline=[resize, pack]))
+test_dataloader = dict(dataset=dict(**dataset, pipeline=[resize, annotations, pack]))
 model = dict(bbox_head=dict(num_classes=len(classes)))
 train_cfg = dict(max_epochs=16)
 param_scheduler = [
@@ -56,4 +54,4 @@ active_learning = dict(
     warm_start=True,
     prepare=dict(type="ads_det.make_digits", root="data/digits", pool=1000, test=200, seed=0),
 )
-del size, resize, load, annotations, color, pack, zoom, classes, dataset
+del size, resize, annotations, color, pack, zoom, classes, dataset
