@@ -29,7 +29,7 @@ active_learning = dict(
     budget=100,
     cycles=5,
     # Not the paper's ads_det.Entropy, which on NEU-DET buys the hardest class by the hundred and
-    # on BCCD is level: docs/results.md.
+    # on BCCD is level: docs/history.md.
     strategy=dict(type="ads_det.ClassBalancedEntropy", topk=20, reduction="mean"),
     metric="pascal_voc/mAP",
 )

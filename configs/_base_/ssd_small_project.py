@@ -1,5 +1,5 @@
 # A small SSD for own data, what tools/init_project.py inherits from: plain training, long enough to
-# learn something, since every comparison of docs/results.md was won by more label updates and none
+# learn something, since every comparison of docs/history.md was won by more label updates and none
 # by the phases. 2,400 updates a cycle, each cycle going on from the weights of the one before.
 _base_ = "./ssd_small_ads.py"
 
