@@ -33,13 +33,13 @@ class Batch:
         files: files of the initial batch, or of the cycle that chose them.
         ids: the most wanted first.
         scores: score of each image, empty if nothing ranked them.
-        propose: boxes that the current model proposes for some ids.
+        propose: boxes that the current model proposes for some ids, and how they were chosen.
     """
 
     files: SelectionFiles
     ids: Sequence[str]
     scores: Mapping[str, float] = field(default_factory=dict)
-    propose: Callable[[Sequence[str]], list[ImageLabels]] = lambda ids: []
+    propose: Callable[[Sequence[str]], tuple[list[ImageLabels], str]] = lambda ids: ([], "")
 
     @property
     def name(self) -> str:
@@ -147,7 +147,7 @@ class HumanOracle(Oracle):
 
     def _hand_out(self, batch: Batch) -> None:
         classes = self._dataset["metainfo"]["classes"]
-        proposals = batch.propose(batch.ids)  # of all processes: the model may be shared
+        proposals, why = batch.propose(batch.ids)  # of all processes: the model may be shared
 
         def write() -> None:
             paths = list_images(self._dataset["data_root"])
@@ -160,6 +160,7 @@ class HumanOracle(Oracle):
                 {image.image: image for image in proposals},
                 classes,
                 f"Then: {self._importing}",
+                why,
             )
 
         on_main(write)
