@@ -17,7 +17,7 @@ from torch import nn
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
-from ads_det.active.outlook import outlook
+from ads_det.active.outlook import has_fixed_epochs, outlook
 from ads_det.active.pool import Pool
 from ads_det.active.proposals import choose_threshold, propose_boxes
 from ads_det.active.scoring import ensemble_of
@@ -75,7 +75,8 @@ class Cycle:
         self.number, self.seed = number, seed
         self.method: Method = build_method(cfg)
         self.files, self._previous = run.cycle(number), run.cycle(number - 1)
-        self._outlook = outlook(settings, run, number, len(pool.labeled(number)))
+        fixed, labeled = has_fixed_epochs(cfg), len(pool.labeled(number))
+        self._outlook = outlook(settings, run, number, labeled, fixed, self.method.members)
         self._runners: dict[int, Runner] = {}  # by member
         self._selected: tuple[list[str], dict[str, float]] | None = None
 
