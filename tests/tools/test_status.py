@@ -4,10 +4,11 @@ import shutil
 
 import pytest
 
+from ads_det import threads
 from ads_det.commands.status import status_lines
 from ads_det.commands.words import next_command
 from ads_det.files import read_json, write_json
-from ads_det.threads import choose_threads, threads_for, usable_cores
+from ads_det.threads import busy_cores, choose_threads, threads_for, usable_cores
 from ads_det.work_files import RunFiles
 
 
@@ -63,7 +64,7 @@ def test_without_a_config_there_must_be_a_run(run, arguments, message):
 
 
 def test_threads_are_those_of_the_free_cores_unless_the_user_chose(tmp_path):
-    assert [threads_for(2, 2, load) for load in (0.2, 1.1, 7)] == [2, 1, 1]
+    assert [threads_for(2, 2, busy) for busy in (0.2, 1.1, 7)] == [2, 1, 1]
     assert threads_for(2, 64, 30) == 2 and threads_for(64, 64, 0) == 4
     environment = {"OMP_NUM_THREADS": "3"}
     assert choose_threads(environment) is None and environment["OMP_NUM_THREADS"] == "3"
@@ -76,6 +77,23 @@ def test_threads_are_those_of_the_free_cores_unless_the_user_chose(tmp_path):
     assert usable_cores(quota) == usable_cores(tmp_path / "none")
 
 
+def test_busy_cores_are_those_of_now(tmp_path, monkeypatch):
+    """Of 40 ticks on two cores 10 were idle and 6 waited for a disk: 1.2 cores worked."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 20 30 500 40 1 2 3 0 0\ncpu0 0\n")
+
+    def work(_):
+        stat.write_text("cpu  115 20 39 510 46 1 2 3 0 0\ncpu0 0\n")
+
+    monkeypatch.setattr(threads.time, "sleep", work)
+    monkeypatch.setattr(threads.os, "getloadavg", lambda: (7.0, 0, 0))
+    assert busy_cores(2, stat) == pytest.approx(1.2)
+    # without an account, or one that stands still, as some containers have it
+    assert busy_cores(2, stat) == busy_cores(2, tmp_path / "none") == 7.0
+    stat.write_text("")
+    assert busy_cores(2, stat) == 7.0
+
+
 def test_a_run_keeps_the_threads_it_began_with(tmp_path, capsys):
     import torch
 
@@ -86,7 +104,7 @@ def test_a_run_keeps_the_threads_it_began_with(tmp_path, capsys):
         keep_threads(tmp_path, 2)
         assert torch.get_num_threads() == 2 and not capsys.readouterr().out
         keep_threads(tmp_path, 1)
-        assert torch.get_num_threads() == 2 and "keeps them" in capsys.readouterr().out
+        assert torch.get_num_threads() == 2 and "keeps to that" in capsys.readouterr().out
         torch.set_num_threads(1)
         keep_threads(tmp_path, None)
         assert torch.get_num_threads() == 1
