@@ -31,7 +31,7 @@ from ads_det.engine.datasets import (
 )
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
-from ads_det.engine.model_config import find_settings
+from ads_det.engine.model_config import has_background
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
@@ -172,8 +172,7 @@ class ActiveLearningLoop:
         if cycle.files.picks_picture.exists():
             return
         _, scores = cycle.selected()
-        found = find_settings(self.cfg.model, "activation")
-        background = any(activation == "softmax" for _, activation in found)
+        background = has_background(self.cfg.model)
         draw_picks(cycle.files, self.settings, self.images, scores, background)
 
     def _is_committed(self, number: int) -> bool:

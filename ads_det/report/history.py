@@ -132,9 +132,15 @@ def measured_lines(row: CycleResult, metric: str) -> list[str]:
             f"In brackets: where 95 % of the results lie for other draws of the {number} test "
             "images."
         )
-    if number is not None and number < FEW_TEST_IMAGES:
-        lines.append(
-            f"Warning: {number} test images are few (less than {FEW_TEST_IMAGES}); differences "
-            "between cycles may be chance."
-        )
-    return lines
+    return lines + few_test_images(row, metric)
+
+
+def few_test_images(row: CycleResult, metric: str) -> list[str]:
+    """A warning, if there are too few test images to tell much."""
+    number = row.test_images(metric)
+    if number is None or number >= FEW_TEST_IMAGES:
+        return []
+    return [
+        f"Warning: {number} test images are few (less than {FEW_TEST_IMAGES}); differences between "
+        "cycles may be chance."
+    ]
