@@ -10,6 +10,7 @@ import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 MOST = 4  # the small models here gain nothing from more
 _NAME = "OMP_NUM_THREADS"
@@ -18,11 +19,33 @@ _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME"
 _LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
 
 
-def choose_threads(environment: MutableMapping[str, str] = os.environ) -> int | None:
+class Choice(NamedTuple):
+    """A number of threads, and what led to it.
+
+    Args:
+        number: of threads.
+        machine: cores that the machine has.
+        busy: how many of them worked for others.
+        processes: of this command on this machine.
+    """
+
+    number: int
+    machine: int
+    busy: float
+    processes: int = 1
+
+    def __str__(self) -> str:
+        threads = f"{self.number} thread{'s' * (self.number > 1)}"
+        if self.processes > 1:
+            return f"Computing with {threads} in each of {self.processes} processes."
+        return f"Computing with {threads}: {self.busy:.1f} of {self.machine} cores are busy."
+
+
+def choose_threads(environment: MutableMapping[str, str] = os.environ) -> Choice | None:
     """Choose the number of threads, let them wait passively, and write both to the environment.
 
     Returns:
-        The number; None if the user has set ``OMP_NUM_THREADS``, which then holds.
+        The choice; None if the user has set ``OMP_NUM_THREADS``, which then holds.
     """
     for name, value in _PASSIVE.items():
         environment.setdefault(name, value)
@@ -35,7 +58,7 @@ def choose_threads(environment: MutableMapping[str, str] = os.environ) -> int | 
     busy = busy_cores(machine) if processes == 1 else 0.0
     number = threads_for(usable_cores() // processes, machine, busy)
     environment[_NAME] = str(number)
-    return number
+    return Choice(number, machine, busy, processes)
 
 
 def threads_for(cores: int, machine: int, busy: float) -> int:
@@ -83,12 +106,3 @@ def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         limit, period = quota.read_text().split()
         cores = min(cores, int(limit) // int(period))
     return max(cores, 1)
-
-
-def sentence(threads: int) -> str:
-    """What was chosen, for the user."""
-    cores = usable_cores()
-    return (
-        f"Computing with {threads} thread{'s' * (threads > 1)}, as {cores} core"
-        f"{'s' * (cores > 1)} and what else is running suggest; set {_NAME} for another number."
-    )

@@ -69,7 +69,11 @@ def test_threads_are_those_of_the_free_cores_unless_the_user_chose(tmp_path):
     environment = {"OMP_NUM_THREADS": "3"}
     assert choose_threads(environment) is None and environment["OMP_NUM_THREADS"] == "3"
     environment = {"LOCAL_WORLD_SIZE": "1000"}
-    assert choose_threads(environment) == 1 and environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    chosen = choose_threads(environment)
+    assert chosen.number == 1 and environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert (
+        environment["OMP_NUM_THREADS"] == "1" and len(f"{chosen} OMP_NUM_THREADS overrides.") < 80
+    )
     quota = tmp_path / "cpu.max"
     quota.write_text("100000 100000\n")
     assert usable_cores(quota) == 1
