@@ -33,7 +33,7 @@ from ads_det.work_files import CycleFiles
 
 PICTURES = 96  # of all cycles together, about
 LEAST, MOST = 6, 24  # of one cycle
-POINTS = 500  # of a t-SNE picture: labelled images, and others
+POINTS = 250  # of a t-SNE picture: labelled images, and others; it takes seconds a cycle
 _SIDE = 320  # pixels of a picture's longer side
 
 

@@ -74,4 +74,4 @@ def add_failures(page: Page, run: RunFolder) -> None:
         (failure_picture(open_upright(path), result), f"{name[-34:]}: {result}")
         for path, name, result in worst
     ]
-    page.gallery("failures", shown, wide=True)
+    page.gallery("failures", shown, kind="wide")

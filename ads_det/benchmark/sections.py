@@ -75,9 +75,11 @@ def add_model(page: Page, run: RunFolder) -> None:
     loader, classes = candidate_loader(cfg, None), classes_of(cfg)
     pictures, most = heat_pictures(model, loader, picks, images.open_image, classes)
     page.heading(f"Where the model of cycle {last} sees objects")
+    has_two = len(pictures) == 3 * len(picks)
+    boxes = "boxes of classifier 1 red, covering the blue ones of 2 where both agree"
     page.paragraph(
-        "In what it chose first: boxes of classifier 1 red, of classifier 2 blue; beside them, for "
-        "each classifier, the largest probability of a class at each place."
+        f"In what it chose first: {boxes if has_two else 'its boxes'}; beside them the largest "
+        f"probability of a class at each place{', for each classifier' * has_two}."
     )
     page.figure("heat_scale", plot_scale(most), "Scale of all heat maps below")
-    page.gallery("heat", pictures)
+    page.gallery("heat", pictures, kind="threes" if has_two else "")

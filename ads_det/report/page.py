@@ -33,6 +33,7 @@ nav a{margin-right:1rem}summary{cursor:pointer;font-weight:600;margin:.7rem 0}
 .warning{background:#fff3cd;border-left:4px solid #e0a800;padding:.5rem .8rem}
 .gallery{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fill,minmax(10rem,1fr))}
 .gallery.wide{grid-template-columns:repeat(auto-fill,minmax(17rem,1fr))}
+.gallery.threes{grid-template-columns:repeat(3,1fr);max-width:40rem}
 .gallery figure{margin:0}.gallery img{width:100%}
 @media(max-width:600px){body{margin:1rem auto;padding:0 .7rem}h1{font-size:1.5rem}
 h2{font-size:1.25rem;margin-top:1.8rem}.gallery{gap:.5rem}th,td{padding:.25rem .4rem}}
@@ -127,16 +128,17 @@ class Page:
         self._parts.append(_Picture(content, caption))
 
     def gallery(
-        self, name: str, pictures: Sequence[tuple[Image.Image, str]], wide: bool = False
+        self, name: str, pictures: Sequence[tuple[Image.Image, str]], kind: str = ""
     ) -> None:
-        """Photographs with captions, as many side by side as there is room for.
+        """Photographs with captions, side by side.
 
         Args:
             name: of the files, which a number follows.
             pictures: photographs and captions.
-            wide: fewer and larger ones.
+            kind: empty for as many in a row as there is room for, ``'wide'`` for fewer and larger
+                ones, ``'threes'`` for three, whatever the room.
         """
-        self._parts.append(f'<div class="gallery{" wide" * wide}">')
+        self._parts.append(f'<div class="gallery{f" {kind}" if kind else ""}">')
         for number, (image, caption) in enumerate(pictures, start=1):
             self.photo(f"{name}_{number:02d}", image, caption)
         self._parts.append("</div>")

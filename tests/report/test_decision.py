@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from PIL import Image
 
 from ads_det.report import page as page_module
 from ads_det.report.failures import failure_picture, judge
-from ads_det.report.history import few_test_images
+from ads_det.report.history import History, few_test_images
 from ads_det.report.page import Page
 from ads_det.report.summary import summary
 from ads_det.results import CycleResult
+from ads_det.work_files import RunFiles
 
 METRIC = "pascal_voc/mAP"
 
@@ -92,6 +94,18 @@ def test_a_page_stays_below_its_size(tmp_path, monkeypatch):
     (size,) = sizes
     assert size[0] < 200 and size[1] == pytest.approx(1.5 * size[0], abs=1)
     assert Image.open(tmp_path / "figures/p0.jpg").size == (200, 300)  # the file is as it was
+
+
+def test_the_table_fits_a_terminal_of_80_columns(tmp_path):
+    both = {f"classifier_{i}/{METRIC}": 0.5432 for i in (1, 2)}
+    history = History(RunFiles(tmp_path), METRIC)
+    for cycle in range(3):
+        result = row(cycle, 10_000, 0.51234, 0.4, 0.6)
+        seconds = dict(train=12345.0, evaluate=321.0, select=123.0)
+        history.add(replace(result, metrics=result.metrics | both, seconds=seconds))
+    table = history.table().partition("\nIn brackets")[0]
+    assert max(map(len, table.splitlines())) <= 80 and "…" not in table
+    assert "0.5123 (0.40-0.60)" in table and "12345" in table
 
 
 def test_a_page_of_a_decision_warns_of_few_test_images():
