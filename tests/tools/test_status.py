@@ -8,6 +8,8 @@ from ads_det import threads
 from ads_det.commands.status import status_lines
 from ads_det.commands.words import next_command
 from ads_det.files import read_json, write_json
+from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.store import LabelStore
 from ads_det.threads import busy_cores, choose_threads, threads_for, usable_cores
 from ads_det.work_files import RunFiles
 
@@ -35,6 +37,19 @@ def test_whose_turn_it_is(finished, tmp_path):
     said = "\n".join(status_lines(RunFiles(work_dir), ["ads-det", "status"]))
     assert f"Your turn: label {work_dir}/cycle_02/to_label" in said
     assert f"Next: ads-det import {work_dir} EXPORTED_FILE" in said
+    # labels that were imported, but not trained on
+    picks = ["a.jpg", "b.jpg"]
+    (work_dir / "cycle_02/picks.txt").write_text("".join(f"{name}\n" for name in picks))
+    config["pool"]["labels"] = str(tmp_path / "labels")
+    write_json(work_dir / "config.json", config)
+    store, images = LabelStore(tmp_path / "labels"), [ImageLabels(n, 9, 9) for n in picks]
+    store.add(images[:1], ["cat"], "cycle_02")
+    said = "\n".join(status_lines(RunFiles(work_dir), ["ads-det", "status"]))
+    assert f"Your turn: label 1 of the 2 images in {work_dir}" in said
+    store.add(images[1:], ["cat"], "cycle_02")
+    said = status_lines(RunFiles(work_dir), ["ads-det", "status"])
+    assert "The machine's turn. The batch cycle_02 has its labels" in said[-2]
+    assert said[-1] == f"Next: ads-det run --work-dir {work_dir} --resume"
 
 
 def test_the_next_command_is_written_as_this_one():
