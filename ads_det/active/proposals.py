@@ -36,7 +36,7 @@ def choose_threshold(fixed: float | None, result: CycleResult) -> tuple[float | 
     if found is None:
         return None, (
             "No boxes are proposed: on the test images the model had no score above which at "
-            f"least {LEAST_PRECISION:.0%} of its boxes were right."
+            f"least {LEAST_PRECISION:.0%} of the model's boxes, ten or more, were right."
         )
     threshold, precision = found
     return threshold, (

@@ -43,8 +43,8 @@ class Settings:
             ``'ads_det.CoreSet'``; it sees the untrained (or pretrained) model.
         oracle: ``'simulated'``: the data set knows all labels; ``'human'``: the loop hands out
             each batch in ``to_label/`` and ends; it goes on after tools/import_labels.py.
-        proposal_threshold: least score of a box that ``to_label/`` proposes; None for the least at
-            which half of the boxes are right on the test images, and no box where none is.
+        proposal_threshold: least score of a box that ``to_label/`` proposes; None for the one from
+            which on boxes are right more often than wrong on the test images, if there is one.
         min_gain: gain of the metric; the advice after a cycle is to stop when the next budget is
             expected to bring less.
         allow_test_in_pool: accept test images that are also in the pool.

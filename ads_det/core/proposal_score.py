@@ -14,9 +14,13 @@ def least_score(
     precision: float = LEAST_PRECISION,
     fewest: int = FEWEST,
 ) -> tuple[float, float] | None:
-    """The smallest score t for which the boxes that score t or more are right often enough.
+    """The score t from which on boxes are right often enough to be shown.
 
-    The precision at t is the mean of ``hits`` over all boxes with a score of at least t.
+    Of all t for which the mean of ``hits`` over the boxes with a score of at least t is at least
+    ``precision`` (p), it is the one with the largest sum of ``hits - p`` over these boxes: where
+    scores rank well, a box with a score of t is just right with probability p, and all better ones
+    more often. The smallest t that p allows would add wrong boxes until p is reached exactly,
+    however good the model is.
 
     Args:
         scores: of boxes in images that were not trained on, shape (N,).
@@ -25,14 +29,15 @@ def least_score(
         fewest: boxes that must score t or more; the precision of fewer says little.
 
     Returns:
-        t and the precision there, or None where no score is enough.
+        t, of equal sums the largest, and the mean of ``hits`` there, or None where no score is
+        enough.
     """
     order = np.argsort(-scores, kind="stable")
     ranked, right = scores[order], np.cumsum(hits[order])
     count = np.arange(1, len(scores) + 1)
     is_last = np.append(ranked[1:] != ranked[:-1], True)[: len(scores)]  # of boxes with one score
-    enough = is_last & (count >= fewest) & (right >= precision * count)
-    found = np.flatnonzero(enough)
-    if not len(found):
+    gain = np.where(is_last & (count >= fewest), right - precision * count, -np.inf)
+    best = int(np.argmax(gain)) if len(gain) else 0
+    if not len(gain) or gain[best] < 0:
         return None
-    return float(ranked[found[-1]]), float(right[found[-1]] / count[found[-1]])
+    return float(ranked[best]), float(right[best] / count[best])

@@ -15,7 +15,8 @@ IOU = 0.5
 
 
 class ProposalMetric(BaseMetric):
-    """The least score at which at least half of the boxes are right, and what share is.
+    """The score from which on boxes are right more often than wrong, and what share of them is; see
+    :func:`~ads_det.core.proposal_score.least_score`.
 
     A box is right if it is the best-scored one of its class that overlaps an object of that class
     by an IoU of 0.5 or more; each object counts once. Results, left out where no score is enough:

@@ -125,8 +125,8 @@ def test_map_agrees_with_pycocotools(samples, tmp_path):
 
 
 def test_boxes_worth_proposing_by_hand():
-    """In each of four images the best box is right, the next lies on the same object, the third is
-    of another class: all boxes are right a third of the time, those from .7 on half of the time."""
+    """In each image the best box is right, the next lies on the same object, the third has another
+    class: only boxes from .9 on are right more often than wrong."""
     truth = instances([[0, 0, 100, 100]], [1])
     nothing = instances(np.zeros((0, 4)), np.zeros(0))
     found = instances(
@@ -135,11 +135,11 @@ def test_boxes_worth_proposing_by_hand():
     sample = dict(gt_instances=truth, ignored_instances=nothing, pred_instances=found)
     metric = ProposalMetric()
     metric.process(None, [sample] * 4)
-    assert metric.evaluate(4) == {}  # eight boxes from .7 on are too few to rest on
-    metric.process(None, [sample] * 5)
-    assert metric.evaluate(5) == {
-        "proposals/threshold": pytest.approx(0.7),
-        "proposals/precision": 0.5,
+    assert metric.evaluate(4) == {}  # of ten boxes or more too few are right
+    metric.process(None, [sample] * 10)
+    assert metric.evaluate(10) == {
+        "proposals/threshold": pytest.approx(0.9),
+        "proposals/precision": 1.0,
     }
     metric.process(None, [dict(sample, pred_instances=dict(nothing, scores=torch.zeros(0)))])
     assert metric.evaluate(1) == {}
