@@ -12,7 +12,7 @@ from torch import nn
 
 from ads_det.active.scoring import build_shard, evaluating, scorable_model
 from ads_det.console import progress_bar
-from ads_det.core.proposal_score import LEAST_PRECISION
+from ads_det.core.proposal_score import FEWEST, LEAST_PRECISION
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import bare_dataset
 from ads_det.engine.phases import unwrap
@@ -35,8 +35,9 @@ def choose_threshold(fixed: float | None, result: CycleResult) -> tuple[float | 
         return fixed, f"Proposed are the model's boxes with a score of {fixed:g} or more."
     if found is None:
         return None, (
-            "No boxes are proposed: on the test images the model had no score above which at "
-            f"least {LEAST_PRECISION:.0%} of the model's boxes, ten or more, were right."
+            "No boxes are proposed, since the model's are not right often enough yet: on the test "
+            f"images no score was reached by {FEWEST} boxes or more of which at least "
+            f"{LEAST_PRECISION:.0%} were right."
         )
     threshold, precision = found
     return threshold, (
