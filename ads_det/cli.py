@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import errno
 import gc
+import importlib
+import io
 import logging
 import os
 import select
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from multiprocessing import active_children
 from typing import IO, NoReturn, Protocol
 
@@ -26,7 +28,7 @@ from ads_det.arguments import Parser
 from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
 from ads_det.parent import end_with_parent
-from ads_det.threads import choose_threads, sentence
+from ads_det.threads import choose_threads
 
 # a disk that is full, over quota, read-only, or takes no larger file
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
@@ -167,9 +169,10 @@ def run_tool(
             if _is_main_process():
                 print(about_to_do, flush=True)
             if getattr(command, "COMPUTES", False):
-                args.threads = choose_threads()
-                if args.threads is not None and _is_main_process():
-                    print(sentence(args.threads), flush=True)
+                threads = choose_threads()
+                args.threads = None if threads is None else threads.number
+                if threads is not None and _is_main_process():
+                    print(f"{threads} OMP_NUM_THREADS overrides.", flush=True)
             if not getattr(command, "LIGHT", False):
                 _quieten_packages()
             command.main(args)
@@ -245,6 +248,14 @@ def _quieten_packages() -> None:
     from mmengine.logging import MMLogger
 
     MMLogger.get_current_instance().setLevel(logging.ERROR)
+    import ads_det.registry  # noqa: F401  supplies the ops that mmdet looks for
+
+    said = io.StringIO()
+    with redirect_stdout(said):
+        importlib.import_module("mmdet.datasets")
+    for line in said.getvalue().splitlines():
+        if "Could not import OneDL" not in line:  # data sets of a service that nobody here uses
+            print(line)
 
 
 def _fail_unforeseen(error: Exception, typed: Sequence[str], args: argparse.Namespace) -> NoReturn:

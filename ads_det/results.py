@@ -100,6 +100,15 @@ class CycleResult:
         number = self.metrics.get(f"mean/{metric.rpartition('/')[0]}/test_images")
         return None if number is None else int(number)
 
+    def proposals(self) -> tuple[float, float] | None:
+        """The least score of boxes worth proposing, and what share of them is right on the test
+        images; None if the evaluation found no such score. Where several models were evaluated it
+        is that of the first, which proposes."""
+        first = "member_0/mean"
+        of = first if any(name.startswith(first) for name in self.metrics) else "mean"
+        found = [self.metrics.get(f"{of}/proposals/{n}") for n in ("threshold", "precision")]
+        return None if None in found else (found[0], found[1])
+
 
 def read_history(path: Path) -> dict[str, Any]:
     """Content of ``history.json``.

@@ -6,9 +6,11 @@ Light: it must be called before torch is imported, whose thread pool reads the e
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import MutableMapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 MOST = 4  # the small models here gain nothing from more
 _NAME = "OMP_NUM_THREADS"
@@ -17,32 +19,83 @@ _PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME"
 _LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
 
 
-def choose_threads(environment: MutableMapping[str, str] = os.environ) -> int | None:
+class Choice(NamedTuple):
+    """A number of threads, and what led to it.
+
+    Args:
+        number: of threads.
+        machine: cores that the machine has.
+        busy: how many of them worked for others.
+        processes: of this command on this machine.
+    """
+
+    number: int
+    machine: int
+    busy: float
+    processes: int = 1
+
+    def __str__(self) -> str:
+        threads = f"{self.number} thread{'s' * (self.number > 1)}"
+        if self.processes > 1:
+            return f"Computing with {threads} in each of {self.processes} processes."
+        return f"Computing with {threads}: {self.busy:.1f} of {self.machine} cores are busy."
+
+
+def choose_threads(environment: MutableMapping[str, str] = os.environ) -> Choice | None:
     """Choose the number of threads, let them wait passively, and write both to the environment.
 
     Returns:
-        The number; None if the user has set ``OMP_NUM_THREADS``, which then holds.
+        The choice; None if the user has set ``OMP_NUM_THREADS``, which then holds.
     """
     for name, value in _PASSIVE.items():
         environment.setdefault(name, value)
     if environment.get(_NAME):
         return None
-    processes = next((environment[n] for n in _LOCAL_SIZES if environment.get(n)), "1")
-    cores = usable_cores() // (int(processes) if processes.isdecimal() else 1)
-    number = threads_for(cores, os.cpu_count() or 1, os.getloadavg()[0])
+    text = next((environment[n] for n in _LOCAL_SIZES if environment.get(n)), "1")
+    processes = max(int(text), 1) if text.isdecimal() else 1
+    machine = os.cpu_count() or 1
+    # processes that start together would take each other for neighbours
+    busy = busy_cores(machine) if processes == 1 else 0.0
+    number = threads_for(usable_cores() // processes, machine, busy)
     environment[_NAME] = str(number)
-    return number
+    return Choice(number, machine, busy, processes)
 
 
-def threads_for(cores: int, machine: int, load: float) -> int:
+def threads_for(cores: int, machine: int, busy: float) -> int:
     """The cores that are free, from 1 to :data:`MOST`.
 
     Args:
         cores: that this process may use.
         machine: cores that the machine has.
-        load: processes that want one, a mean over the last minute.
+        busy: how many of them work for others.
     """
-    return max(1, min(cores, machine - round(load), MOST))
+    return max(1, min(cores, machine - round(busy), MOST))
+
+
+def busy_cores(machine: int, stat: Path = Path("/proc/stat"), seconds: float = 0.2) -> float:
+    """How many cores of the machine work now, while this process sleeps.
+
+    The load average of the last minute would still count a job that has just ended; it stands in
+    where the system keeps no account of its cores.
+
+    Args:
+        machine: cores that it has.
+        stat: the kernel's account.
+        seconds: how long to look.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        before = _ticks(stat)
+        time.sleep(seconds)
+        idle, total = (after - b for after, b in zip(_ticks(stat), before))
+        if total > 0:
+            return machine * (1 - min(idle / total, 1.0))
+    return os.getloadavg()[0]
+
+
+def _ticks(stat: Path) -> tuple[int, int]:
+    """Clock ticks of all cores together since the start: idle or waiting for a disk, and all."""
+    ticks = [int(word) for word in stat.read_text().splitlines()[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)
 
 
 def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
@@ -53,11 +106,3 @@ def usable_cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         limit, period = quota.read_text().split()
         cores = min(cores, int(limit) // int(period))
     return max(cores, 1)
-
-
-def sentence(threads: int) -> str:
-    """What was chosen, for the user."""
-    return (
-        f"Computing with {threads} thread{'s' * (threads > 1)} ({usable_cores()} core(s), load "
-        f"{os.getloadavg()[0]:.1f}); set {_NAME} for another number."
-    )

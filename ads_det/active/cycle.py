@@ -17,9 +17,9 @@ from torch import nn
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.oracle import Batch, Oracle
-from ads_det.active.outlook import outlook
+from ads_det.active.outlook import has_fixed_epochs, outlook
 from ads_det.active.pool import Pool
-from ads_det.active.proposals import propose_boxes
+from ads_det.active.proposals import choose_threshold, propose_boxes
 from ads_det.active.scoring import ensemble_of
 from ads_det.active.selection import read_selection, select_images
 from ads_det.active.settings import Settings
@@ -75,7 +75,8 @@ class Cycle:
         self.number, self.seed = number, seed
         self.method: Method = build_method(cfg)
         self.files, self._previous = run.cycle(number), run.cycle(number - 1)
-        self._outlook = outlook(settings, run, number, len(pool.labeled(number)))
+        fixed, labeled = has_fixed_epochs(cfg), len(pool.labeled(number))
+        self._outlook = outlook(settings, run, number, labeled, fixed, self.method.members)
         self._runners: dict[int, Runner] = {}  # by member
         self._selected: tuple[list[str], dict[str, float]] | None = None
 
@@ -236,14 +237,17 @@ class Cycle:
         if is_main_process():
             selection.write(self.files)
 
-    def _propose(self, ids: Sequence[str]) -> list[ImageLabels]:
-        """What the cycle's model sees in some images."""
+    def _propose(self, ids: Sequence[str]) -> tuple[list[ImageLabels], str]:
+        """What the cycle's model sees in some images, where that is worth it, and why."""
+        fixed = self.settings.proposal_threshold
+        threshold, why = choose_threshold(fixed, self.files.result())
+        if threshold is None:
+            return [], why
         model, loader = self._trained_runner().model, candidate_loader(self.cfg, None)
         classes = pool_config(self.cfg)["metainfo"]["classes"]
-        threshold = self.settings.proposal_threshold
         proposals = propose_boxes(model, loader, ids, classes, threshold)
         self._runners.clear()
-        return proposals
+        return proposals, why
 
     def _budget(self) -> int:
         """Images to choose: fewer only if unreadable ones leave fewer."""

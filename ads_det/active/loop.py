@@ -13,7 +13,7 @@ from ads_det.active.checks import check_num_classes, check_strategies
 from ads_det.active.cycle import Cycle
 from ads_det.active.initial import choose_initial, choose_readable
 from ads_det.active.inputs import check_inputs, note_inputs
-from ads_det.active.oracle import Batch, HumanOracle, Oracle, SimulatedOracle
+from ads_det.active.oracle import Batch, Commands, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.picks_picture import draw_picks
 from ads_det.active.pool import Pool
 from ads_det.active.readability import check_test_images, unreadable_images
@@ -31,7 +31,7 @@ from ads_det.engine.datasets import (
 )
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
-from ads_det.engine.model_config import find_settings
+from ads_det.engine.model_config import has_background
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
@@ -50,7 +50,7 @@ class ActiveLearningLoop:
         cfg: a config with an ``active_learning`` block.
         work_dir: where everything is written.
         resume: go on with the run in ``work_dir``, if there is one.
-        command: that goes on with this run, for the user.
+        commands: that the user may type next.
     """
 
     settings: Settings
@@ -64,9 +64,9 @@ class ActiveLearningLoop:
         cfg: Config,
         work_dir: str | Path,
         resume: bool = False,
-        command: str = "the command of this run again, with --resume",
+        commands: Commands | None = None,
     ) -> None:
-        self.cfg, self._resume, self._command = cfg, resume, command
+        self.cfg, self._resume, self._commands = cfg, resume, commands or Commands()
         self.seed = run_seed(cfg)
         self.work_dir = WorkDir(work_dir, cfg, self.seed)
         self.is_open = False
@@ -172,8 +172,7 @@ class ActiveLearningLoop:
         if cycle.files.picks_picture.exists():
             return
         _, scores = cycle.selected()
-        found = find_settings(self.cfg.model, "activation")
-        background = any(activation == "softmax" for _, activation in found)
+        background = has_background(self.cfg.model)
         draw_picks(cycle.files, self.settings, self.images, scores, background)
 
     def _is_committed(self, number: int) -> bool:
@@ -291,7 +290,7 @@ class ActiveLearningLoop:
                 "method.positive_filter='oracle' reads labels of the pool, which nobody has given "
                 "(active_learning.oracle='human'); use 'predicted' or 'none'."
             )
-        return HumanOracle(dataset, self.work_dir.path, self._command)
+        return HumanOracle(dataset, self.work_dir.path, self._commands)
 
     def _save_pool(self) -> None:
         on_main(lambda: self.work_dir.save(self.pool))

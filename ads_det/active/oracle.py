@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +25,19 @@ from ads_det.work_files import SelectionFiles
 
 
 @dataclass(frozen=True)
+class Commands:
+    """What the user may type next.
+
+    Args:
+        go_on: goes on with the run.
+        bring: takes over labels.
+    """
+
+    go_on: str = "the command of this run again, with --resume"
+    bring: str = "ads-det import WORK_DIR EXPORTED_FILE"
+
+
+@dataclass(frozen=True)
 class Batch:
     """Images to be labelled between two cycles.
 
@@ -33,13 +45,13 @@ class Batch:
         files: files of the initial batch, or of the cycle that chose them.
         ids: the most wanted first.
         scores: score of each image, empty if nothing ranked them.
-        propose: boxes that the current model proposes for some ids.
+        propose: boxes that the current model proposes for some ids, and how they were chosen.
     """
 
     files: SelectionFiles
     ids: Sequence[str]
     scores: Mapping[str, float] = field(default_factory=dict)
-    propose: Callable[[Sequence[str]], list[ImageLabels]] = lambda ids: []
+    propose: Callable[[Sequence[str]], tuple[list[ImageLabels], str]] = lambda ids: ([], "")
 
     @property
     def name(self) -> str:
@@ -93,15 +105,15 @@ class HumanOracle(Oracle):
         dataset: config of the pool, an ``ads_det.ImageFolderDataset`` with
             ``labels``.
         work_dir: work directory of the run.
-        resume: the command that goes on, for the user.
+        commands: for the user.
 
     Raises:
         ADSError: if the data set is another, or its labels belong to another run.
     """
 
-    def __init__(self, dataset: dict, work_dir: Path, resume: str) -> None:
+    def __init__(self, dataset: dict, work_dir: Path, commands: Commands) -> None:
         super().__init__(dataset)
-        self._work_dir, self._resume = work_dir, resume
+        self._commands = commands
         if not dataset.get("labels") or not dataset.get("metainfo"):
             raise ADSError(
                 "active_learning.oracle='human' needs a `pool` of type "
@@ -136,18 +148,13 @@ class HumanOracle(Oracle):
         some = "" if missing == len(batch.ids) else f"{missing} of "
         say(
             f"\nNext: label {some}the {len(batch.ids)} images in {package} (its README.txt says "
-            f"how).\nThen: {self._importing}\nThen: {self._resume}"
+            f"how).\nThen: {self._commands.bring}\nThen: {self._commands.go_on}"
         )
         return None
 
-    @property
-    def _importing(self) -> str:
-        command = ["python", "tools/import_labels.py", str(self._work_dir), "EXPORTED_FILE"]
-        return shlex.join(command)
-
     def _hand_out(self, batch: Batch) -> None:
         classes = self._dataset["metainfo"]["classes"]
-        proposals = batch.propose(batch.ids)  # of all processes: the model may be shared
+        proposals, why = batch.propose(batch.ids)  # of all processes: the model may be shared
 
         def write() -> None:
             paths = list_images(self._dataset["data_root"])
@@ -159,7 +166,8 @@ class HumanOracle(Oracle):
                 batch.scores,
                 {image.image: image for image in proposals},
                 classes,
-                f"Then: {self._importing}",
+                f"Then: {self._commands.bring}",
+                why,
             )
 
         on_main(write)

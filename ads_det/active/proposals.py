@@ -1,4 +1,4 @@
-"""The model's own boxes, for a person to correct."""
+"""The model's own boxes, for a person to correct, where it is worth it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,39 @@ from torch import nn
 
 from ads_det.active.scoring import build_shard, evaluating, scorable_model
 from ads_det.console import progress_bar
+from ads_det.core.proposal_score import FEWEST, LEAST_PRECISION
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import bare_dataset
 from ads_det.engine.phases import unwrap
 from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.results import CycleResult
+
+
+def choose_threshold(fixed: float | None, result: CycleResult) -> tuple[float | None, str]:
+    """From which score on a cycle's boxes are proposed, and why, for those who label.
+
+    Args:
+        fixed: the user's choice; None to choose by the precision on the test images.
+        result: of the cycle.
+
+    Returns:
+        The least score of a box, None for no proposals; and a text.
+    """
+    found = result.proposals()
+    if fixed is not None:
+        return fixed, f"Proposed are the model's boxes with a score of {fixed:g} or more."
+    if found is None:
+        return None, (
+            "No boxes are proposed, since the model's are not right often enough yet: on the test "
+            f"images no score was reached by {FEWEST} boxes or more of which at least "
+            f"{LEAST_PRECISION:.0%} were right."
+        )
+    threshold, precision = found
+    return threshold, (
+        f"Proposed are the model's boxes with a score of {threshold:.2f} or more. Of such boxes "
+        f"{precision:.0%} were right on the test images (the class, and an IoU of 0.5), so look at "
+        "each, and add what is missing."
+    )
 
 
 @torch.inference_mode()

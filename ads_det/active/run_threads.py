@@ -31,5 +31,6 @@ def keep_threads(work_dir: Path, chosen: int | None) -> None:
 
     kept = from_main(number)
     if kept != chosen:
-        say(f"The run began with {kept} threads and keeps them; OMP_NUM_THREADS overrides.")
+        text = f"{kept} thread{'s' * (kept > 1)}"
+        say(f"The run began with {text} and keeps to that; OMP_NUM_THREADS overrides it.")
     torch.set_num_threads(kept)

@@ -43,7 +43,8 @@ class Settings:
             ``'ads_det.CoreSet'``; it sees the untrained (or pretrained) model.
         oracle: ``'simulated'``: the data set knows all labels; ``'human'``: the loop hands out
             each batch in ``to_label/`` and ends; it goes on after tools/import_labels.py.
-        proposal_threshold: least score of a box that ``to_label/`` proposes.
+        proposal_threshold: least score of a box that ``to_label/`` proposes; None for the one from
+            which on boxes are right more often than wrong on the test images, if there is one.
         min_gain: gain of the metric; the advice after a cycle is to stop when the next budget is
             expected to bring less.
         allow_test_in_pool: accept test images that are also in the pool.
@@ -62,7 +63,7 @@ class Settings:
     warm_start: bool = False
     initial_strategy: dict | str | None = None
     oracle: str = "simulated"
-    proposal_threshold: float = 0.3
+    proposal_threshold: float | None = None
     min_gain: float = 0.005
     allow_test_in_pool: bool = False
 
@@ -87,6 +88,8 @@ class Settings:
             )
         for name in ("proposal_threshold", "min_gain"):
             value = getattr(self, name)
+            if name == "proposal_threshold" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
                 raise ADSError(
                     f"active_learning.{name} is {value!r}; use a number from 0 to below 1."

@@ -11,6 +11,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ads_det.benchmark.statistics import Curve
+from ads_det.report.curves import metric_label
 
 
 def plot_comparison(
@@ -18,6 +19,7 @@ def plot_comparison(
     metric: str,
     by_objects: bool = False,
     published: Sequence[Mapping[str, Any]] = (),
+    intervals: Mapping[str, Sequence[tuple[float, float]]] | None = None,
 ) -> Figure:
     """Draw every run thin, the mean of a method thick, a standard deviation to each side.
 
@@ -27,8 +29,10 @@ def plot_comparison(
         by_objects: put labelled objects on the axis, each run at its own, instead of images.
         published: entries of ``docs/published_results.json`` to draw beside them; their x must
             be images and their y have the unit of the metric.
+        intervals: ends of the interval of each value over test images, of methods with one run.
     """
-    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    lines = len(curves) + len(published)
+    figure = Figure(figsize=(6, 3.7 + 0.22 * lines), layout="constrained")
     axes = figure.add_subplot()
     colors = colormaps["tab10"].colors
     for i, (method, runs) in enumerate(curves.items()):
@@ -45,10 +49,14 @@ def plot_comparison(
         if len(runs) > 1:
             deviation = values.std(axis=0, ddof=1)
             axes.fill_between(x, mean - deviation, mean + deviation, color=color, alpha=0.12, lw=0)
+        elif intervals and method in intervals:
+            low, high = np.array(intervals[method]).T
+            axes.fill_between(x, low, high, color=color, alpha=0.12, lw=0)
     for marker, entry in zip(itertools.cycle("osv^Dx"), published):
         label = f"{entry['method']} (published, {entry['paper']})"
         axes.plot(entry["x"], entry["y"], "k--", marker=marker, ms=3, lw=1, alpha=0.6, label=label)
-    axes.set(xlabel="labelled objects" if by_objects else "labelled images", ylabel=metric)
+    xlabel = "labelled objects" if by_objects else "labelled images"
+    axes.set(xlabel=xlabel, ylabel=metric_label(metric.removeprefix("mean/")))
     axes.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=8)  # inside it would cover curves
+    figure.legend(loc="outside lower center", fontsize=9)  # inside it would cover curves
     return figure

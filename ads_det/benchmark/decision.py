@@ -1,4 +1,4 @@
-"""The sections of a report for somebody who decides: summary, classes, picks, failures."""
+"""The sections of a report for somebody who decides: summary, classes, failures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from ads_det.benchmark.run_folder import RunFolder
 from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.datasets import class_names, dataset_class, pool_config
 from ads_det.engine.training import evaluation_runner
-from ads_det.report.failures import judge, plot_failures
+from ads_det.report.failures import failure_picture, judge
+from ads_det.report.history import few_test_images
+from ads_det.report.model_figures import LEAST_SCORE
 from ads_det.report.page import Page
+from ads_det.report.pictures import open_upright
 from ads_det.report.summary import plot_classes, summary
 
 SHOWN_FAILURES = 9
-LEAST_SCORE = 0.3  # of a prediction that counts as one
 
 
 def add_summary(page: Page, run: RunFolder) -> None:
@@ -26,21 +27,12 @@ def add_summary(page: Page, run: RunFolder) -> None:
     page.heading("Summary")
     for sentence in summary(run.rows, metric, run.history.get("advice") or {}):
         page.paragraph(sentence)
+    for sentence in few_test_images(run.rows[-1], metric):
+        page.warning(sentence)
     by_class = run.rows[-1].by_class(metric)
     if len(by_class) > 1:
         before = run.rows[-2].by_class(metric) if len(run.rows) > 1 else {}
         page.figure("by_class", plot_classes(by_class, before), "Average precision by class")
-
-
-def add_picks(page: Page, run: RunFolder) -> None:
-    """The picture of the picks of each cycle, folded away."""
-    pictures = [(n, cycle.picks_picture) for n, cycle in run.files.cycles().items()]
-    there = [(number, path) for number, path in pictures if path.exists()]
-    if there:
-        page.heading("What was chosen")
-    for number, path in there:
-        with Image.open(path) as picture:
-            page.photo(f"picks_{number:02d}", picture, f"Picks of cycle {number}", folded=True)
 
 
 @torch.inference_mode()
@@ -74,14 +66,12 @@ def add_failures(page: Page, run: RunFolder) -> None:
     if not worst:
         return
     page.heading("Worst test images")
-    shown = []
-    for path, name, result in worst:
-        with Image.open(path) as picture:
-            shown.append((np.asarray(picture.convert("RGB")), name, result))
-    page.figure(
-        "failures",
-        plot_failures(shown),
-        f"Green found, red missed, orange invented, magenta wrong class; scores of {LEAST_SCORE} "
-        "and more",
-        photo=True,
+    page.paragraph(
+        f"Of {len(judged)} test images those with the most errors: green found, red missed, orange "
+        f"invented, magenta of the wrong class; predictions with scores of {LEAST_SCORE} and more."
     )
+    shown = [
+        (failure_picture(open_upright(path), result), f"{name[-34:]}: {result}")
+        for path, name, result in worst
+    ]
+    page.gallery("failures", shown, kind="wide")

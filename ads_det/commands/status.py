@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ads_det.commands.words import next_command
 from ads_det.errors import ADSError
 from ads_det.files import read_table
+from ads_det.labels.store import LabelStore
 from ads_det.standing import finished_cycles, standing
 from ads_det.work_files import RunFiles, SelectionFiles
 
@@ -43,7 +45,8 @@ def status_lines(files: RunFiles, typed: list[str]) -> list[str]:
         ADSError: if a state file is not as the run wrote it.
     """
     images = read_table(files.pool, images=lambda value: isinstance(value, dict))["images"]
-    block = read_table(files.config).get("active_learning") or {}
+    config = read_table(files.config)
+    block = config.get("active_learning") or {}
     cycles = block.get("cycles", 0)
     labeled = sum(since >= 0 for since in images.values())
     left_out = sum(since == -2 for since in images.values())
@@ -60,8 +63,14 @@ def status_lines(files: RunFiles, typed: list[str]) -> list[str]:
     go_on = next_command(typed, "run", "--work-dir", files.path, "--resume")
     waiting = _waiting(files, max(images.values(), default=-1))
     if waiting is not None and block.get("oracle") == "human":
+        picks = waiting.picks()
+        missing = len(_unlabeled(waiting, picks, config))
+        if picks and not missing:
+            new = f"The batch {waiting.name} has its labels, and nothing is trained on them yet."
+            return [*lines, f"The machine's turn. {new}", f"Next: {go_on}"]
         take = next_command(typed, "import", files.path, "EXPORTED_FILE")
-        lines.append(f"Your turn: label {waiting.package} (its README.txt says how).")
+        some = f"{missing} of the {len(picks)} images in " if missing < len(picks) else ""
+        lines.append(f"Your turn: label {some}{waiting.package} (its README.txt says how).")
         return [*lines, f"Next: {take}", f"Then: {go_on}"]
     if finished_cycles(files) >= cycles:
         more = f"{go_on} --cycles {cycles + 1}"
@@ -73,3 +82,16 @@ def _waiting(files: RunFiles, last: int) -> SelectionFiles | None:
     """The batch that is handed out and not taken over yet; ``last``: cycle of the newest labels."""
     batch = files.cycle(last) if last >= 0 else files.initial
     return batch if batch.package.exists() else None
+
+
+def _unlabeled(batch: SelectionFiles, picks: list[str], config: dict[str, Any]) -> list[str]:
+    """The picks of a batch that wait for a label; none if its owner went on without them."""
+    loader = config.get("train_dataloader") or {}
+    pool = (config.get("pool") or {}) | (loader.get("dataset") or {})
+    if not isinstance(pool.get("labels"), str):
+        return picks
+    store = LabelStore(pool["labels"])
+    if store.is_closed(batch.name):
+        return []
+    known = store.read()
+    return [name for name in picks if name not in known]

@@ -1,4 +1,4 @@
-"""Evaluate a checkpoint: the metric of the mean of both classifiers, of f1 and of f2."""
+"""Evaluate a checkpoint: the metric of the mean of both classifiers and of each."""
 
 from __future__ import annotations
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from ads_det.console import duration, progress_bar, say, seconds_left
+from ads_det.console import duration, progress_bar, say
 from ads_det.engine.input_size import small_objects
+from ads_det.engine.pace import Pace
 from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
@@ -83,6 +85,7 @@ class ProgressHook(Hook):
     """One progress bar over all iterations of a training or a test.
 
     Args:
+        before: seconds that a training like this one took in the cycle before.
         rest: seconds that the cycle is expected to take after its training.
         later: trainings that follow in other cycles, in units of this one; None where nobody knows
             when they come.
@@ -90,15 +93,27 @@ class ProgressHook(Hook):
     """
 
     def __init__(
-        self, rest: float | None = None, later: float | None = None, later_rest: float = 0
+        self,
+        before: float | None = None,
+        rest: float | None = None,
+        later: float | None = None,
+        later_rest: float = 0,
     ) -> None:
         self._bar: tqdm | None = None
-        self._rest, self._later, self._later_rest = rest, later, later_rest
+        self._before, self._rest = before, rest
+        self._later, self._later_rest = later, later_rest
 
     def before_train(self, runner: Runner) -> None:
         if runner.iter:
             say(f"The training goes on from epoch {runner.epoch + 1} of {runner.max_epochs}.")
         self._bar = progress_bar(None, "train", total=runner.max_iters, initial=runner.iter)
+        methods = [hook.is_due for hook in runner.hooks if hasattr(hook, "is_due")]
+        if runner.cfg.get("unlabeled_dataloader") is None:
+            methods = []
+        self._pace = Pace(
+            runner.max_epochs, lambda epoch: any(due(epoch) for due in methods), self._before
+        )
+        self._pace.begin(runner.epoch, time.monotonic())
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -108,22 +123,28 @@ class ProgressHook(Hook):
         note = f"epoch {runner.epoch + 1} of {runner.max_epochs}"
         if loss is not None:
             note += f", loss {float(loss.detach()):.3f}"
-        self._bar.set_postfix_str(note + self._outlook(), refresh=False)
+        if not self._bar.disable:
+            steps = runner.max_iters / runner.max_epochs
+            note += self._outlook((runner.iter + 1) / steps - runner.epoch)
+        self._bar.set_postfix_str(note, refresh=False)
         self._bar.update()
 
-    def _outlook(self) -> str:
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._pace.end_epoch(time.monotonic())
+
+    def _outlook(self, share: float) -> str:
         """Time left of the training, the cycle and the run, as far as it is known."""
-        assert self._bar is not None
-        left = seconds_left(self._bar) if not self._bar.disable else None
-        if left is None:
-            return ""
+        now = time.monotonic()
+        left, is_open = self._pace.left(share, now)
+        if is_open:
+            return f", left: training more than {duration(left)}"
         text = f", left: training {duration(left)}"
         if self._rest is not None:
             text += f", cycle {duration(left + self._rest)}"
         if self._later is not None:
-            share = max(self._bar.total - self._bar.n, 1) / self._bar.total
-            run = left + (self._rest or 0) + left / share * self._later + self._later_rest
-            text += f", run {duration(run)}"
+            run = left + (self._rest or 0) + self._later_rest
+            run += self._pace.whole(left, now) * self._later
+            text += f", run about {duration(run)}"
         return text
 
     def before_test(self, runner: Runner) -> None:

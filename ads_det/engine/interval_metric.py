@@ -33,31 +33,8 @@ class IntervalMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            self.results.append(
-                [self._of_class(sample, c) for c in range(len(self.dataset_meta["classes"]))]
-            )
-
-    def _of_class(self, sample: dict, label: int) -> tuple[np.ndarray, np.ndarray, int]:
-        """Scores and hits of the detections of a class in an image, and its number of objects."""
-        from mmdet.evaluation.functional.mean_ap import tpfp_default
-
-        found, truth, ignored = (
-            _of_label(sample[name], label)
-            for name in ("pred_instances", "gt_instances", "ignored_instances")
-        )
-        scores = found["scores"].cpu().numpy().astype(float)
-        boxes = found["bboxes"].cpu().numpy().reshape(-1, 4)
-        if not len(boxes):
-            return scores, np.zeros(0, bool), len(truth["labels"])
-        hits, wrong = tpfp_default(
-            np.hstack([boxes, scores[:, None]]),
-            truth["bboxes"].cpu().numpy().reshape(-1, 4),
-            ignored["bboxes"].cpu().numpy().reshape(-1, 4),
-            self._iou,
-            use_legacy_coordinate=True,
-        )
-        counts = (hits[0] + wrong[0]) > 0  # others lie on objects that do not count
-        return scores[counts], hits[0][counts] > 0, len(truth["labels"])
+            classes = range(len(self.dataset_meta["classes"]))
+            self.results.append([hits_of_class(sample, c, self._iou) for c in classes])
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         names = self.dataset_meta["classes"]
@@ -71,6 +48,37 @@ class IntervalMetric(BaseMetric):
         if interval:
             metrics["mAP_low"], metrics["mAP_high"] = interval
         return metrics
+
+
+def hits_of_class(sample: dict, label: int, iou: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Scores and hits of the detections of a class in an image, and its number of objects.
+
+    The best-scored detection takes an object; those on objects that do not count are left out.
+
+    Args:
+        sample: with ``pred_instances``, ``gt_instances`` and ``ignored_instances``.
+        label: the class.
+        iou: least overlap of a hit.
+    """
+    from mmdet.evaluation.functional.mean_ap import tpfp_default
+
+    found, truth, ignored = (
+        _of_label(sample[name], label)
+        for name in ("pred_instances", "gt_instances", "ignored_instances")
+    )
+    scores = found["scores"].cpu().numpy().astype(float)
+    boxes = found["bboxes"].cpu().numpy().reshape(-1, 4)
+    if not len(boxes):
+        return scores, np.zeros(0, bool), len(truth["labels"])
+    hits, wrong = tpfp_default(
+        np.hstack([boxes, scores[:, None]]),
+        truth["bboxes"].cpu().numpy().reshape(-1, 4),
+        ignored["bboxes"].cpu().numpy().reshape(-1, 4),
+        iou,
+        use_legacy_coordinate=True,
+    )
+    counts = (hits[0] + wrong[0]) > 0  # others lie on objects that do not count
+    return scores[counts], hits[0][counts] > 0, len(truth["labels"])
 
 
 def _of_label(instances: Any, label: int) -> dict[str, Any]:

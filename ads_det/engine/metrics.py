@@ -14,6 +14,7 @@ from mmengine.registry import METRICS as ROOT_METRICS
 from torch import Tensor
 
 from ads_det.engine.interval_metric import IntervalMetric
+from ads_det.engine.proposal_metric import ProposalMetric
 from ads_det.registry import METRICS
 
 FEW = 500  # test images
@@ -89,13 +90,14 @@ def _threads_for_forks() -> Iterator[None]:
 
 
 def _beside(metric: dict) -> list[BaseMetric]:
-    """What is measured beside VOC's mAP of the mean prediction: its interval and its classes."""
-    if (
-        str(metric["type"]).rpartition(".")[2] != "VOCMetric"
-        or metric.get("metric", "mAP") != "mAP"
-    ):
-        return []
-    return [IntervalMetric(**{k: metric[k] for k in ("iou_thrs", "eval_mode") if k in metric})]
+    """What is measured beside the metric of the mean prediction: which boxes are worth proposing;
+    and beside VOC's mAP its interval and its classes."""
+    beside: list[BaseMetric] = [ProposalMetric()]
+    is_voc = str(metric["type"]).rpartition(".")[2] == "VOCMetric"
+    if is_voc and metric.get("metric", "mAP") == "mAP":
+        options = {k: metric[k] for k in ("iou_thrs", "eval_mode") if k in metric}
+        beside.append(IntervalMetric(**options))
+    return beside
 
 
 @METRICS.register_module()

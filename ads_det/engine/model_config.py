@@ -25,6 +25,11 @@ def find_settings(node: Any, name: str, key: str = "model") -> Iterator[tuple[st
             yield from find_settings(value, name, f"{key}.{own}")
 
 
+def has_background(model: dict) -> bool:
+    """Whether the background is a class of the model: its scores are a softmax."""
+    return any(value == "softmax" for _, value in find_settings(model, "activation"))
+
+
 def classifiers_key(model: dict) -> str | None:
     """Dotted key of the setting that says how many classifiers a model has; None for a model that
     has no such choice."""

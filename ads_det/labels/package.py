@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -20,29 +21,34 @@ from ads_det.labels.label_studio import label_config, write_label_studio
 from ads_det.labels.sizes import is_turned, read_upright, upright_size
 from ads_det.labels.voc import write_voc
 
-_README = """{count} images to label. Classes: {classes}.
+_WIDTH = 100  # of lines
+_README = """Images to label: {count}. Classes: {classes}.
 
-ranked.csv                    the images, the most wanted first, with the model's score
+ranked.csv                    the images, the most wanted first{score}
 images/                       the images; do not change them: they may be the originals, linked
-{proposals}label_studio_config.xml       Label Studio's labelling interface
+{files}label_studio_config.xml       Label Studio's labelling interface
 classes.txt                   one class a line
 
 Draw each box tightly around all of an object that can be seen. An image without any object of the
-classes is an answer too: save it without a box.
+classes is an answer too: save it without a box.{why}
 
-CVAT: make a task with the classes as labels and the images; {cvat}when done "Export", format "CVAT
-for images 1.1".
+{cvat}
 
-Label Studio: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
+{label_studio}
+
+Tools for VOC or COCO (labelImg and others): open images{open}.
+
+{then}
+"""
+_CVAT = """CVAT: make a task with the classes as labels and the images; {proposals}when done
+"Export", format "CVAT for images 1.1".
+"""
+_LABEL_STUDIO = """Label Studio: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
 LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the full path of this folder. Make a project, paste
 label_studio_config.xml as its interface (code); under its cloud storage settings add a source
 storage of local files with the full path of the folder images and finish with "Save", not "Save &
-Sync"; import proposals/label_studio.json. Submit every image, also one without a box; skipped ones
-do not count. When done export as JSON.
-
-Tools for VOC or COCO (labelImg and others): open images{files}.
-
-{then}
+Sync"; import {tasks}. Submit every image, also one without a box; skipped ones do not count. When
+done export as JSON.
 """
 # what is said only where the model proposes boxes
 _PROPOSALS = """\
@@ -53,18 +59,25 @@ proposals/                    boxes that the model proposes, to be corrected; de
     label_studio.json         Label Studio tasks with predictions
 """
 _NO_PROPOSALS = """\
-proposals/                    no box is proposed in this batch; the files list the images alone
+label_studio.json             Label Studio tasks
 """
 
 
-def _readme(count: int, classes: Sequence[str], proposes: bool, then: str) -> str:
+def _readme(
+    count: int, classes: Sequence[str], scored: bool, proposes: bool, why: str, then: str
+) -> str:
+    tasks = "proposals/label_studio.json" if proposes else "label_studio.json"
+    upload = '"Upload annotations", format "CVAT 1.1", proposals/cvat.xml; ' if proposes else ""
     return _README.format(
         count=count,
         classes=", ".join(classes),
+        score=", with the model's score" if scored else "",
+        why=f"\n\n{textwrap.fill(why, _WIDTH)}" if why else "",
         then=then,
-        proposals=_PROPOSALS if proposes else _NO_PROPOSALS,
-        cvat='"Upload annotations", format "CVAT 1.1", proposals/cvat.xml; ' if proposes else "",
-        files=" and proposals/voc or proposals/coco.json" if proposes else "",
+        files=_PROPOSALS if proposes else _NO_PROPOSALS,
+        cvat=textwrap.fill(_CVAT.format(proposals=upload), _WIDTH),
+        label_studio=textwrap.fill(_LABEL_STUDIO.format(tasks=tasks), _WIDTH),
+        open=" and proposals/voc or proposals/coco.json" if proposes else "",
     )
 
 
@@ -75,6 +88,7 @@ def write_package(
     proposals: Mapping[str, ImageLabels],
     classes: Sequence[str],
     then: str = "",
+    why: str = "",
 ) -> None:
     """Write a folder that an annotator can work with, whole or not at all.
 
@@ -85,6 +99,7 @@ def write_package(
         proposals: the model's boxes by id; images without an entry get none.
         classes: classes of the project.
         then: what to do with the labels, for ``README.txt``.
+        why: how the proposals were chosen, or why there are none, for the same.
 
     Raises:
         ADSError: if it cannot be written.
@@ -103,15 +118,19 @@ def write_package(
             for rank, (key, name, image) in enumerate(zip(paths, images, labels), start=1)
         ]
         write_csv(temporary / "ranked.csv", ("rank", "image", "score", "proposed_boxes"), rows)
-        out = temporary / "proposals"
-        out.mkdir()
-        write_coco(labels, classes, out / "coco.json")
-        write_voc(labels, classes, out / "voc")
-        write_cvat(labels, classes, out / "cvat.xml")
-        write_label_studio(labels, classes, out / "label_studio.json", _local_file)
+        proposes = any(image.boxes for image in labels)
+        tasks = temporary / "label_studio.json"
+        if proposes:
+            out = temporary / "proposals"
+            out.mkdir()
+            write_coco(labels, classes, out / "coco.json")
+            write_voc(labels, classes, out / "voc")
+            write_cvat(labels, classes, out / "cvat.xml")
+            tasks = out / tasks.name
+        write_label_studio(labels, classes, tasks, _local_file)
         write_text(temporary / "label_studio_config.xml", label_config(classes))
         write_text(temporary / "classes.txt", "".join(f"{name}\n" for name in classes))
-        text = _readme(len(images), classes, any(image.boxes for image in labels), then)
+        text = _readme(len(images), classes, bool(scores), proposes, why, then)
         write_text(temporary / "README.txt", text)
         os.rename(temporary, folder)
     except OSError as error:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from PIL import Image
 
-COLUMNS = 3
+from ads_det.report.pictures import Mark, draw_marks
+
+# colour of each kind and what is written at it, the first on top
 _STYLES = dict(
-    found=dict(ec="limegreen", ls="-"),
-    missed=dict(ec="red", ls="--"),
-    invented=dict(ec="orange", ls="-"),
-    confused=dict(ec="magenta", ls="-"),
+    missed=("red", "missed"),
+    confused=("magenta", "wrong:"),
+    invented=("orange", "invented"),
+    found=("limegreen", ""),
 )
 
 
@@ -101,24 +102,17 @@ def judge(
     return result
 
 
-def plot_failures(images: Sequence[tuple[Any, str, Judgement]]) -> Figure:
-    """Images with the boxes that were found, missed, invented and of the wrong class.
+def failure_picture(image: Image.Image, judgement: Judgement, side: int = 560) -> Image.Image:
+    """An image with the boxes that were found, missed, invented and of the wrong class.
 
     Args:
-        images: picture (H, W, 3), id and judgement, the worst first.
+        image: upright.
+        judgement: of it.
+        side: pixels of the longer side of the result.
     """
-    rows = -(-len(images) // COLUMNS)
-    figure = Figure(figsize=(3.6 * COLUMNS, 3.7 * rows), layout="constrained")
-    grid = figure.subplots(rows, COLUMNS, squeeze=False).flat
-    for axes, (picture, name, judgement) in zip(grid, images):
-        axes.imshow(picture)
-        axes.set_title(f"{name[-34:]}\n{judgement}", fontsize=9)
-        for kind, style in _STYLES.items():
-            for corners, text in getattr(judgement, kind):
-                x1, y1, x2, y2 = map(float, corners)
-                axes.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, lw=1.6, **style))
-                if kind != "found":
-                    axes.text(x1, y1, text, fontsize=8, color=style["ec"], clip_on=True)
-    for axes in figure.axes:
-        axes.set_axis_off()
-    return figure
+    marks = [
+        Mark(tuple(map(float, corners)), f"{word} {text}" if word else "", colour)
+        for kind, (colour, word) in _STYLES.items()
+        for corners, text in getattr(judgement, kind)
+    ]
+    return draw_marks(image, marks, side)

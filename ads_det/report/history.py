@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,7 @@ _MEAN_OF_SINGLE = "classifiers"  # the mean of their metrics, where the evaluati
 FEW_TEST_IMAGES = 50
 SHOWN_CLASSES = 10
 _STAGES = ("train", "evaluate", "select")
+_WIDTH = 80  # of the table; terminals have as many columns
 
 
 class History:
@@ -65,18 +67,23 @@ class History:
         """The table as text."""
         several = len(self._predictions()) > 1
         title = f"{self.metric} of the mean prediction and of each classifier"
-        table = Table(title=title if several else self.metric)
+        table = Table(
+            title=title if several else self.metric,
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=0,
+        )
         flat = [self._flat(row) for row in self.rows]
         columns = [n for n in flat[0] if not n.startswith(("AP ", "mean_", "test_"))]
         for name in columns:
-            header = name.replace("seconds_", "s ").removeprefix("labeled_").replace("_", " ")
-            table.add_column(header, justify="right")
+            header = name.replace("seconds_", "s\n").replace("classifier_", "classi-\nfier ")
+            table.add_column(header.removeprefix("labeled_"), justify="right", no_wrap=True)
         for row, result in zip(flat, self.rows, strict=True):
             cells = {name: self._cell(name, row[name]) for name in columns}
             if interval := result.interval(self.metric):
-                cells["mean"] += f" ({interval[0]:.2f} to {interval[1]:.2f})"
+                cells["mean"] += f" ({interval[0]:.2f}-{interval[1]:.2f})"
             table.add_row(*cells.values())
-        console = Console(width=110, file=None)
+        console = Console(width=_WIDTH, file=None)
         with console.capture() as capture:
             console.print(table)
         return "\n".join([capture.get().rstrip("\n"), *measured_lines(self.rows[-1], self.metric)])
@@ -132,9 +139,15 @@ def measured_lines(row: CycleResult, metric: str) -> list[str]:
             f"In brackets: where 95 % of the results lie for other draws of the {number} test "
             "images."
         )
-    if number is not None and number < FEW_TEST_IMAGES:
-        lines.append(
-            f"Warning: {number} test images are few (less than {FEW_TEST_IMAGES}); differences "
-            "between cycles may be chance."
-        )
-    return lines
+    return lines + few_test_images(row, metric)
+
+
+def few_test_images(row: CycleResult, metric: str) -> list[str]:
+    """A warning, if there are too few test images to tell much."""
+    number = row.test_images(metric)
+    if number is None or number >= FEW_TEST_IMAGES:
+        return []
+    return [
+        f"Warning: {number} test images are few (less than {FEW_TEST_IMAGES}); differences between "
+        "cycles may be chance."
+    ]

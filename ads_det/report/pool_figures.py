@@ -11,21 +11,22 @@ from ads_det.results import CycleResult
 
 
 def plot_class_histogram(counts: Sequence[Mapping[str, int]]) -> Figure:
-    """Labelled objects of each class, one bar a cycle.
+    """Labelled objects of each class, what each cycle added in its own shade.
 
     Args:
         counts: objects of each cycle, by class.
     """
     classes = list(counts[0])
-    figure = Figure(figsize=(max(5, 0.55 * len(classes)), 3.4), layout="constrained")
+    figure = Figure(figsize=(6, 0.32 * len(classes) + 1), layout="constrained")
     axes = figure.add_subplot()
-    width = 0.8 / len(counts)
+    before = np.zeros(len(classes))
     for i, cycle in enumerate(counts):
-        shade = 0.25 + 0.7 * i / max(len(counts) - 1, 1)
-        x = np.arange(len(classes)) + i * width
-        axes.bar(x, [cycle[c] for c in classes], width, color=(0.1, 0.3, 0.6, shade))
-    axes.set_xticks(np.arange(len(classes)) + 0.4 - width / 2, classes, rotation=45, ha="right")
-    axes.set_ylabel("labelled objects, one bar a cycle")
+        shade = 0.95 - 0.7 * i / max(len(counts) - 1, 1)
+        now = np.array([cycle[c] for c in classes])
+        axes.barh(classes, now - before, left=before, color=(0.1, 0.3, 0.6, shade))
+        before = now
+    axes.invert_yaxis()
+    axes.set_xlabel("labelled objects, what each cycle added in a lighter shade")
     return figure
 
 
@@ -35,9 +36,9 @@ def plot_score_histograms(cycles: Sequence[tuple[int, Mapping[str, float], set[s
     Args:
         cycles: number, score of each candidate by id, and ids picked.
     """
-    columns = min(len(cycles), 4)
+    columns = min(len(cycles), 3)
     rows = -(-len(cycles) // columns)
-    figure = Figure(figsize=(2.6 * columns, 2.3 * rows), layout="constrained")
+    figure = Figure(figsize=(2.2 * columns + 0.4, 2.1 * rows), layout="constrained")
     for position, (number, scores, picks) in enumerate(cycles, start=1):
         axes = figure.add_subplot(rows, columns, position)
         bins = np.histogram_bin_edges(list(scores.values()), 30)

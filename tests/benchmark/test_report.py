@@ -11,11 +11,12 @@ from helpers import tiny_classification_config
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.commands.work.report import published_entries
-from ads_det.report.page import Page
+from ads_det.report.page import MOST_BYTES, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-FIGURES = ["classes", "curves_by_images", "curves_by_objects", "features_00", "predictions"]
+FIGURES = ["classes", "curves_by_images", "curves_by_objects", "features_00", "heat_scale"]
 FIGURES += ["scores", "seconds"]
+PHOTOS = ["picks_00_01", "picks_01_04", "failures_01", "heat_01"]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,12 @@ def test_the_page_of_a_detection_comparison(run, comparison, tmp_path):
     for name in FIGURES:
         assert (out / "figures" / f"{name}.png").read_bytes()[1:4] == b"PNG"
         assert "<svg" in (out / "figures" / f"{name}.svg").read_text()
-    assert page.count('src="data:image/') == page.count("<img ") == 13
+    for name in PHOTOS:
+        assert (out / "figures" / f"{name}.jpg").read_bytes()[:2] == b"\xff\xd8"
+    pictures = re.findall('src="(data:image/[^"]*)"', page)
+    assert len(pictures) == len(set(pictures)) == page.count("<img ")  # none is shown twice
+    assert len(page) < MOST_BYTES
+    assert "over 12 test images" in page and "Warning: 12 test images are few" in page
     assert not re.search(r'(src|href)="(http|//)', page)  # no network
     assert "ads+entropy − plain+random" in page
     pairs = (out / "tables/pairs.csv").read_text()
@@ -56,11 +62,12 @@ def test_the_page_of_a_classification_run_without_model_pictures(run, tmp_path):
     assert status == 0, err
     page = (work_dir / "report/report.html").read_text()
     assert "a &lt;b&gt; &amp; &#x27;c&#x27;" in page and "<b> &" not in page
-    assert not (work_dir / "report/figures/predictions.png").exists()
+    assert not list((work_dir / "report/figures").glob("picks_00_*"))
     status, _, err = run("report.py", work_dir, "--out", tmp_path / "whole")
     assert status == 0, err
-    assert (tmp_path / "whole/figures/features_01.png").exists()
-    assert (tmp_path / "whole/figures/predictions.png").exists()
+    assert (tmp_path / "whole/figures/features_00.png").exists()
+    assert (tmp_path / "whole/figures/picks_00_01.jpg").exists()
+    assert "classifier 1: " in (tmp_path / "whole/report.html").read_text()
 
 
 def test_published_curves_in_the_units_of_the_run(run, comparison, tmp_path):

@@ -9,6 +9,7 @@ from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.functional import eval_map
 
 from ads_det.engine.metrics import AccuracyMetric, PerClassifierMetric
+from ads_det.engine.proposal_metric import ProposalMetric
 
 CLASSES = ("a", "b", "c")
 
@@ -65,6 +66,7 @@ def by_class(boxes, labels, scores):
 
 def test_map_equals_mmdets_function(samples):
     metrics = evaluate(samples, type="mmdet.VOCMetric", eval_mode="11points")
+    assert 0.5 <= metrics["mean/proposals/precision"] < 1
     for name, field in (("mean", ""), ("classifier_1", "_f1"), ("classifier_2", "_f2")):
         dets, gts = [], []
         for sample in samples:
@@ -120,6 +122,27 @@ def test_map_agrees_with_pycocotools(samples, tmp_path):
     ours = evaluate(samples, type="mmdet.VOCMetric", eval_mode="area")["mean/pascal_voc/mAP"]
     assert ours == pytest.approx(theirs, abs=0.01)
     assert 0.4 < ours < 0.95
+
+
+def test_boxes_worth_proposing_by_hand():
+    """In each image the best box is right, the next lies on the same object, the third has another
+    class: only boxes from .9 on are right more often than wrong."""
+    truth = instances([[0, 0, 100, 100]], [1])
+    nothing = instances(np.zeros((0, 4)), np.zeros(0))
+    found = instances(
+        [[0, 0, 100, 90], [0, 0, 100, 100], [0, 0, 100, 100]], [1, 1, 2], [0.9, 0.7, 0.4]
+    )
+    sample = dict(gt_instances=truth, ignored_instances=nothing, pred_instances=found)
+    metric = ProposalMetric()
+    metric.process(None, [sample] * 4)
+    assert metric.evaluate(4) == {}  # of ten boxes or more too few are right
+    metric.process(None, [sample] * 10)
+    assert metric.evaluate(10) == {
+        "proposals/threshold": pytest.approx(0.9),
+        "proposals/precision": 1.0,
+    }
+    metric.process(None, [dict(sample, pred_instances=dict(nothing, scores=torch.zeros(0)))])
+    assert metric.evaluate(1) == {}
 
 
 def test_accuracy_by_hand():

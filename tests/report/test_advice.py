@@ -232,12 +232,12 @@ class EndOfAdvice(Exception):
 
 @pytest.mark.parametrize(("budget", "shown"), [(40, 3), (None, 0)])
 def test_the_page_shows_the_advice(tmp_path, monkeypatch, budget, shown):
-    def stop(config):
+    def stop(*_):
         raise EndOfAdvice  # what follows needs images
 
     write(tmp_path / "run", rows((0.40, 0.50, 0.55, 0.58)), budget)
     (tmp_path / "run/config.json").write_text("{}")
-    monkeypatch.setattr(sections, "use_default_scope", stop)
+    monkeypatch.setattr(sections, "_class_counts", stop)
     page = Page(tmp_path / "out", "t")
     with pytest.raises(EndOfAdvice):
         sections.add_pool(page, RunFolder(tmp_path / "run", "run"))

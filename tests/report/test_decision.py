@@ -1,12 +1,21 @@
 """The parts of the report for somebody who decides, by hand."""
 
+import base64
+import io
+import re
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from PIL import Image
 
-from ads_det.report.failures import judge, plot_failures
+from ads_det.report import page as page_module
+from ads_det.report.failures import failure_picture, judge
+from ads_det.report.history import History, few_test_images
 from ads_det.report.page import Page
 from ads_det.report.summary import summary
 from ads_det.results import CycleResult
+from ads_det.work_files import RunFiles
 
 METRIC = "pascal_voc/mAP"
 
@@ -53,14 +62,51 @@ def test_predictions_are_found_missed_invented_or_of_the_wrong_class():
     assert judged.errors == 4 and str(judged) == "1 missed, 2 invented, 1 wrong class"
     nothing = judge(np.zeros((0, 4)), [], [], objects, [0, 0, 1], ["cat", "dog"])
     assert nothing.errors == 3
-    picture = np.zeros((80, 80, 3), np.uint8)
-    titles = [axes.get_title() for axes in plot_failures([(picture, "a", judged)]).axes]
-    assert titles[0] == f"a\n{judged}"
+    picture = failure_picture(Image.new("RGB", (80, 60)), judged, side=160)
+    assert picture.size == (160, 120)
+    colours = {colour for _, colour in picture.getcolors(100_000)}
+    assert {(255, 0, 0), (255, 165, 0), (255, 0, 255), (50, 205, 50)} <= colours
 
 
-def test_a_picture_may_be_folded_away_and_is_a_jpeg(tmp_path):
+def test_pictures_may_be_folded_away_and_lie_beside_each_other(tmp_path):
     page = Page(tmp_path, "t")
-    page.photo("p", Image.new("RGB", (8, 8)), "Picks <1>", folded=True)
+    with page.folded("Picks <1>"):
+        page.gallery("p", [(Image.new("RGB", (8, 8)), "<a>"), (Image.new("RGB", (8, 8)), "b")])
     text = page.write().read_text()
-    assert "<summary>Picks &lt;1&gt;</summary>" in text and "data:image/jpeg" in text
-    assert (tmp_path / "figures/p.jpg").read_bytes()[:2] == b"\xff\xd8"
+    inside = re.search("<details><summary>Picks &lt;1&gt;</summary>(.*)</details>", text)[1]
+    assert inside.startswith('<div class="gallery"><figure>') and inside.count("<img ") == 2
+    assert inside.count("data:image/jpeg") == 2 and ">&lt;a&gt;<" in inside
+    assert (tmp_path / "figures/p_02.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_a_page_stays_below_its_size(tmp_path, monkeypatch):
+    """Noise cannot be compressed, so that pictures have to become smaller."""
+    noise = np.random.default_rng(0).integers(0, 256, (300, 200, 3), np.uint8)
+    monkeypatch.setattr(page_module, "MOST_BYTES", 200_000)
+    page = Page(tmp_path, "t")
+    for number in range(6):
+        page.photo(f"p{number}", Image.fromarray(noise), "noise")
+    path = page.write()
+    assert 100_000 < path.stat().st_size < 200_000
+    sizes = set()
+    for data in re.findall('base64,([^"]*)', path.read_text()):
+        sizes.add(Image.open(io.BytesIO(base64.b64decode(data))).size)
+    (size,) = sizes
+    assert size[0] < 200 and size[1] == pytest.approx(1.5 * size[0], abs=1)
+    assert Image.open(tmp_path / "figures/p0.jpg").size == (200, 300)  # the file is as it was
+
+
+def test_the_table_fits_a_terminal_of_80_columns(tmp_path):
+    both = {f"classifier_{i}/{METRIC}": 0.5432 for i in (1, 2)}
+    history = History(RunFiles(tmp_path), METRIC)
+    for cycle in range(3):
+        result = row(cycle, 10_000, 0.51234, 0.4, 0.6)
+        seconds = dict(train=12345.0, evaluate=321.0, select=123.0)
+        history.add(replace(result, metrics=result.metrics | both, seconds=seconds))
+    table = history.table().partition("\nIn brackets")[0]
+    assert max(map(len, table.splitlines())) <= 80 and "…" not in table
+    assert "0.5123 (0.40-0.60)" in table and "12345" in table
+
+
+def test_a_page_of_a_decision_warns_of_few_test_images():
+    assert few_test_images(row(0, 40, 0.5, 0.4, 0.6), METRIC)[0].startswith("Warning: 12 test im")

@@ -7,6 +7,8 @@ from ads_det.active.picks_picture import turns_of
 from ads_det.active.strategies import ClassBalancedEntropy, Entropy
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.report.gallery import distinct, plot_picks
+from ads_det.report.model_figures import plot_scale
+from ads_det.report.pictures import Mark, box_marks, draw_marks
 
 
 def draw(open_image, picks=("a", "b", "c")):
@@ -53,3 +55,31 @@ def test_where_classes_take_turns_a_pick_says_whose_turn_it_was():
     assert turns_of(taking, ["cat", "dog"], 3) == ["cat", "dog", "cat"]
     assert turns_of(taking, ["cat"], 3, background=True) == ["cat", "background", "cat"]
     assert turns_of(Entropy(), ["cat", "dog"], 3) == []
+
+
+def test_marks_are_drawn_at_the_size_shown_with_readable_letters():
+    image = Image.new("RGB", (100, 50), (90, 90, 90))
+    at_the_edge = Mark((60, 0, 99, 49), "a long name 0.50", "yellow")
+    drawn = np.asarray(draw_marks(image, [at_the_edge], side=400))
+    assert drawn.shape == (200, 400, 3)  # in the proportions of the image
+    yellow = (drawn == (255, 255, 0)).all(-1)
+    assert yellow[100, 238:244].any() and not yellow[100, 250:390].any()  # a frame at 4 x 60
+    letters = (drawn == 0).all(-1)  # black on yellow
+    assert letters.any() and np.ptp(np.flatnonzero(letters.any(1))) >= 8
+    assert np.flatnonzero(letters.any(0)).max() < 400
+    assert draw_marks(image, []).size == (100, 50)
+    assert draw_marks(image, [], side=6000).size == (600, 300)  # not to be blown up without end
+
+
+def test_boxes_have_the_colour_of_their_class():
+    first, second, unknown = box_marks(
+        [Box("dog", 0, 0, 9, 9, 0.5), Box("cat", 0, 0, 9, 9), Box("cow", 0, 0, 9, 9)],
+        ["cat", "dog"],
+    )
+    assert (first.text, second.text) == ("dog 0.50", "cat")
+    assert len({first.colour, second.colour, unknown.colour}) == 3
+
+
+def test_the_scale_of_heat_maps_ends_at_the_largest_value():
+    (axes,) = plot_scale(0.37).axes
+    assert axes.get_xlim() == (0, 0.37) and len(axes.get_xticks()) > 2

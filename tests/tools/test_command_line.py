@@ -1,12 +1,15 @@
 """What is answered before anything large is imported, and how a command ends."""
 
+import logging
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 from processes import ENVIRONMENT, TOOLS
 
+from ads_det import cli
 from ads_det.active.settings import load_config
 from ads_det.arguments import Parser, add_common_options, option_values
 from ads_det.commands import COMMANDS
@@ -234,3 +237,17 @@ def test_a_terminal_that_cannot_show_a_name(encoding):
         "with prepared_streams(): print('\\u65e5\\U0001f431')\n"
     )
     assert start("-c", code, **environment)[1] == "\\u65e5\\U0001f431\n"
+
+
+def test_what_other_packages_say_at_the_start_is_left_out_only_if_it_does_not_matter(
+    monkeypatch, capsys
+):
+    def load(name):
+        print("Could not import OneDL. Skipping OneDL datasets.")
+        print(f"{name} needs another version of this.")
+
+    monkeypatch.setattr(cli.importlib, "import_module", load)
+    with warnings.catch_warnings(), monkeypatch.context() as patch:
+        patch.setattr(logging, "raiseExceptions", True)  # which it would leave changed
+        cli._quieten_packages()
+    assert capsys.readouterr().out == "mmdet.datasets needs another version of this.\n"

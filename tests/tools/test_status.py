@@ -4,10 +4,13 @@ import shutil
 
 import pytest
 
+from ads_det import threads
 from ads_det.commands.status import status_lines
 from ads_det.commands.words import next_command
 from ads_det.files import read_json, write_json
-from ads_det.threads import choose_threads, threads_for, usable_cores
+from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.store import LabelStore
+from ads_det.threads import busy_cores, choose_threads, threads_for, usable_cores
 from ads_det.work_files import RunFiles
 
 
@@ -34,6 +37,19 @@ def test_whose_turn_it_is(finished, tmp_path):
     said = "\n".join(status_lines(RunFiles(work_dir), ["ads-det", "status"]))
     assert f"Your turn: label {work_dir}/cycle_02/to_label" in said
     assert f"Next: ads-det import {work_dir} EXPORTED_FILE" in said
+    # labels that were imported, but not trained on
+    picks = ["a.jpg", "b.jpg"]
+    (work_dir / "cycle_02/picks.txt").write_text("".join(f"{name}\n" for name in picks))
+    config["pool"]["labels"] = str(tmp_path / "labels")
+    write_json(work_dir / "config.json", config)
+    store, images = LabelStore(tmp_path / "labels"), [ImageLabels(n, 9, 9) for n in picks]
+    store.add(images[:1], ["cat"], "cycle_02")
+    said = "\n".join(status_lines(RunFiles(work_dir), ["ads-det", "status"]))
+    assert f"Your turn: label 1 of the 2 images in {work_dir}" in said
+    store.add(images[1:], ["cat"], "cycle_02")
+    said = status_lines(RunFiles(work_dir), ["ads-det", "status"])
+    assert "The machine's turn. The batch cycle_02 has its labels" in said[-2]
+    assert said[-1] == f"Next: ads-det run --work-dir {work_dir} --resume"
 
 
 def test_the_next_command_is_written_as_this_one():
@@ -63,17 +79,38 @@ def test_without_a_config_there_must_be_a_run(run, arguments, message):
 
 
 def test_threads_are_those_of_the_free_cores_unless_the_user_chose(tmp_path):
-    assert [threads_for(2, 2, load) for load in (0.2, 1.1, 7)] == [2, 1, 1]
+    assert [threads_for(2, 2, busy) for busy in (0.2, 1.1, 7)] == [2, 1, 1]
     assert threads_for(2, 64, 30) == 2 and threads_for(64, 64, 0) == 4
     environment = {"OMP_NUM_THREADS": "3"}
     assert choose_threads(environment) is None and environment["OMP_NUM_THREADS"] == "3"
     environment = {"LOCAL_WORLD_SIZE": "1000"}
-    assert choose_threads(environment) == 1 and environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    chosen = choose_threads(environment)
+    assert chosen.number == 1 and environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert (
+        environment["OMP_NUM_THREADS"] == "1" and len(f"{chosen} OMP_NUM_THREADS overrides.") < 80
+    )
     quota = tmp_path / "cpu.max"
     quota.write_text("100000 100000\n")
     assert usable_cores(quota) == 1
     quota.write_text("max 100000\n")
     assert usable_cores(quota) == usable_cores(tmp_path / "none")
+
+
+def test_busy_cores_are_those_of_now(tmp_path, monkeypatch):
+    """Of 40 ticks on two cores 10 were idle and 6 waited for a disk: 1.2 cores worked."""
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 20 30 500 40 1 2 3 0 0\ncpu0 0\n")
+
+    def work(_):
+        stat.write_text("cpu  115 20 39 510 46 1 2 3 0 0\ncpu0 0\n")
+
+    monkeypatch.setattr(threads.time, "sleep", work)
+    monkeypatch.setattr(threads.os, "getloadavg", lambda: (7.0, 0, 0))
+    assert busy_cores(2, stat) == pytest.approx(1.2)
+    # without an account, or one that stands still, as some containers have it
+    assert busy_cores(2, stat) == busy_cores(2, tmp_path / "none") == 7.0
+    stat.write_text("")
+    assert busy_cores(2, stat) == 7.0
 
 
 def test_a_run_keeps_the_threads_it_began_with(tmp_path, capsys):
@@ -86,7 +123,7 @@ def test_a_run_keeps_the_threads_it_began_with(tmp_path, capsys):
         keep_threads(tmp_path, 2)
         assert torch.get_num_threads() == 2 and not capsys.readouterr().out
         keep_threads(tmp_path, 1)
-        assert torch.get_num_threads() == 2 and "keeps them" in capsys.readouterr().out
+        assert torch.get_num_threads() == 2 and "keeps to that" in capsys.readouterr().out
         torch.set_num_threads(1)
         keep_threads(tmp_path, None)
         assert torch.get_num_threads() == 1

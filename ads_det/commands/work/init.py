@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from ads_det.active.settings import Settings, load_config
 from ads_det.commands.init import BASE
+from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
@@ -101,7 +102,7 @@ def main(args: argparse.Namespace) -> None:
         config.unlink()
         raise ADSError(f"--base {args.base} does not fit: {error}") from error
     say(f"{len(paths)} images, {len(unreadable)} of them unreadable; classes: {', '.join(classes)}")
-    say(f"{len(labels)} labelled: {count_boxes(labels)}")
+    say(f"{len(labels)} labelled: {count_boxes(labels)}" if labels else "None is labelled yet")
     say(f"{len(test)} test images ({args.out / 'test.txt'}); {size} to choose from")
     if not given:
         ask = 0 if measured.images else len(test)
@@ -112,7 +113,7 @@ def main(args: argparse.Namespace) -> None:
         say(f"problem: {problem}")
     if len(problems) > MAX_NAMED:
         say(f"problem:{and_more(len(problems) - MAX_NAMED)}")
-    say(f"Done: {config}. Next: python tools/al_loop.py {config}")
+    say(f"Done: {config}. Next: {next_command(args.typed, 'run', config)}")
 
 
 def fit_input(

@@ -1,10 +1,6 @@
 """The work of ``ads-det predict``."""
 
 import argparse
-import os
-
-import matplotlib as mpl
-from PIL import Image, ImageDraw, ImageOps
 
 from ads_det.active.proposals import propose_boxes
 from ads_det.active.settings import use_default_scope
@@ -16,11 +12,9 @@ from ads_det.engine.stored_config import read_config
 from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import write_atomic
-from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import write_coco
+from ads_det.report.pictures import box_marks, draw_marks, open_upright
 from ads_det.work_files import RunFiles
-
-_COLOURS = [tuple(int(255 * c) for c in colour) for colour in mpl.colormaps["tab10"].colors]
 
 
 def main(args: argparse.Namespace) -> None:
@@ -52,25 +46,11 @@ def main(args: argparse.Namespace) -> None:
     for labels in progress_bar(found, "draw"):
         target = args.out / "images" / f"{labels.image.removesuffix('.jpg')}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
-        picture = draw(paths[labels.image], labels, classes)
+        image = open_upright(paths[labels.image])
+        picture = draw_marks(image, box_marks(labels.boxes, classes))
         write_atomic(target, lambda file, p=picture: p.save(file, "JPEG", quality=90))
     for name, why in unreadable.items():
         say(f"left out: {name} ({why})")
     boxes = sum(len(labels.boxes) for labels in found)
     say(f"Done: {boxes} boxes in {len(found)} images, in {args.out / 'coco.json'} and")
     say(f"{args.out / 'images'}")
-
-
-def draw(path: str | os.PathLike[str], labels: ImageLabels, classes: list[str]) -> Image.Image:
-    """An upright image with its boxes, the class and score at each."""
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file).convert("RGB")
-    canvas = ImageDraw.Draw(image)
-    size = max(image.size) // 60 + 8
-    for box in labels.boxes:
-        colour = _COLOURS[classes.index(box.name) % len(_COLOURS)]
-        canvas.rectangle(box.corners, outline=colour, width=max(size // 8, 1))
-        text = box.name if box.score is None else f"{box.name} {box.score:.2f}"
-        place = (box.corners[0], max(box.corners[1] - size - 2, 0))
-        canvas.text(place, text, fill=colour)
-    return image

@@ -3,15 +3,20 @@
 import argparse
 from pathlib import Path
 
+from ads_det.active.settings import prepare_data, use_default_scope
+from ads_det.benchmark.choices import add_choices, add_pictures
 from ads_det.benchmark.curves import plot_comparison
-from ads_det.benchmark.decision import add_failures, add_picks, add_summary
-from ads_det.benchmark.run_folder import find_runs
-from ads_det.benchmark.sections import add_model, add_pool
-from ads_det.benchmark.tables import comparison_tables, read_curves
+from ads_det.benchmark.decision import add_failures, add_summary
+from ads_det.benchmark.run_folder import RunFolder, find_runs
+from ads_det.benchmark.sections import add_cycles, add_model, add_pool
+from ads_det.benchmark.tables import Curves, comparison_tables, read_curves
 from ads_det.console import say
 from ads_det.errors import ADSError
 from ads_det.files import read_json
+from ads_det.report.curves import metric_label
 from ads_det.report.page import Page
+
+Runs = dict[str, dict[int, RunFolder]]  # by method and seed
 
 
 def main(args: argparse.Namespace) -> None:
@@ -21,22 +26,59 @@ def main(args: argparse.Namespace) -> None:
     page = Page(args.out or args.folders[0] / "report", "Active learning report")
     method = args.run or next(iter(runs))
     run = runs[method][min(runs[method])]
+    use_default_scope(run.config)
+    prepare_data(run.config)
+    several = sum(map(len, runs.values())) > 1
     add_summary(page, run)
-    page.heading("Learning curves")
+    page.heading("Learning curves" if several else "Learning curve")
     published = published_curves(args.published, runs)
-    for name, by_objects in (("images", False), ("objects", True)):
-        figure = plot_comparison(curves, metric, by_objects, () if by_objects else published)
-        page.figure(f"curves_by_{name}", figure, f"{metric} over labelled {name}")
-    page.heading("Tables")
+    intervals = {} if args.metric else intervals_of(runs)
+    costs = [False, True] if several and costs_objects(curves) else [False]
+    for by_objects in costs:
+        name = "objects" if by_objects else "images"
+        shown = () if by_objects else published
+        figure = plot_comparison(curves, metric, by_objects, shown, intervals)
+        page.figure(f"curves_by_{name}", figure, caption(metric, name, several, bool(intervals)))
+    add_cycles(page, run)
     for table in comparison_tables(curves, args.ceiling):
-        page.paragraph(table.caption)
-        page.table(table.name, table.header, table.rows)
-    add_picks(page, run)
+        if several or table.name == "reach":  # of a single run the cycles are above
+            page.paragraph(table.caption)
+            page.table(table.name, table.header, table.rows)
+    if args.no_model:
+        add_pictures(page, run)
+    else:
+        add_failures(page, run)
+        add_choices(page, run)
     add_pool(page, run)
     if not args.no_model:
-        add_failures(page, run)
         add_model(page, run)
     say(f"Done: {page.write()}")
+
+
+def caption(metric: str, name: str, several: bool, has_intervals: bool) -> str:
+    """What a learning curve shows, and what its band means."""
+    text = f"{metric_label(metric.removeprefix('mean/'))} over labelled {name}"
+    if has_intervals:
+        text += "; band of a single run: where 95 % of the results lie for other test images"
+    if several:
+        text += "; band of several runs: a standard deviation to each side of their mean"
+    return text
+
+
+def intervals_of(runs: Runs) -> dict[str, list[tuple[float, float]]]:
+    """The intervals over test images of the methods with a single run, whose evaluations say it."""
+    found = {}
+    for method, by_seed in runs.items():
+        run = next(iter(by_seed.values()))
+        ends = [row.interval(run.history["metric"]) for row in run.rows]
+        if len(by_seed) == 1 and None not in ends:
+            found[method] = [end for end in ends if end]
+    return found
+
+
+def costs_objects(curves: Curves) -> bool:
+    """Whether objects are another cost than images."""
+    return any(c.objects != c.images for by_seed in curves.values() for c in by_seed.values())
 
 
 def published_curves(figure: str | None, runs: dict) -> list[dict]:

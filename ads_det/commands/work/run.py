@@ -5,6 +5,7 @@ import gc
 from pathlib import Path
 
 from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.oracle import Commands
 from ads_det.active.run_threads import keep_threads
 from ads_det.active.settings import load_config
 from ads_det.arguments import option_values
@@ -29,7 +30,9 @@ def main(args: argparse.Namespace) -> None:
     if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or Path("work_dirs", name))
-    loop = ActiveLearningLoop(cfg, work_dir, args.resume, again(args, work_dir))
+    bring = next_command(args.typed, "import", work_dir, "EXPORTED_FILE")
+    commands = Commands(again(args, work_dir), bring)
+    loop = ActiveLearningLoop(cfg, work_dir, args.resume, commands)
     if args.check:
         loop.check()
         say(f"{args.config} is in order; nothing was written.")
