@@ -105,3 +105,14 @@ def test_each_cycle_speaks_of_small_objects():
     assert "(the median 2)" in small_objects(cfg, images)
     cfg.candidate_dataloader.dataset.pipeline[0].scale = (1000, 1000)
     assert small_objects(cfg, images) == ""
+
+
+def test_a_project_begins_with_weights(run, tmp_path):
+    photos(tmp_path / "photos", 6)
+    (tmp_path / "w.pth").write_bytes(b"weights")
+    options = ("--classes", "dot", "--initial", 5, "--budget", 2, "--out", tmp_path / "p")
+    err = run("init_project.py", tmp_path / "photos", *options, "--weights", "gone.pth")[2]
+    assert "--weights gone.pth is no file" in err
+    status, _, err = run("init_project.py", tmp_path / "photos", *options, "--weights", "w.pth")
+    assert status == 0, err
+    assert load_config(tmp_path / "p/p.py").load_from == str(tmp_path / "w.pth")

@@ -1,0 +1,271 @@
+"""A complete config of mmdet in the loop: of at most ten lines, all else as mmdet ships it."""
+
+import functools
+import json
+import re
+
+import pytest
+import torch
+from foreign_models import draw
+from helpers import CLASSES, DIGITS, SIZE
+
+from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.settings import load_config
+from ads_det.engine.complete_config import in_loop, is_complete, loop_config
+from ads_det.engine.export import export_mmdet
+from ads_det.engine.foreign import load_detector
+from ads_det.engine.hooks import ProgressHook
+
+COCO = """\
+_base_ = "mmdet::{published}"
+data = dict(data_root="{root}/", metainfo=dict(classes={classes}))
+train = dict(ann_file="train.json", data_prefix=dict(img="train/"), **data)
+train_dataloader = dict(batch_size=2, num_workers=0, dataset={train})
+test = dict(ann_file="test.json", data_prefix=dict(img="test/"), **data)
+test_dataloader = dict(batch_size=2, num_workers=0, dataset=test)
+test_evaluator = dict(ann_file="{root}/test.json")
+active_learning = dict(initial=2, budget=1, cycles=2)
+train_cfg = dict(max_epochs=2)
+"""
+VOC = """\
+_base_ = "mmdet::{published}"
+data = dict(data_root="{root}", metainfo=dict(classes={classes}))
+files = dict(ann_file="ImageSets/Main/trainval.txt", pipeline={{{{_base_.train_pipeline}}}})
+part = dict(type="VOCDataset", data_prefix=dict(sub_data_root=""), **files, **data)
+whole = dict(dataset=dict(ignore_keys=["dataset_type"], datasets=[part]))
+train_dataloader = dict(batch_size=2, num_workers=0, dataset=whole)
+test = dict(ann_file="ImageSets/Main/test.txt", data_prefix=dict(sub_data_root=""), **data)
+test_dataloader = dict(batch_size=2, num_workers=0, dataset=test)
+active_learning = dict(initial=4, budget=1, cycles=2)
+train_cfg = dict(max_epochs=2)
+"""
+SCALE = (SIZE, SIZE)
+RESNET = {
+    "model.backbone.depth": 18,
+    "model.backbone.base_channels": 8,
+    "model.backbone.init_cfg": None,
+}
+PYRAMID = {"model.neck.in_channels": [8, 16, 32, 64], "model.neck.out_channels": 16}
+SMALL = {"train_dataloader.dataset.pipeline.2.scale": SCALE}
+SMALL |= {"test_dataloader.dataset.pipeline.1.scale": SCALE}
+DENSE = RESNET | PYRAMID | SMALL
+DENSE |= {"model.bbox_head.in_channels": 16, "model.bbox_head.feat_channels": 16}
+DENSE |= {"model.bbox_head.stacked_convs": 1}
+ROI = RESNET | PYRAMID | SMALL
+ROI |= {"model.rpn_head.in_channels": 16, "model.rpn_head.feat_channels": 16}
+ROI |= {"model.roi_head.bbox_roi_extractor.out_channels": 16}
+STAGE = {"in_channels": 16, "fc_out_channels": 32}
+CASCADE = {f"model.roi_head.bbox_head.{i}.{k}": v for i in range(3) for k, v in STAGE.items()}
+ROI_PARTS = {f"model.roi_head.bbox_head.{k}": v for k, v in STAGE.items()}
+CSP = {"model.neck.in_channels": [32, 64, 128], "model.neck.out_channels": 16}
+CSP |= {"model.backbone.widen_factor": 0.125, "model.bbox_head.in_channels": 16}
+CSP |= {"model.bbox_head.feat_channels": 16, "test_dataloader.dataset.pipeline.1.scale": SCALE}
+STEPS = "train_dataloader.dataset.pipeline"
+LATER = "custom_hooks.1.switch_pipeline"
+LOAD = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations", with_bbox=True)]
+PLAIN_STEPS = [*LOAD, dict(type="Resize", scale=SCALE), dict(type="PackDetInputs")]
+# config of mmdet's wheel, what makes it small, and where it names its classes
+PUBLISHED = {
+    "retinanet": ("retinanet/retinanet_r50_fpn_1x_coco.py", DENSE),
+    "fcos": ("fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py", DENSE),
+    "atss": ("atss/atss_r50_fpn_1x_coco.py", DENSE),
+    "gfl": ("gfl/gfl_r50_fpn_1x_coco.py", DENSE),
+    "rtmdet": (
+        "rtmdet/rtmdet_tiny_8xb32-300e_coco.py",
+        CSP
+        | {
+            "model.backbone.init_cfg": None,
+            f"{STEPS}.2.img_scale": SCALE,
+            f"{STEPS}.3.scale": (2 * SIZE, 2 * SIZE),
+            f"{STEPS}.4.crop_size": SCALE,
+            f"{STEPS}.7.size": SCALE,
+            f"{STEPS}.8.img_scale": SCALE,
+            f"{LATER}.2.scale": SCALE,
+            f"{LATER}.3.crop_size": SCALE,
+            f"{LATER}.6.size": SCALE,
+            "custom_hooks.1.switch_epoch": 1,
+            "test_dataloader.dataset.pipeline.2.size": SCALE,
+        },
+    ),
+    "yolox": (
+        "yolox/yolox_tiny_8xb8-300e_coco.py",
+        CSP
+        | {
+            f"{STEPS}.0.img_scale": SCALE,
+            f"{STEPS}.1.border": (-SIZE // 2, -SIZE // 2),
+            f"{STEPS}.4.scale": SCALE,
+            "model.data_preprocessor.batch_augments.0.random_size_range": (64, 96),
+            "model.data_preprocessor.batch_augments.0.interval": 1,
+            "custom_hooks.0.num_last_epochs": 1,
+        },
+    ),
+    "faster_rcnn": ("faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py", ROI | ROI_PARTS),
+    "cascade_rcnn": ("cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py", ROI | CASCADE),
+    "detr": (
+        "detr/detr_r50_8xb2-150e_coco.py",
+        RESNET
+        | {
+            "model.neck.in_channels": [64],
+            "model.encoder.num_layers": 1,
+            "model.decoder.num_layers": 1,
+            "model.num_queries": 10,
+            STEPS: PLAIN_STEPS,
+            "test_dataloader.dataset.pipeline.1.scale": SCALE,
+        },
+    ),
+}
+QUICK = ("retinanet", "rtmdet", "faster_rcnn")
+EACH = [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in PUBLISHED]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Five training and two test images in COCO's format."""
+    folder = tmp_path_factory.mktemp("coco")
+    for part, number in (("train", 5), ("test", 2)):
+        content = dict(images=[], annotations=[])
+        content["categories"] = [dict(id=i, name=name) for i, name in enumerate(CLASSES)]
+        for i in range(number):
+            name = f"{part}{i}.png"
+            draw(folder / part / name, SIZE, SIZE, seed=10 * len(part) + i)
+            content["images"].append(dict(id=i, file_name=name, width=SIZE, height=SIZE))
+            box = dict(bbox=[10, 10, 25, 20], area=500, iscrowd=0, category_id=i % 3)
+            content["annotations"].append(dict(box, id=i, image_id=i))
+        (folder / f"{part}.json").write_text(json.dumps(content))
+    return folder
+
+
+def write(path, kind, root, classes=CLASSES):
+    """The config of a kind of detector in ``path``; returns the options that make it small."""
+    published, small = PUBLISHED[kind]
+    train = "dict(dataset=train)" if kind == "yolox" else "train"
+    text = COCO.format(published=published, root=root, classes=tuple(classes), train=train)
+    assert len(text.splitlines()) <= 10
+    path.write_text(text)
+    places = {
+        "cascade_rcnn": [f"roi_head.bbox_head.{i}" for i in range(3)],
+        "faster_rcnn": ["roi_head.bbox_head"],
+    }.get(kind, ["bbox_head"])
+    return small | {f"model.{place}.num_classes": len(classes) for place in places}
+
+
+def small_config(path, options):
+    cfg = load_config(path, options)
+    assert is_complete(cfg)
+    return in_loop(cfg)
+
+
+@pytest.fixture(scope="module")
+def finished(root, tmp_path_factory):
+    """From a kind of detector to the config and the work directory of two cycles."""
+
+    @functools.cache
+    def run(kind):
+        folder = tmp_path_factory.mktemp(kind)
+        cfg = small_config(folder / "mine.py", write(folder / "mine.py", kind, root))
+        ActiveLearningLoop(cfg, folder / "run").run()
+        return cfg, folder / "run"
+
+    return run
+
+
+@pytest.mark.parametrize("kind", EACH)
+def test_two_cycles_with_the_evaluator_of_the_config(finished, kind):
+    cfg, run = finished(kind)
+    result = json.loads((run / "cycle_01/metrics.json").read_text())
+    assert "mean/coco/bbox_mAP" in result["metrics"] and result["labeled_images"] == 3
+    (pick,) = (run / "cycle_00/picks.txt").read_text().split()
+    assert pick.startswith("train") and len(cfg.active_learning) == 5
+    state = torch.load(run / "cycle_01/model.pth", weights_only=True)["state_dict"]
+    assert not any("ema" in name for name in state)
+
+
+class Stop(BaseException):
+    """A kill: nothing catches it."""
+
+
+@pytest.mark.parametrize("kind", EACH)
+def test_a_training_that_was_cut_short_ends_alike(finished, kind, monkeypatch, tmp_path):
+    cfg, whole = finished(kind)
+    proceed = ProgressHook.after_train_iter
+
+    def stop(self, runner, *args, **kwargs):
+        if runner.epoch == 1 and runner.iter % 2:
+            raise Stop
+        proceed(self, runner, *args, **kwargs)
+
+    cfg = cfg.copy()
+    cfg.active_learning = cfg.active_learning | dict(cycles=1)
+    cfg.default_hooks.checkpoint.interval = 1
+    monkeypatch.setattr(ProgressHook, "after_train_iter", stop)
+    with pytest.raises(Stop):
+        ActiveLearningLoop(cfg, tmp_path).run()
+    assert (tmp_path / "cycle_00/train/epoch_1.pth").exists()
+    monkeypatch.setattr(ProgressHook, "after_train_iter", proceed)
+    ActiveLearningLoop(cfg, tmp_path, resume=True).run()
+    states = [
+        torch.load(folder / "cycle_00/model.pth", weights_only=True)["state_dict"]
+        for folder in (whole, tmp_path)
+    ]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+@pytest.mark.parametrize("kind", EACH)
+def test_the_detector_leaves_as_mmdets_own(finished, kind, tmp_path):
+    cfg, run = finished(kind)
+    model = load_detector(cfg, run / "cycle_01/model.pth")
+    export_mmdet(cfg, model, list(CLASSES), tmp_path)
+    again = load_detector(load_config(tmp_path / "config.py"), tmp_path / "model.pth")
+    assert "ads_det" not in (tmp_path / "config.py").read_text()
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in model.state_dict().items())
+
+
+def test_data_of_voc_with_its_metric(digits, tmp_path):
+    published = "pascal_voc/retinanet_r50_fpn_1x_voc0712.py"
+    text = VOC.format(published=published, root=digits, classes=DIGITS)
+    (tmp_path / "mine.py").write_text(text)
+    options = {k: v for k, v in DENSE.items() if not k.startswith("train_dataloader")}
+    options |= {"model.bbox_head.num_classes": 10, "train_dataloader.dataset.times": 1}
+    cfg = small_config(tmp_path / "mine.py", options)
+    steps = cfg.train_dataloader.dataset.dataset.pipeline
+    steps[2].scale = SCALE
+    ActiveLearningLoop(cfg, tmp_path / "run").run()
+    result = json.loads((tmp_path / "run/cycle_01/metrics.json").read_text())
+    assert "mean/pascal_voc/mAP" in result["metrics"] and result["labeled_images"] == 5
+
+
+def test_weights_of_other_classes_begin_each_cycle(finished, root, tmp_path, capsys):
+    """The classes of the checkpoint are a, b, c; of the data only a and c."""
+    _, run = finished("retinanet")
+    options = write(tmp_path / "mine.py", "retinanet", root, ("a", "c"))
+    options |= {"load_from": str(run / "cycle_01/model.pth"), "active_learning.cycles": 1}
+    options |= {"optim_wrapper.optimizer.lr": 1e-12, "param_scheduler": []}
+    options |= {"optim_wrapper.optimizer.weight_decay": 0.0}
+    ActiveLearningLoop(small_config(tmp_path / "mine.py", options), tmp_path / "run").run()
+    words = "model.pth 120 tensors were loaded; bbox_head.retina_cls.weight, "
+    out = capsys.readouterr().out
+    assert "bbox_head.retina_cls.bias in the rows of a, c, where other rows were drawn" in out
+    states = [
+        torch.load(path, weights_only=True)["state_dict"]["bbox_head.retina_cls.bias"]
+        for path in (run / "cycle_01/model.pth", tmp_path / "run/cycle_00/model.pth")
+    ]
+    old, new = states[0].view(9, 3), states[1].view(9, 2)
+    assert torch.allclose(new, old[:, [0, 2]], atol=1e-6), words
+
+
+def unmarked(node):
+    """Without what mmengine notes of the package that a part of a config came from."""
+    return re.sub(r"'_scope_': 'mmdet',? ?|,? ?'_scope_': 'mmdet'", "", str(node))
+
+
+def test_what_is_the_users_stays_as_it_is(root, tmp_path):
+    given = load_config(tmp_path / "mine.py", write(tmp_path / "mine.py", "yolox", root))
+    cfg = loop_config(given)
+    for key in ("model", "optim_wrapper", "param_scheduler", "train_cfg", "custom_hooks"):
+        assert unmarked(cfg[key]) == unmarked(given[key])
+    wrapped, own = cfg.train_dataloader.dataset, given.train_dataloader.dataset
+    for found, expected in ((wrapped, own), (wrapped.dataset, own.dataset)):
+        assert unmarked(found.pipeline) == unmarked(expected.pipeline)
+    assert cfg.pool.type == "ads_det.CocoDataset" and cfg.pool.ann_file == "train.json"
+    assert unmarked(cfg.test_evaluator.metric) == unmarked(given.test_evaluator)
+    assert given.test_dataloader.dataset.type == "CocoDataset"  # not changed
