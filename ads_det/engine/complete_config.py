@@ -25,7 +25,9 @@ _DEFAULTS = dict(initial=100, budget=100, cycles=5, strategy="ads_det.Entropy")
 def is_complete(cfg: Config) -> bool:
     """Whether a config trains by itself, as those of mmdet, and names no candidates."""
     named = all(isinstance(cfg.get(key), dict) for key in ("model", "train_dataloader"))
-    return named and cfg.get("candidate_dataloader") is None
+    metric = cfg.get("test_evaluator")
+    own = isinstance(metric, dict) and str(metric.get("type")).startswith(_OWN_PREFIX)
+    return named and not own and cfg.get("candidate_dataloader") is None
 
 
 def in_loop(cfg: Config) -> Config:

@@ -133,11 +133,16 @@ def check_pretrained(cfg: Config) -> None:
     """
     source = cfg.get("load_from")
     if source is not None:
-        given = _weights(source, f"`load_from` names {source!r}, which", "name a checkpoint of it")
+        given = _weights(
+            source, f"`load_from` names {source!r}, which", "name a checkpoint of the detector"
+        )
         given = {k.removeprefix("module."): v for k, v in given.items()}
         shapes = _shapes(cfg.model, [], 0)
         rows = class_tensors(cfg.model)
         check_architecture({k: None if rows[k] else v for k, v in shapes.items()}, given, source)
+        bad = [k for k in shapes if k in given and not given[k].isfinite().all()]
+        if bad:
+            raise ADSError(f"{source} holds NaN or infinity in {bad[0]}; name another checkpoint.")
     for key, source in _pretrained(cfg.model, "model"):
         _weights(
             source,

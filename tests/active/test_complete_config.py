@@ -18,7 +18,7 @@ from ads_det.engine.hooks import ProgressHook
 
 COCO = """\
 _base_ = "mmdet::{published}"
-data = dict(data_root="{root}/", metainfo=dict(classes={classes}))
+data = dict(data_root="{root}/", metainfo=dict(classes={classes}), serialize_data=False)
 train = dict(ann_file="train.json", data_prefix=dict(img="train/"), **data)
 train_dataloader = dict(batch_size=2, num_workers=0, dataset={train})
 test = dict(ann_file="test.json", data_prefix=dict(img="test/"), **data)
@@ -29,7 +29,7 @@ train_cfg = dict(max_epochs=2)
 """
 VOC = """\
 _base_ = "mmdet::{published}"
-data = dict(data_root="{root}", metainfo=dict(classes={classes}))
+data = dict(data_root="{root}", metainfo=dict(classes={classes}), serialize_data=False)
 files = dict(ann_file="ImageSets/Main/trainval.txt", pipeline={{{{_base_.train_pipeline}}}})
 part = dict(type="VOCDataset", data_prefix=dict(sub_data_root=""), **files, **data)
 whole = dict(dataset=dict(ignore_keys=["dataset_type"], datasets=[part]))
@@ -51,6 +51,7 @@ SMALL |= {"test_dataloader.dataset.pipeline.1.scale": SCALE}
 DENSE = RESNET | PYRAMID | SMALL
 DENSE |= {"model.bbox_head.in_channels": 16, "model.bbox_head.feat_channels": 16}
 DENSE |= {"model.bbox_head.stacked_convs": 1}
+GROUPS = DENSE | {"model.bbox_head.feat_channels": 64}  # GroupNorm has 32 groups
 ROI = RESNET | PYRAMID | SMALL
 ROI |= {"model.rpn_head.in_channels": 16, "model.rpn_head.feat_channels": 16}
 ROI |= {"model.roi_head.bbox_roi_extractor.out_channels": 16}
@@ -67,9 +68,9 @@ PLAIN_STEPS = [*LOAD, dict(type="Resize", scale=SCALE), dict(type="PackDetInputs
 # config of mmdet's wheel, what makes it small, and where it names its classes
 PUBLISHED = {
     "retinanet": ("retinanet/retinanet_r50_fpn_1x_coco.py", DENSE),
-    "fcos": ("fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py", DENSE),
-    "atss": ("atss/atss_r50_fpn_1x_coco.py", DENSE),
-    "gfl": ("gfl/gfl_r50_fpn_1x_coco.py", DENSE),
+    "fcos": ("fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py", GROUPS),
+    "atss": ("atss/atss_r50_fpn_1x_coco.py", GROUPS),
+    "gfl": ("gfl/gfl_r50_fpn_1x_coco.py", GROUPS),
     "rtmdet": (
         "rtmdet/rtmdet_tiny_8xb32-300e_coco.py",
         CSP
@@ -108,7 +109,6 @@ PUBLISHED = {
             "model.neck.in_channels": [64],
             "model.encoder.num_layers": 1,
             "model.decoder.num_layers": 1,
-            "model.num_queries": 10,
             STEPS: PLAIN_STEPS,
             "test_dataloader.dataset.pipeline.1.scale": SCALE,
         },
