@@ -4,8 +4,10 @@ detector that was trained for other classes."""
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -159,8 +161,22 @@ def _weights(source: str, what: str, remedy: str) -> dict[str, Any]:
     except ADSError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
-        raise ADSError(f"{what} could not be loaded ({reason}); {remedy}.") from error
+        raise ADSError(
+            f"{what} could not be loaded ({_reason(error, source)}); {remedy}."
+        ) from error
+
+
+def _reason(error: Exception, source: str) -> str:
+    """Why a file could not be read; torch would have it executed."""
+    if Path(source).is_dir():
+        return "it is a folder"
+    if isinstance(error, EOFError):
+        return "it is empty"
+    if isinstance(error, pickle.UnpicklingError):
+        return "torch did not write it, or it holds more than weights and plain data"
+    if "zip archive" in str(error):
+        return "it is cut short or damaged"
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
 
 
 def _pretrained(node: Any, key: str) -> list[tuple[str, str]]:
