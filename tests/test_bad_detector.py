@@ -1,32 +1,21 @@
 """Mistakes around configs of mmdet and checkpoints: exit status 2 and one sentence each, before
 anything is trained."""
 
-import json
 import pickle
 import re
 
 import pytest
 import torch
+from complete_models import make_coco
 from family_models import build
-from foreign_models import KINDS, draw, foreign_model_config
-from helpers import CLASSES, SIZE
+from foreign_models import KINDS, foreign_model_config
 from PIL import Image
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     """Data in COCO's format, and checkpoints that are right and wrong."""
-    folder = tmp_path_factory.mktemp("coco")
-    for part, number in (("train", 3), ("test", 1)):
-        content = dict(images=[], annotations=[])
-        content["categories"] = [dict(id=i, name=name) for i, name in enumerate(CLASSES)]
-        for i in range(number):
-            draw(folder / part / f"{part}{i}.png", SIZE, SIZE, seed=10 * len(part) + i)
-            size = dict(width=SIZE, height=SIZE)
-            content["images"].append(dict(id=i, file_name=f"{part}{i}.png", **size))
-            box = dict(bbox=[10, 10, 25, 20], area=500, iscrowd=0, category_id=i)
-            content["annotations"].append(dict(box, id=i, image_id=i))
-        (folder / f"{part}.json").write_text(json.dumps(content))
+    folder = make_coco(tmp_path_factory.mktemp("coco"))
     for kind in ("retinanet", "faster_rcnn"):
         state = build(KINDS[kind]()).state_dict()
         torch.save(dict(state_dict=state), folder / f"{kind}.pth")
@@ -85,7 +74,7 @@ CASES = {
         dict(train_dataloader__dataset__type="LVISV1Dataset"), "'LVISV1Dataset', whose images"
     ),
     "ADS": (dict(method="ads_det.ADS"), "two classifiers, which RetinaNet cannot have; SSD, "),
-    "pool too small": (dict(active_learning=None), "need 500 images .* the pool has 3"),
+    "pool too small": (dict(active_learning=None), "need 500 images .* the pool has 5"),
     "architecture": (load_from("faster_rcnn.pth"), "is of another architecture than `model`"),
     "width": (
         load_from("retinanet.pth")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from pathlib import Path
 from typing import Any
@@ -52,11 +54,12 @@ class CycleRunner(Runner):
                 of it fits the model.
         """
         before = {} if self._resume else {k: v.clone() for k, v in self._state().items()}
-        if not Path(filename).is_file():  # an address that the user gave
+        with contextlib.ExitStack() as stack:
+            if Path(filename).is_file():  # else an address that the user gave
+                stack.enter_context(safe_loader())
+            # mmengine prints what does not fit, a line for each tensor
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
             content = super().load_checkpoint(filename, *args, **kwargs)
-        else:
-            with safe_loader():
-                content = super().load_checkpoint(filename, *args, **kwargs)
         own, given = self._state(), weights_in(content, filename)
         given = {k.removeprefix("module."): v for k, v in given.items()}
         if not any(fits(v, own[k]) for k, v in given.items() if k in own):

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from ads_det.active.settings import Settings, load_config
 from ads_det.commands.init import BASE
+from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
@@ -124,7 +125,7 @@ def main(args: argparse.Namespace) -> None:
         say(f"problem: {problem}")
     if len(problems) > MAX_NAMED:
         say(f"problem:{and_more(len(problems) - MAX_NAMED)}")
-    say(f"Done: {config}. Next: python tools/al_loop.py {config}")
+    say(f"Done: {config}. Next: {next_command(args.typed, 'run', config)}")
 
 
 def _in_list(key: str) -> bool:

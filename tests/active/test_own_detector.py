@@ -1,0 +1,113 @@
+"""README's path with a detector of one's own: from mmdet's config and a checkpoint to the second
+batch of labels."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from complete_models import make_coco, write
+from helpers import CLASSES
+
+from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.settings import load_config
+from ads_det.commands.init import DETECTORS, WEIGHTS
+from ads_det.engine.complete_config import in_loop
+from ads_det.engine.pretrained import check_pretrained
+from ads_det.files import read_ids
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.coco import write_coco
+from ads_det.registry import MODELS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def coco(tmp_path):
+    return make_coco(tmp_path / "coco", train=10)
+
+
+def own_detector(kind, coco, folder):
+    """A config file and a checkpoint of the three classes of ``CLASSES``."""
+    cfg = load_config(folder / "short.py", write(folder / "short.py", kind, coco))
+    cfg.dump(folder / "my_detector.py")
+    torch.manual_seed(0)
+    content = dict(state_dict=MODELS.build(cfg.model).state_dict())
+    content["meta"] = dict(CLASSES=CLASSES)  # as mmdet 2 wrote it
+    torch.save(content, folder / "my_detector.pth")
+
+
+def test_to_the_second_batch(run, coco, tmp_path):
+    own_detector("retinanet", coco, tmp_path)
+    options = ("--classes", "c", "new", "--initial", 4, "--budget", 2, "--test-share", 0.2)
+    options += ("--detector", "my_detector.py", "--weights", "my_detector.pth")
+    status, _, err = run("init_project.py", coco / "train", *options, "--out", "projects/mine")
+    assert status == 0, err
+    assert len((tmp_path / "projects/mine/mine.py").read_text().splitlines()) < 30
+    assert run("al_loop.py", "projects/mine/mine.py")[0] == 0
+    batch = tmp_path / "work_dirs/mine/initial"
+    box = Box("c", 10, 10, 35, 30)
+    labels = [ImageLabels(name, 64, 64, (box,)) for name in read_ids(batch / "picks.txt")]
+    assert len(labels) == 5
+    write_coco(labels, ["c", "new"], tmp_path / "export.json")
+    assert run("import_labels.py", "work_dirs/mine", "export.json")[0] == 0
+    status, out, err = run("al_loop.py", "--work-dir", "work_dirs/mine", "--resume")
+    assert status == 0, err
+    assert "retina_cls.weight, bbox_head.retina_cls.bias in the rows of c, where other" in out
+    assert "Next: label the 2 images in work_dirs/mine/cycle_00/to_label" in out
+
+
+def test_the_readme_has_at_most_six_commands():
+    section = (ROOT / "README.md").read_text().partition("## My own detector")[2]
+    code = re.search(r"```sh\n(.*?)```", section, re.S)[1].replace("\\\n", " ")
+    commands = [line.split("#")[0].split() for line in code.splitlines() if line.split("#")[0]]
+    assert 0 < len(commands) <= 6 and all(words[0] == "ads-det" for words in commands)
+    assert [words[1] for words in commands][:4] == ["init", "run", "import", "run"]
+
+
+def test_the_stages_of_a_cascade_get_their_classes(run, coco, tmp_path):
+    own_detector("cascade_rcnn", coco, tmp_path)
+    options = ("--classes", "x", "y", "--initial", 4, "--budget", 2, "--test-share", 0.2)
+    status, _, err = run(
+        *("init_project.py", coco / "train", *options),
+        *("--detector", "my_detector.py", "--out", "projects/mine"),
+    )
+    assert status == 0, err
+    cfg = in_loop(load_config(tmp_path / "projects/mine/mine.py"))
+    heads = cfg.model.roi_head.bbox_head
+    assert [head.num_classes for head in heads] == [2, 2, 2]
+    assert [head.fc_out_channels for head in heads] == [32, 32, 32]
+    assert cfg.active_learning.metric == "pascal_voc/mAP" and cfg.model.backbone.depth == 18
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_published_detector_begins_with_its_weights(run, coco, tmp_path, name):
+    options = ("--classes", "c", "--initial", 4, "--budget", 2, "--test-share", 0.2)
+    options = ("init_project.py", coco / "train", *options, "--detector", name, "--out", "p")
+    status, _, err = run(*options)
+    assert status == 2 and err.count("\n") == 1 and not (tmp_path / "p").exists()
+    file = f"p/{WEIGHTS[name].rpartition('/')[2]}"
+    assert f"download {WEIGHTS[name]} to {file} and add --weights {file} (" in err
+    cfg = load_config(DETECTORS[name])
+    (tmp_path / "p").mkdir()
+    torch.save(MODELS.build(cfg.model).state_dict(), tmp_path / file)
+    status, out, err = run(*options, "--weights", file)
+    assert status == 0, err
+    assert "Next: python" in out and len((tmp_path / "p/p.py").read_text().splitlines()) < 30
+    cfg = load_config(tmp_path / "p/p.py")
+    assert cfg.load_from == str(tmp_path / file)
+    check_pretrained(cfg)
+    loop = ActiveLearningLoop(cfg, tmp_path / "run")
+    loop.run()
+    assert loop.is_waiting and (tmp_path / "run/initial/to_label/images").is_dir()
+    assert cfg.model.bbox_head.num_classifiers == 1
+
+
+def test_what_cannot_be_a_detector_is_refused(run, coco):
+    options = ("init_project.py", coco / "train", "--classes", "c", "--out", "p", "--detector")
+    for name, sentence in (
+        ("rtmdet_tyni", "rtmdet_tyni does not exist"),
+        (ROOT / "configs/resnet8_digits_ads.py", "is no config of a detector"),
+    ):
+        status, _, err = run(*options, name)
+        assert status == 2 and sentence in err and err.count("\n") == 1, err
