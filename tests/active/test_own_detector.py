@@ -8,6 +8,7 @@ import pytest
 import torch
 from complete_models import make_coco, write
 from helpers import CLASSES
+from mmengine.config import Config
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.settings import load_config
@@ -101,6 +102,35 @@ def test_a_published_detector_begins_with_its_weights(run, coco, tmp_path, name)
     loop.run()
     assert loop.is_waiting and (tmp_path / "run/initial/to_label/images").is_dir()
     assert cfg.model.bbox_head.num_classifiers == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_published_detector_trains(run, coco, tmp_path, name):
+    """The config of the project at a fifth of its input size, for one epoch."""
+    options = ("--classes", "c", "--initial", 4, "--budget", 2, "--test-share", 0.2)
+    options = ("init_project.py", coco / "train", *options, "--detector", name, "--out", "p")
+    assert run(*options, "--weights", "none")[0] == 0
+    cfg = load_config(tmp_path / "p/p.py")
+    cfg = Config(smaller(cfg.to_dict()))
+    cfg.merge_from_dict({"train_dataloader.sampler.num_samples": 8, "train_cfg.max_epochs": 1})
+    loop = ActiveLearningLoop(cfg, tmp_path / "run")
+    loop.run()
+    box = Box("c", 10, 10, 35, 30)
+    picks = read_ids(tmp_path / "run/initial/picks.txt")
+    write_coco([ImageLabels(i, 64, 64, (box,)) for i in picks], ["c"], tmp_path / "export.json")
+    assert run("import_labels.py", "run", "export.json")[0] == 0
+    loop = ActiveLearningLoop(cfg, tmp_path / "run", resume=True)
+    loop.run()
+    assert loop.is_waiting and len(read_ids(tmp_path / "run/cycle_00/picks.txt")) == 2
+
+
+def smaller(node):
+    if isinstance(node, dict):
+        return {k: 0 if k == "num_workers" else smaller(v) for k, v in node.items()}
+    if isinstance(node, (list, tuple)):
+        return (128, 128) if tuple(node) == (640, 640) else type(node)(map(smaller, node))
+    return node
 
 
 def test_what_cannot_be_a_detector_is_refused(run, coco):
