@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader
 
 from ads_det.console import say_once
 from ads_det.engine.checkpoints import fits, safe_loader, weights_in
+from ads_det.engine.class_rows import carry_classes, class_tensors
 from ads_det.engine.datasets import candidate_dataset, classes_of_checkpoint
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
-from ads_det.engine.pretrained import carry_classes, class_tensors
 from ads_det.errors import ADSError
 from ads_det.files import replacing
 

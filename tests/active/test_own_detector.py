@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from complete_models import make_coco, write
+from complete_models import PUBLISHED, make_coco, write
 from helpers import CLASSES
 from mmengine.config import Config
 
@@ -64,6 +64,23 @@ def test_the_readme_has_at_most_six_commands():
     commands = [line.split("#")[0].split() for line in code.splitlines() if line.split("#")[0]]
     assert 0 < len(commands) <= 6 and all(words[0] == "ads-det" for words in commands)
     assert [words[1] for words in commands][:4] == ["init", "run", "import", "run"]
+
+
+def test_the_tests_that_the_table_of_detectors_names_are_there():
+    text = (ROOT / "docs/detectors.md").read_text()
+    named = dict(re.findall(r"^- (\w).*: `(tests/\S+::\w+)`", text, re.M))
+    rows = re.findall(r"^\| [A-Z].*\|$", text.partition("## Detectors and")[2], re.M)
+    cells = [cell for row in rows for cell in row.strip("|").split("|")[1:]]
+    used = re.findall(
+        r"\b(\w)(?: `\[(\w+)\]`)?(?=[,\s]|$)", " ".join(cells).replace("refused:", "")
+    )
+    assert len(cells) == 50 and {letter for letter, _ in used} == named.keys()
+    for letter, kind in used:
+        file, _, function = named[letter].partition("::")
+        source = (ROOT / file).read_text()
+        assert f"def {function}(" in source
+        if kind and letter in "fij":
+            assert kind in PUBLISHED
 
 
 def test_the_stages_of_a_cascade_get_their_classes(run, coco, tmp_path):
