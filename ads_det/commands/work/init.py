@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ads_det.active.settings import Settings, load_config
 from ads_det.commands.init import BASE
 from ads_det.commands.words import next_command
+from ads_det.commands.work.input_choice import MARK, size_sentence
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
@@ -166,14 +167,10 @@ def fit_input(
         size = args.input_size or choose_input_size(relative, image_side)
         if size != side:
             detector = as_python(with_input_size(base, size, relative))
-            notes.append(
-                f"Input: {size} x {size} pixels instead of {side} x {side}, so that objects of the "
-                f"median size have {np.median(relative) * size:.0f} pixels instead of "
-                f"{np.median(relative) * side:.0f}; a training takes about "
-                f"{(size / side) ** 2:.1f} times as long."
-                if len(relative)
-                else f"Input: {size} x {size} pixels, as asked."
-            )
+            asked = f"Input: {size} x {size} pixels, as asked."
+            notes.append(size_sentence(size, side, relative) if len(relative) else asked)
+        elif not len(relative) and not args.input_size:
+            detector = MARK
         side = height = size
     mean_side = np.sqrt(side * height)
     text = small_objects_sentence(
@@ -185,11 +182,12 @@ def fit_input(
     if text:
         notes.append(text)
     elif not len(relative) and image_side >= _SHRINKS * mean_side:
+        is_open = is_small_ssd and not args.input_size
         notes.append(
             f"Photos of typically {image_side:.0f} pixels a side are reduced to {side} x {height}: "
             f"objects under {SMALL * image_side / mean_side:.0f} pixels in a photo will hardly be "
             "found; if there are such, name a larger --input-size (256), or give a few labels with "
-            "--labels."
+            "--labels" + ("; else the first import chooses one." if is_open else ".")
         )
     return detector, notes
 
