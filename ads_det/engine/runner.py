@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
+from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
@@ -39,6 +40,8 @@ class CycleRunner(Runner):
         self.method = build_method(self.cfg)
         built = super().build_model(model)
         self.method.extend_model(built)
+        if not torch.cuda.is_available():  # where SyncBatchNorm would refuse several processes
+            built = revert_sync_batchnorm(built)
         # measured on a CPU: a training step of a small SSD takes three quarters of the time
         return built.to(memory_format=torch.channels_last)
 

@@ -1,6 +1,10 @@
 """Weights trained for other classes: what is taken, carried over, drawn anew and left."""
 
 import copy
+import functools
+import pickle
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -169,3 +173,37 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     model["backbone"]["base_channels"] = 16
     with pytest.raises(ADSError, match=r"tensors are missing or of another shape, the first is"):
         check_pretrained(Config(dict(model=model, load_from=str(tmp_path / "retinanet.pth"))))
+
+
+def test_weights_at_an_address_are_read_like_a_file(tmp_path, monkeypatch):
+    """Nothing in them is executed either."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    model = config_of("retinanet", False, 3)
+    torch.save(build(config_of("retinanet", True, 80)).state_dict(), tmp_path / "right.pth")
+    (tmp_path / "wrong.pth").write_bytes(pickle.dumps(Touch(tmp_path / "touched")))
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        check_pretrained(Config(dict(model=model, load_from=f"{place}/right.pth")))
+        for name, reason in (("wrong", "it holds more than weights"), ("gone", "HTTP Error 404")):
+            with pytest.raises(ADSError, match=f"{name}.pth.*could not be loaded .*{reason}"):
+                check_pretrained(Config(dict(model=model, load_from=f"{place}/{name}.pth")))
+        server.shutdown()
+    assert (tmp_path / "cache/hub/checkpoints/right.pth").exists()
+    assert not (tmp_path / "touched").exists()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+class Touch:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
