@@ -28,7 +28,7 @@ whole = dict(dataset=dict(ignore_keys=["dataset_type"], datasets=[part]))
 train_dataloader = dict(batch_size=2, num_workers=0, dataset=whole)
 test = dict(ann_file="ImageSets/Main/test.txt", data_prefix=dict(sub_data_root=""), **data)
 test_dataloader = dict(batch_size=2, num_workers=0, dataset=test)
-active_learning = dict(initial=4, budget=1, cycles=2)
+active_learning = dict(initial=4, budget=1, cycles=1)
 train_cfg = dict(max_epochs=2)
 """
 SCALE = (SIZE, SIZE)

@@ -65,7 +65,7 @@ CASES = {
     "masks for a head of masks": (
         dict(model__mask_head=dict(type="FCNMaskHead")), "model.mask_head learns masks"
     ),
-    "iterations": (dict(train_cfg__type="IterBasedTrainLoop"), "config.py counts iterations"),
+    "iterations": (dict(train_cfg__type="IterBasedTrainLoop"), "config.json counts iterations"),
     "several data sets": (
         dict(train_dataloader__dataset__datasets=[dict(type="CocoDataset"), dict(type="LVIS")]),
         "train_dataloader.dataset is no single data set",
@@ -110,8 +110,8 @@ def test_one_sentence(case, run, root, tmp_path):
     if isinstance(changes.get("load_from"), str):
         changes["load_from"] = str(root / changes["load_from"])
     cfg.merge_from_dict(changes)
-    cfg.dump(tmp_path / "config.py")
-    status, _, err = run("al_loop.py", "config.py", "--work-dir", "run")
+    cfg.dump(tmp_path / "config.json")  # which is not formatted, and so fast
+    status, _, err = run("al_loop.py", "config.json", "--work-dir", "run")
     assert status == 2 and err.startswith("error: ") and err.count("\n") == 1, err
     assert re.search(sentence, err), err
     assert not (tmp_path / "run/pool.json").exists()

@@ -16,7 +16,7 @@ from ads_det.engine.export import export_mmdet
 from ads_det.engine.foreign import load_detector
 from ads_det.engine.hooks import ProgressHook
 
-QUICK = ("retinanet", "rtmdet", "faster_rcnn")
+QUICK = ("retinanet", "rtmdet")
 EACH = [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in PUBLISHED]
 
 
@@ -106,8 +106,8 @@ def test_data_of_voc_with_its_metric(digits, tmp_path):
     steps = cfg.train_dataloader.dataset.dataset.pipeline
     steps[2].scale = SCALE
     ActiveLearningLoop(cfg, tmp_path / "run").run()
-    result = json.loads((tmp_path / "run/cycle_01/metrics.json").read_text())
-    assert "mean/pascal_voc/mAP" in result["metrics"] and result["labeled_images"] == 5
+    result = json.loads((tmp_path / "run/cycle_00/metrics.json").read_text())
+    assert "mean/pascal_voc/mAP" in result["metrics"] and result["labeled_images"] == 4
 
 
 def test_weights_of_other_classes_begin_each_cycle_of_ads(finished, root, tmp_path, capsys):
