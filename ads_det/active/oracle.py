@@ -142,8 +142,9 @@ class HumanOracle(Oracle):
 
     @property
     def _importing(self) -> str:
-        command = ["python", "tools/import_labels.py", str(self._work_dir), "EXPORTED_FILE"]
-        return shlex.join(command)
+        of_program = self._resume.startswith("ads-det ")
+        command = ["ads-det", "import"] if of_program else ["python", "tools/import_labels.py"]
+        return shlex.join([*command, str(self._work_dir), "EXPORTED_FILE"])
 
     def _hand_out(self, batch: Batch) -> None:
         classes = self._dataset["metainfo"]["classes"]

@@ -3,7 +3,6 @@
 import argparse
 
 import torch
-from mmdet.models.detectors.base import BaseDetector
 from mmengine.registry import init_default_scope
 
 from ads_det.console import say
@@ -17,6 +16,8 @@ from ads_det.work_files import RunFiles
 
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det export --help``."""
+    from mmdet.models.detectors.base import BaseDetector  # after the registry, which has its ops
+
     files = RunFiles(args.run)
     cfg = read_config(files.config)
     init_default_scope(cfg.get("default_scope", "mmdet"))
