@@ -44,25 +44,32 @@ def _same_shape(given: Any, shape: torch.Size) -> bool:
     return isinstance(given, Tensor) and given.shape == shape
 
 
+def check_load_from(cfg: Config) -> None:
+    """Read the weights that ``load_from`` names, if it does.
+
+    Raises:
+        ADSError: if there are none, they are of another architecture, or not finite.
+    """
+    source = cfg.get("load_from")
+    if source is None:
+        return
+    given = _weights(source, f"`load_from` names {source!r}, which", "name another checkpoint")
+    given = {k.removeprefix("module."): v for k, v in given.items()}
+    shapes, rows = shapes_of(cfg.model), class_tensors(cfg.model)
+    check_architecture({k: None if rows[k] else v for k, v in shapes.items()}, given, source)
+    bad = [k for k in shapes if k in given and not given[k].isfinite().all()]
+    if bad:
+        raise ADSError(f"{source} holds NaN or infinity in {bad[0]}; name another checkpoint.")
+
+
 def check_pretrained(cfg: Config) -> None:
     """Fetch every pretrained weight file that the config names, before any work is done.
 
     Raises:
         ADSError: if one is not on disk and cannot be downloaded, or holds no weights; says how to
-            go on without. Or if ``load_from`` is of another architecture.
+            go on without. Or as :func:`check_load_from`.
     """
-    source = cfg.get("load_from")
-    if source is not None:
-        given = _weights(
-            source, f"`load_from` names {source!r}, which", "name a checkpoint of the detector"
-        )
-        given = {k.removeprefix("module."): v for k, v in given.items()}
-        shapes = shapes_of(cfg.model)
-        rows = class_tensors(cfg.model)
-        check_architecture({k: None if rows[k] else v for k, v in shapes.items()}, given, source)
-        bad = [k for k in shapes if k in given and not given[k].isfinite().all()]
-        if bad:
-            raise ADSError(f"{source} holds NaN or infinity in {bad[0]}; name another checkpoint.")
+    check_load_from(cfg)
     for key, source in _pretrained(cfg.model, "model"):
         _weights(
             source,

@@ -15,6 +15,7 @@ from ads_det.engine.complete_config import in_loop, is_complete, loop_config
 from ads_det.engine.export import export_mmdet
 from ads_det.engine.foreign import load_detector
 from ads_det.engine.hooks import ProgressHook
+from ads_det.engine.training import evaluation_runner
 
 QUICK = ("retinanet", "rtmdet")
 EACH = [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in PUBLISHED]
@@ -136,6 +137,15 @@ def test_weights_of_other_classes_begin_each_cycle_of_ads(finished, root, tmp_pa
     assert torch.allclose(new[f"{name}.weight"], given, atol=1e-6)
     gap = (new[f"{name}2.weight"] - given).std() / given.std()
     assert 0.05 < gap < 0.2
+
+
+def test_the_first_images_are_chosen_by_the_pretrained_model(finished, tmp_path):
+    cfg, run = finished("retinanet")
+    cfg = cfg.copy()
+    cfg.load_from = str(run / "cycle_01/model.pth")
+    state = evaluation_runner(cfg, None, tmp_path).model.state_dict()
+    given = torch.load(cfg.load_from, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, given[name]) for name, value in state.items())
 
 
 def unmarked(node):

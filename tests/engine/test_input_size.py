@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -19,6 +20,7 @@ from ads_det.labels.object_sizes import (
     relative_sizes,
     small_objects_sentence,
 )
+from ads_det.registry import MODELS
 
 
 def photos(folder, side, number=12, width=600, height=400):
@@ -111,10 +113,13 @@ def test_each_cycle_speaks_of_small_objects():
 
 def test_a_project_begins_with_weights(run, tmp_path):
     photos(tmp_path / "photos", 6)
-    (tmp_path / "w.pth").write_bytes(b"weights")
+    torch.save(MODELS.build(load_config(BASE).model).state_dict(), tmp_path / "w.pth")
+    (tmp_path / "x.pth").write_bytes(b"weights")
     options = ("--classes", "dot", "--initial", 5, "--budget", 2, "--out", tmp_path / "p")
     err = run("init_project.py", tmp_path / "photos", *options, "--weights", "gone.pth")[2]
     assert "--weights gone.pth is no file" in err
+    err = run("init_project.py", tmp_path / "photos", *options, "--weights", "x.pth")[2]
+    assert "x.pth', which could not be loaded" in err and not (tmp_path / "p").exists()
     status, _, err = run("init_project.py", tmp_path / "photos", *options, "--weights", "w.pth")
     assert status == 0, err
     assert load_config(tmp_path / "p/p.py").load_from == str(tmp_path / "w.pth")

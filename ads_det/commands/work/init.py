@@ -20,6 +20,7 @@ from ads_det.engine.complete_config import in_loop, is_complete
 from ads_det.engine.datasets import dataset_class, pool_config
 from ads_det.engine.input_size import as_python, input_scale, with_input_size
 from ads_det.engine.model_config import find_settings, with_setting
+from ads_det.engine.pretrained import check_load_from
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.object_sizes import (
@@ -97,6 +98,7 @@ def main(args: argparse.Namespace) -> None:
     weights = args.weights
     if weights and "://" not in weights:
         weights = str(Path(weights).resolve())
+        check_load_from(Config(dict(model=base.model, load_from=weights)))
     plan = Plan(
         args.images,
         classes,
