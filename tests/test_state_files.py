@@ -14,8 +14,9 @@ from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, load_config
 from ads_det.benchmark.run_folder import find_runs
-from ads_det.engine.checkpoints import check_pretrained, read_model
+from ads_det.engine.checkpoints import read_model
 from ads_det.engine.datasets import candidate_dataset
+from ads_det.engine.pretrained import check_pretrained
 from ads_det.errors import ADSError
 from ads_det.files import read_json, write_ids, write_text
 from ads_det.labels.project import _literal

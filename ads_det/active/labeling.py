@@ -265,7 +265,7 @@ class LabeledRun:
         self.dataset = pool_config(cfg)
         self.store = LabelStore(self.dataset["labels"])
         self.store.claim(work_dir)
-        self.pool, self._facts = Pool.load(self.files.pool)
+        self.pool, self.facts = Pool.load(self.files.pool)
 
     def undo_import(self) -> str:
         """Take back the last import and everything that was trained on it.
@@ -286,7 +286,7 @@ class LabeledRun:
             )
         first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
         self.pool.unlabel(first)
-        self.pool.save(self.files.pool, self._facts)
+        self.pool.save(self.files.pool, self.facts)
         done = []
         for number, cycle in self.files.cycles().items():
             if number >= first:

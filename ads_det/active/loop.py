@@ -22,7 +22,6 @@ from ads_det.active.work_dir import WorkDir
 from ads_det.console import say
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.distributed import from_main, on_main
-from ads_det.engine.checkpoints import check_pretrained
 from ads_det.engine.datasets import (
     candidate_dataset,
     check_data,
@@ -32,6 +31,7 @@ from ads_det.engine.datasets import (
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.model_config import has_background
+from ads_det.engine.pretrained import check_pretrained
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids

@@ -140,6 +140,21 @@ class WorkDir:
         return [*found[:most], *(["and more"] if len(found) > most else [])]
 
 
+def change_config(files: RunFiles, pool: Pool, facts: dict[str, Any], cfg: Config) -> None:
+    """Give a run that has trained nothing another config.
+
+    Args:
+        files: of the run, which is locked.
+        pool: its state.
+        facts: noted in it; the config's are replaced.
+        cfg: the new config.
+    """
+    write_config(files.config, cfg)
+    write_text(files.config_program, cfg.pretty_text)
+    facts["config"] = fingerprint(cfg)
+    pool.save(files.pool, facts)
+
+
 def _flat(node: Any, key: str = "") -> dict[str, str]:
     """Every leaf of a config by its dotted key, as text."""
     if not isinstance(node, dict):

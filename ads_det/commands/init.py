@@ -11,7 +11,20 @@ from pathlib import Path
 from ads_det.arguments import config_file, existing, folder
 from ads_det.errors import ADSError
 
-BASE = Path(__file__).resolve().parents[2] / "configs/_base_/ssd_small_project.py"
+CONFIGS = Path(__file__).resolve().parents[2] / "configs/_base_"
+BASE = CONFIGS / "ssd_small_project.py"
+DETECTORS = {
+    "ssd_small": BASE,
+    "retinanet_r50": CONFIGS / "retinanet_r50_project.py",
+    "rtmdet_tiny": CONFIGS / "rtmdet_tiny_project.py",
+}
+_ZOO = "https://download.openmmlab.com/mmdetection"
+WEIGHTS = {  # of mmdet's model zoo, trained on COCO
+    "retinanet_r50": f"{_ZOO}/v2.0/retinanet/retinanet_r50_fpn_1x_coco/"
+    "retinanet_r50_fpn_1x_coco_20200130-c2398f9e.pth",
+    "rtmdet_tiny": f"{_ZOO}/v3.0/rtmdet/rtmdet_tiny_8xb32-300e_coco/"
+    "rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth",
+}
 EXAMPLES = (
     "Examples: %(prog)s photos/ --classes cat dog --out projects/pets (no labels yet: the first "
     "run proposes what to label first); %(prog)s photos/ --labels coco.json --out projects/pets. "
@@ -63,13 +76,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the test images (default: 0)")
     parser.add_argument(
-        "--base", type=config_file, default=BASE, help="config of the model (default: a small SSD)"
+        *("--detector", "--base"),
+        dest="base",
+        type=_detector,
+        default=BASE,
+        help=f"{', '.join(DETECTORS)} (default: the first, which a CPU can train), or a config of "
+        "this project, or a complete one of mmdet, which is taken as it is",
     )
     parser.add_argument(
         "--input-size",
         type=int,
         help="side of the small SSD's input in pixels (default: 128, or as large as the labelled "
         "objects ask for, at most 512)",
+    )
+    parser.add_argument(
+        "--weights",
+        help="checkpoint (file or URL) to begin with, of the same architecture; its classes may "
+        "differ, the rows of those with the same name are carried over; 'none' begins without",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the project")
 
@@ -83,7 +106,10 @@ def check(args: argparse.Namespace) -> str:
     if size is not None and (not 64 <= size <= 1024 or size % 32):
         raise ADSError(f"--input-size is {size}; use a multiple of 32 from 64 to 1024.")
     if size is not None and args.base != BASE:
-        raise ADSError("--input-size is for the small SSD; set the scale in the config of --base.")
+        raise ADSError(
+            "--input-size is for the small SSD; set the scale in the config of --detector."
+        )
+    _check_weights(args)
     if args.test_share is not None and not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
     if args.seed < 0:
@@ -94,6 +120,26 @@ def check(args: argparse.Namespace) -> str:
             "folder elsewhere."
         )
     return f"Checking the images of {args.images} ..."
+
+
+def _detector(text: str) -> Path:
+    """A name of :data:`DETECTORS`, or a config."""
+    return DETECTORS.get(text) or config_file(text)
+
+
+def _check_weights(args: argparse.Namespace) -> None:
+    name = next((name for name, path in DETECTORS.items() if path == args.base), "")
+    if args.weights is None and name in WEIGHTS:
+        file = args.out / WEIGHTS[name].rpartition("/")[2]
+        raise ADSError(
+            f"{name} begins with weights trained on COCO: download {WEIGHTS[name]} to {file} and "
+            f"add --weights {file} (with a network the address itself will do; --weights none "
+            "begins without, and learns little from few images)."
+        )
+    if args.weights == "none":
+        args.weights = None
+    if args.weights and "://" not in args.weights and not Path(args.weights).is_file():
+        raise ADSError(f"--weights {args.weights} is no file; download the checkpoint and name it.")
 
 
 def main(args: argparse.Namespace) -> None:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner import runner as mmengine_runner
-from mmengine.runner.checkpoint import CheckpointLoader, get_state_dict, load_state_dict
+from mmengine.runner.checkpoint import get_state_dict, load_state_dict
 from torch.hub import load_state_dict_from_url
 
 from ads_det.console import say
@@ -181,49 +180,3 @@ def _check_state(content: Any, path: Path, seed: int | None) -> None:
     whole = all(isinstance(part, dict) for part in parts)
     if not whole or (seed is not None and parts[0].get("seed") != seed):
         raise ADSError(f"{path} is no state of this training.")
-
-
-def check_pretrained(cfg: Config) -> None:
-    """Fetch every pretrained weight file that the config names, before any work is done.
-
-    Raises:
-        ADSError: if one is not on disk and cannot be downloaded, or holds no weights; says how to
-            go on without.
-    """
-    if cfg.get("load_from") is not None:
-        try:
-            weights_in(CheckpointLoader.load_checkpoint(cfg.load_from, "cpu"), cfg.load_from)
-        except ADSError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise ADSError(
-                f"`load_from` names {cfg.load_from!r}, which could not be loaded ({reason}); name "
-                "a checkpoint of weights."
-            ) from error
-    for key, source in _pretrained(cfg.model, "model"):
-        try:
-            weights_in(CheckpointLoader.load_checkpoint(source, map_location="cpu"), source)
-        except ADSError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            raise ADSError(
-                f"The pretrained weights {source!r} ({key}) could not be loaded ({reason}); "
-                "with no network, download them elsewhere and pass --cfg-options "
-                f"{key}.checkpoint=/path/to/file (for VGG-16 the environment variable "
-                f"ADS_DET_VGG16 does it too), or train from scratch with --cfg-options {key}=None."
-            ) from error
-
-
-def _pretrained(node: Any, key: str) -> list[tuple[str, str]]:
-    """Key and source of everything that begins with the weights of a file."""
-    if isinstance(node, (list, tuple)):
-        return [one for i, part in enumerate(node) for one in _pretrained(part, f"{key}.{i}")]
-    if not isinstance(node, dict):
-        return []
-    own = node.get("type") in ("Pretrained", "PretrainedInit") and node.get("checkpoint")
-    return [
-        *([(key, node["checkpoint"])] if own else []),
-        *(one for name, part in node.items() for one in _pretrained(part, f"{key}.{name}")),
-    ]

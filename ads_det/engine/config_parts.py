@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.registry import Registry
+from mmengine.registry import MODELS, TRANSFORMS, Registry
 
 from ads_det.engine.build import accepted_arguments, is_open, passes_over
 from ads_det.engine.config_keys import leaves, like, nearest, short
@@ -152,11 +152,22 @@ def build_part(registry: Registry, given: Any, path: str, **defaults: Any) -> An
         return registry.build(copy.deepcopy(given), default_args=defaults or None)
 
 
+# arguments that name a class to which others are passed on, as in RandomResize and EMAHook
+_PASSED_ON = {
+    "resize_type": (TRANSFORMS, "Resize"),
+    "ema_type": (MODELS, "ExponentialMovingAverage"),
+}
+
+
 def check_arguments(kind: Any, arguments: dict, path: str) -> None:
     """Refuse what a class does not take, also where it would be passed over in silence."""
     if not inspect.isclass(kind):
         return
     accepted = accepted_arguments(kind)
+    for name, (registry, default) in _PASSED_ON.items():
+        if name in accepted:
+            inner = find_type(registry, arguments.get(name, default), path)
+            accepted = accepted | accepted_arguments(inner)
     unknown = [
         k for k in arguments if k not in accepted and k != "type" and not str(k).startswith("_")
     ]

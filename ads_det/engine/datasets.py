@@ -26,13 +26,23 @@ def pool_config(cfg: Config) -> dict:
     A config without the block, such as one of mmdet, names its images in the latter alone.
     """
     pool = copy.deepcopy(cfg.get("pool") or ConfigDict())
-    loader = cfg.get("train_dataloader") or {}
-    return ConfigDict(pool | _without_loader_keys(loader.get("dataset") or {}))
+    dataset = (cfg.get("train_dataloader") or {}).get("dataset") or {}
+    while isinstance(dataset.get("dataset"), dict):  # inside wrappers such as RepeatDataset
+        dataset = dataset["dataset"]
+    return ConfigDict(pool | _without_loader_keys(dataset))
 
 
 def training_dataset(cfg: Config, ids: Path | None) -> dict:
     """The labelled images listed in a file (None for all), as they are trained on."""
-    own = {k: v for k, v in cfg.train_dataloader.dataset.items() if k in _OF_A_LOADER}
+    return _of_pool(cfg, cfg.train_dataloader.dataset, ids)
+
+
+def _of_pool(cfg: Config, dataset: dict, ids: Path | None) -> dict:
+    """The pool as a data set prepares it, inside the wrappers that it may have."""
+    if isinstance(dataset.get("dataset"), dict):
+        inner = _of_pool(cfg, dataset["dataset"], ids)
+        return ConfigDict(copy.deepcopy(dataset) | dict(dataset=inner))
+    own = {k: v for k, v in dataset.items() if k in _OF_A_LOADER}
     return ConfigDict(pool_config(cfg) | copy.deepcopy(own) | _listed(ids))
 
 
@@ -144,15 +154,13 @@ def check_data(cfg: Config, pool: PoolDataset, allow_test_in_pool: bool, simulat
         )
 
 
-def check_checkpoint(content: Any, path: str | Path, cfg: Config, may_differ: bool = False) -> None:
+def check_checkpoint(content: Any, path: str | Path, cfg: Config) -> None:
     """The classes of a checkpoint, where it names them, must be those of the data.
 
     Args:
         content: of the checkpoint.
         path: of it.
         cfg: names the data sets.
-        may_differ: accept other classes if they are more or fewer, so that the classifier of the
-            checkpoint does not fit the model and is not taken over.
 
     Raises:
         ADSError: names the first difference.
@@ -160,16 +168,19 @@ def check_checkpoint(content: Any, path: str | Path, cfg: Config, may_differ: bo
     names = classes_of_checkpoint(content)
     for where, dataset in ("pool", pool_config(cfg)), ("test data set", _test_config(cfg)):
         known = class_names(dataset) if dataset.get("type") else []
-        if not may_differ or len(known) == len(names):
-            check_same_classes(names, f"The checkpoint {path}", known, f"the {where}")
+        check_same_classes(names, f"The checkpoint {path}", known, f"the {where}")
 
 
 def classes_of_checkpoint(content: Any) -> list[str]:
     """Names of the classes that a checkpoint was trained on; none if it does not say."""
     meta = content.get("meta") if isinstance(content, dict) else None
-    meta = meta.get("dataset_meta") if isinstance(meta, dict) else None
-    names = meta.get("classes") if isinstance(meta, dict) else None
-    return [str(name) for name in names] if isinstance(names, (list, tuple)) else []
+    data = meta.get("dataset_meta") if isinstance(meta, dict) else None
+    for source in (data, meta):  # mmdet 3 and, in the latter, mmdet 2
+        for key in ("classes", "CLASSES"):
+            names = source.get(key) if isinstance(source, dict) else None
+            if isinstance(names, (list, tuple)) and names:
+                return [str(name) for name in names]
+    return []
 
 
 def _test_config(cfg: Config) -> dict:

@@ -206,7 +206,7 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> None:
         raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
     check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
     try_pipeline(steps or (), f"{path}.pipeline")
-    if "lazy_init" in accepted_arguments(kind):
+    if "lazy_init" in accepted_arguments(kind) and "dataset" not in dataset:
         with named(place, dataset):
             DATASETS.build(dict(dataset, lazy_init=True))
 
@@ -264,7 +264,12 @@ def _build_hook(hook: Any, path: str) -> None:
         raise ADSError(f"{path} is {short(hook)}; it must be a dict with the type of a hook.")
     with named(path, hook):
         get_priority(hook.get("priority", "NORMAL"))
-    build_part(HOOKS, {k: v for k, v in hook.items() if k != "priority"}, path)
+    arguments = {k: v for k, v in hook.items() if k != "priority"}
+    kind = find_type(HOOKS, hook.get("type"), path)
+    if getattr(kind, "__name__", "").endswith("VisualizationHook"):
+        check_arguments(kind, arguments, path)  # it asks for a visualiser, which is not there yet
+    else:
+        build_part(HOOKS, arguments, path)
 
 
 def _check_visualizer(given: dict) -> None:

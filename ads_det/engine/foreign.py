@@ -13,6 +13,7 @@ from mmengine.registry import DATASETS
 from torch import nn
 
 from ads_det.engine.checkpoints import read_checkpoint, read_model
+from ads_det.engine.datasets import classes_of_checkpoint
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
@@ -78,15 +79,8 @@ def class_names(cfg: Config, checkpoint: Path) -> list[str]:
     Raises:
         ADSError: if the checkpoint cannot be read.
     """
-    content = read_checkpoint(checkpoint)
-    meta = content.get("meta") if isinstance(content, dict) else None
-    meta = meta if isinstance(meta, dict) else {}
-    for source in (meta.get("dataset_meta"), meta, _dataset_meta(cfg)):
-        for key in ("classes", "CLASSES"):
-            names = source.get(key) if isinstance(source, dict) else None
-            if isinstance(names, (list, tuple)) and names:
-                return [str(name) for name in names]
-    return []
+    found = classes_of_checkpoint(read_checkpoint(checkpoint))
+    return found or [str(name) for name in _dataset_meta(cfg).get("classes") or ()]
 
 
 def _dataset_meta(cfg: Config) -> dict:

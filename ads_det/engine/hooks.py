@@ -23,13 +23,21 @@ class EpochSeedHook(Hook):
     """Make the random state of a label epoch a function of (seed, epoch).
 
     A resumed epoch then augments exactly like an uninterrupted one, and the phases before it
-    leave no trace in it.
+    leave no trace in it. What mmdet's CachedMosaic, CachedMixUp and BatchSyncRandomResize keep from
+    batch to batch is forgotten, as it is wherever workers load.
     """
 
     priority = "LOW"  # after the phases
 
     def before_train_epoch(self, runner: Runner) -> None:
         seed_everything(runner.seed, runner.epoch, "label")
+        pipeline = getattr(runner.train_dataloader.dataset, "pipeline", None)
+        for step in getattr(pipeline, "transforms", ()):
+            if hasattr(step, "results_cache"):
+                step.results_cache = []
+        for module in unwrap(runner.model).data_preprocessor.modules():
+            if hasattr(module, "_input_size"):
+                module._input_size = None
 
 
 @HOOKS.register_module()
@@ -44,6 +52,8 @@ class FitToDataHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model, dataset = unwrap(runner.model), runner.train_dataloader.dataset
+        while hasattr(dataset, "dataset"):  # inside wrappers such as RepeatDataset
+            dataset = dataset.dataset
         if getattr(model.data_preprocessor, "needs_statistics", False):
             model.data_preprocessor.set_statistics(*dataset.channel_statistics())
         expected = getattr(model, "num_classes", None)

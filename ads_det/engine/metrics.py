@@ -68,11 +68,20 @@ class PerClassifierMetric(BaseMetric):
             return {
                 f"{name}/{key}": value
                 for name, metric in named
-                for key, value in metric.evaluate(size).items()
+                for key, value in _evaluated(metric, size).items()
             }
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         raise AssertionError("the inner metrics compute")
+
+
+def _evaluated(metric: BaseMetric, size: int) -> dict[str, float]:
+    """What a metric measures; zeros where CocoMetric gives nothing, since not one box was found."""
+    found: dict[str, float] = metric.evaluate(size)
+    if not found and type(metric).__name__ == "CocoMetric":
+        names = [f"{metric.prefix}/{kind}_mAP" for kind in metric.metrics if kind != "proposal"]
+        return {f"{name}{end}": 0.0 for name in names for end in ("", "_50", "_75")}
+    return found
 
 
 @contextmanager

@@ -23,6 +23,19 @@ def find_settings(node: Any, name: str, key: str = "model") -> Iterator[tuple[st
             if own == name:
                 yield f"{key}.{own}", value
             yield from find_settings(value, name, f"{key}.{own}")
+    elif isinstance(node, (list, tuple)):  # the stages of a cascade
+        for i, value in enumerate(node):
+            yield from find_settings(value, name, f"{key}.{i}")
+
+
+def with_setting(model: dict, key: str, value: Any) -> dict:
+    """A model's config after a setting of :func:`find_settings` was changed (in place)."""
+    node: Any = model
+    *path, last = key.split(".")[1:]
+    for part in path:
+        node = node[int(part)] if isinstance(node, (list, tuple)) else node[part]
+    node[last] = value
+    return model
 
 
 def has_background(model: dict) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,14 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
+from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ads_det.console import say_once
 from ads_det.engine.checkpoints import fits, safe_loader, weights_in
+from ads_det.engine.class_rows import carry_classes, class_tensors
+from ads_det.engine.datasets import candidate_dataset, classes_of_checkpoint
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
 from ads_det.errors import ADSError
@@ -34,6 +40,8 @@ class CycleRunner(Runner):
         self.method = build_method(self.cfg)
         built = super().build_model(model)
         self.method.extend_model(built)
+        if not torch.cuda.is_available():  # where SyncBatchNorm would refuse several processes
+            built = revert_sync_batchnorm(built)
         # measured on a CPU: a training step of a small SSD takes three quarters of the time
         return built.to(memory_format=torch.channels_last)
 
@@ -48,16 +56,37 @@ class CycleRunner(Runner):
             ADSError: if the file is damaged, holds more than weights and plain data, or nothing
                 of it fits the model.
         """
-        if not Path(filename).is_file():  # an address that the user gave
+        before = {} if self._resume else {k: v.clone() for k, v in self._state().items()}
+        with contextlib.ExitStack() as stack:
+            if Path(filename).is_file():  # else an address that the user gave
+                stack.enter_context(safe_loader())
+            # mmengine prints what does not fit, a line for each tensor
+            stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
             content = super().load_checkpoint(filename, *args, **kwargs)
-        else:
-            with safe_loader():
-                content = super().load_checkpoint(filename, *args, **kwargs)
-        own, given = unwrap(self.model).state_dict(), weights_in(content, filename)
+        own, given = self._state(), weights_in(content, filename)
         given = {k.removeprefix("module."): v for k, v in given.items()}
         if not any(fits(v, own[k]) for k, v in given.items() if k in own):
             raise ADSError(f"Nothing in {filename} fits the model; name a checkpoint of it.")
+        if not self._resume:
+            self._carry_classes(before, given, classes_of_checkpoint(content), filename)
         return content
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        state: dict[str, torch.Tensor] = unwrap(self.model).state_dict()
+        return state
+
+    def _carry_classes(
+        self, before: dict[str, torch.Tensor], given: dict, given_names: list[str], filename: str
+    ) -> None:
+        """Of weights of other classes what the model can use, and one line of it; nothing if the
+        classes are the same and all fits."""
+        own, names = self._state(), list(candidate_dataset(self.cfg).known_classes())
+        whole = own.keys() == given.keys() and all(fits(given[k], v) for k, v in own.items())
+        if whole and given_names in ([], names):
+            return
+        known = class_tensors(self.cfg.model)
+        both = names, given_names
+        say_once(carry_classes(own, before, given, known, both, self.seed or 0).sentence(filename))
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """As in mmengine, but the file is there whole or not at all.

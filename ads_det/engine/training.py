@@ -11,7 +11,8 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import is_distributed
-from mmengine.registry import OPTIMIZERS
+from mmengine.hooks import EMAHook
+from mmengine.registry import HOOKS, OPTIMIZERS
 from mmengine.runner import Runner
 
 from ads_det.distributed import on_main
@@ -77,8 +78,6 @@ def training_config(
         cfg.load_from = str(checkpoint)
     elif start_from is not None:
         cfg.load_from = str(start_from)
-    if checkpoint is None:
-        _check_load_from(cfg)
     cfg.test_dataloader.dataset = numbered_test_dataset(cfg)
     cfg.unlabeled_dataloader = _unlabeled_loader(cfg, unlabeled)
     cfg.train_dataloader.dataset = training_dataset(cfg, labeled)
@@ -109,9 +108,23 @@ def train_model(cfg: Config, path: Path) -> Runner:
     """
     runner = CycleRunner.from_cfg(cfg)
     runner.train()
+    _keep_averages(runner)
     on_main(lambda: write_atomic(path, lambda file: write_model(runner, file)))
     read_model(runner.model, path)
     return runner
+
+
+def _keep_averages(runner: Runner) -> None:
+    """Where a hook averages weights, let the model be the average, as it is validated."""
+    for hook in [hook for hook in runner.hooks if isinstance(hook, EMAHook)]:
+        hook._swap_ema_parameters()
+        runner.hooks.remove(hook)
+
+
+def _averages(name: Any) -> bool:
+    """Whether a hook of this type averages weights; the weights of a cycle are its result."""
+    kind = HOOKS.get(name) if isinstance(name, str) else name
+    return isinstance(kind, type) and issubclass(kind, EMAHook)
 
 
 def delete_checkpoints(work_dir: Path) -> None:
@@ -140,21 +153,19 @@ def evaluation_runner(cfg: Config, checkpoint: Path | None, work_dir: Path) -> C
         cfg[key] = None
     cfg.work_dir = str(work_dir)
     cfg.experiment_name = _unique_name(work_dir)
+    pretrained = cfg.get("load_from")
     cfg.resume, cfg.load_from = False, None
-    cfg.custom_hooks = [*(cfg.get("custom_hooks") or ()), dict(type="ads_det.ProgressHook")]
+    others = [h for h in cfg.get("custom_hooks") or () if not _averages(h.get("type"))]
+    cfg.custom_hooks = [*others, dict(type="ads_det.ProgressHook")]
     _allow_frozen_parts(cfg)
     runner = CycleRunner.from_cfg(cfg)
     if checkpoint is None:
         unwrap(runner.model).init_weights()
+        if pretrained is not None:
+            runner.load_checkpoint(pretrained)
     else:
         read_model(runner.model, checkpoint)
     return runner
-
-
-def _check_load_from(cfg: Config) -> None:
-    """Refuse weights of other classes, which would be taken for those of the data."""
-    if Path(cfg.get("load_from") or "").is_file():  # else an address
-        check_checkpoint(read_checkpoint(cfg.load_from), cfg.load_from, cfg, may_differ=True)
 
 
 def _unique_name(work_dir: Path) -> str:
@@ -173,7 +184,8 @@ def check_training(cfg: Config) -> Method:
         ADSError: names the key.
     """
     for key in _NEEDED:
-        if not isinstance(cfg.get(key), dict):
+        several = key == "test_evaluator" and isinstance(cfg.get(key), list)
+        if not isinstance(cfg.get(key), dict) and not several:
             raise ADSError(
                 f"The config has no `{key}`, or it is no dict; inherit from a config that has one, "
                 "such as configs/ssd_digits_ads.py."
@@ -199,7 +211,6 @@ def check_training(cfg: Config) -> Method:
         )
     check_classifiers(method, classifiers_in(cfg.model))
     method.check_config(cfg)
-    _check_load_from(cfg)
     block = cfg.optim_wrapper.get("optimizer")
     optimizer = block.get("type") if isinstance(block, dict) else None
     if isinstance(optimizer, str) and OPTIMIZERS.get(optimizer) is None:

@@ -41,7 +41,7 @@ active_learning = dict(
     budget={budget},
     cycles={cycles},
     prepare=None,{first}
-)
+){weights}
 del images, classes
 """
 
@@ -164,6 +164,7 @@ class Plan:
     cycles: int
     coverage: bool = False
     detector: str = ""  # a config between the base and the project's; none if empty
+    weights: str | None = None  # checkpoint to begin with: a full path or an address
 
 
 def write_project(
@@ -206,6 +207,7 @@ def write_project(
     if plan.detector:
         text, base = f"_base_ = {_literal(os.fspath(base.resolve()))}\n\n", out / "detector.py"
         write_text(base, text + plan.detector)
+    weights = f"\nload_from = {_literal(plan.weights)}" if plan.weights else ""
     first = '\n    initial_strategy="ads_det.CoreSet",' if plan.coverage else ""
     text = _CONFIG.format(
         base=_literal(os.fspath(base.resolve())),
@@ -218,6 +220,7 @@ def write_project(
         budget=plan.budget,
         cycles=plan.cycles,
         first=first,
+        weights=weights,
     )
     write_text(config, text)
     return config

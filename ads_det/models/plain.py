@@ -39,8 +39,10 @@ def plain_state(model: nn.Module) -> tuple[dict[str, Tensor], str]:
     the sigmoid or softmax; else ``'f1'``.
 
     Args:
-        model: a detector of this project with its weights; not changed.
+        model: a detector of this project or of mmdet with its weights; not changed.
     """
+    if not isinstance(model, TwoClassifierModel):  # mmdet's own already
+        return {k: v.cpu().clone() for k, v in model.state_dict().items()}, "f1"
     first, *others = model.classifiers()
     names = {id(module): name for name, module in model.named_modules()}
     state = {k: v.cpu().clone() for k, v in model.state_dict().items()}

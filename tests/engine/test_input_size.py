@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
+from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.settings import load_config
 from ads_det.commands.init import BASE
 from ads_det.engine.input_size import input_scale, size_at_input, small_objects, with_input_size
+from ads_det.engine.stored_config import read_config
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.coco import write_coco
 from ads_det.labels.object_sizes import (
@@ -17,6 +20,7 @@ from ads_det.labels.object_sizes import (
     relative_sizes,
     small_objects_sentence,
 )
+from ads_det.registry import MODELS
 
 
 def photos(folder, side, number=12, width=600, height=400):
@@ -64,7 +68,10 @@ def test_every_pipeline_of_the_small_ssd_gets_the_new_size():
     cfg.merge_from_dict(with_input_size(cfg, 256, np.array([0.05, 0.2])))
     assert input_scale(cfg) == ((256, 256), False)
     train = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
-    assert train["ads_det.LoadResized"].scale == (512, 512) and train["RandomAffine"].border == (-128, -128)
+    assert train["ads_det.LoadResized"].scale == (512, 512) and train["RandomAffine"].border == (
+        -128,
+        -128,
+    )
     assert cfg.model.bbox_head.anchor_generator.input_size == 256
 
 
@@ -105,3 +112,68 @@ def test_each_cycle_speaks_of_small_objects():
     assert "(the median 2)" in small_objects(cfg, images)
     cfg.candidate_dataloader.dataset.pipeline[0].scale = (1000, 1000)
     assert small_objects(cfg, images) == ""
+
+
+def test_a_project_begins_with_weights(run, tmp_path):
+    photos(tmp_path / "photos", 6)
+    torch.save(MODELS.build(load_config(BASE).model).state_dict(), tmp_path / "w.pth")
+    (tmp_path / "x.pth").write_bytes(b"weights")
+    options = ("--classes", "dot", "--initial", 5, "--budget", 2, "--out", tmp_path / "p")
+    err = run("init_project.py", tmp_path / "photos", *options, "--weights", "gone.pth")[2]
+    assert "--weights gone.pth is no file" in err
+    err = run("init_project.py", tmp_path / "photos", *options, "--weights", "x.pth")[2]
+    assert "x.pth', which could not be loaded" in err and not (tmp_path / "p").exists()
+    status, _, err = run("init_project.py", tmp_path / "photos", *options, "--weights", "w.pth")
+    assert status == 0, err
+    assert load_config(tmp_path / "p/p.py").load_from == str(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize(("side", "size"), [(200, 128), (44, 256)])
+def test_the_first_labels_choose_the_input_of_a_project_without_any(run, tmp_path, side, size):
+    labels = photos(tmp_path / "photos", side)
+    given = ("--classes", "dot", "--initial", 5, "--budget", 2, "--out", "p")
+    assert run("init_project.py", tmp_path / "photos", *given)[0] == 0
+    assert run("al_loop.py", "p/p.py", "--seed", 3)[0] == 0
+    write_coco(labels, ["dot"], tmp_path / "given.json")
+    take = ("import_labels.py", "work_dirs/p_seed3", "given.json", "--ignore-others")
+    before = (tmp_path / "p/detector.py").read_text()
+    assert run(*take, "--dry-run")[0] == 0 and (tmp_path / "p/detector.py").read_text() == before
+    status, out, err = run(*take)
+    assert status == 0, err
+    assert (f"Input: {size} x {size} pixels instead of 128 x 128" in out) == (size != 128)
+    stored = read_config(tmp_path / "work_dirs/p_seed3/config.json")
+    for cfg in (stored, load_config(tmp_path / "p/p.py")):
+        assert input_scale(cfg)[0] == (size, size)
+        assert cfg.model.bbox_head.anchor_generator.input_size == size
+    # the run goes on by either config: nothing else differs
+    for config in (("p/p.py", "--seed", 3), ("--work-dir", "work_dirs/p_seed3")):
+        assert run("al_loop.py", *config, "--resume", "--check")[0] == 0
+    loop = ActiveLearningLoop(with_seed(load_config(tmp_path / "p/p.py"), 3), "work_dirs/p_seed3")
+    assert loop.work_dir.is_of_this_config()
+    taken_back = run("import_labels.py", "work_dirs/p_seed3", "--undo")
+    assert taken_back[0] == 0 and run(*take)[0] == 0
+    assert read_config(tmp_path / "work_dirs/p_seed3/config.json").to_dict() == stored.to_dict()
+
+
+def with_seed(cfg, seed):
+    cfg.randomness = dict(seed=seed)
+    return cfg
+
+
+def test_an_input_that_was_asked_for_or_changed_stays(run, tmp_path):
+    labels = photos(tmp_path / "photos", 44)
+    write_coco(labels, ["dot"], tmp_path / "given.json")
+    given = ("--classes", "dot", "--initial", 5, "--budget", 2)
+    size = ("--input-size", 192)
+    assert run("init_project.py", tmp_path / "photos", *given, *size, "--out", "asked")[0] == 0
+    assert run("init_project.py", tmp_path / "photos", *given, "--out", "changed")[0] == 0
+    with open("changed/changed.py", "a") as file:
+        file.write("model.update(bbox_head=dict(num_classes=1, anchor_generator=dict(")
+        file.write("min_sizes=[10, 26, 52, 84])))\n")
+    for name, side in (("asked", 192), ("changed", 128)):
+        assert run("al_loop.py", f"{name}/{name}.py")[0] == 0
+        take = ("import_labels.py", f"work_dirs/{name}", "given.json", "--ignore-others")
+        status, out, err = run(*take)
+        assert status == 0 and "Input:" not in out, err
+        cfg = read_config(tmp_path / f"work_dirs/{name}/config.json")
+        assert input_scale(cfg)[0] == (side, side)

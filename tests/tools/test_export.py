@@ -1,8 +1,10 @@
 """A finished run leaves the loop as a command would let it."""
 
+import re
 from importlib.util import find_spec
 
 import pytest
+from processes import TOOLS
 
 
 def test_mmdet_has_no_ssd_of_sigmoid_classifiers(run, finished, tmp_path):
@@ -23,3 +25,9 @@ def test_an_onnx_graph_needs_its_package(run, finished, tmp_path):
 def test_mistakes(run, finished, tmp_path, options):
     status, _, err = run("export.py", finished, "--out", tmp_path / "out", *options)
     assert status == 2 and err.strip().count("\n") <= 1 and "Traceback" not in err
+
+
+def test_no_command_imports_mmdet_before_the_registry_which_supplies_its_ops():
+    """In the tests the registry is there already, for a user it is not."""
+    for file in (TOOLS.parent / "ads_det/commands").rglob("*.py"):
+        assert not re.search(r"^(from|import) mmdet", file.read_text(), re.M), file

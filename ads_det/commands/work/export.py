@@ -16,20 +16,25 @@ from ads_det.work_files import RunFiles
 
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det export --help``."""
+    from mmdet.models.detectors.base import BaseDetector  # after the registry, which has its ops
+
     files = RunFiles(args.run)
     cfg = read_config(files.config)
     init_default_scope(cfg.get("default_scope", "mmdet"))
     checkpoint = files.cycle(args.cycle).found_models()[0]
     model = load_detector(cfg, checkpoint)
-    if not isinstance(model, TwoClassifierModel) or not model.has_boxes:
+    is_own = isinstance(model, TwoClassifierModel) and model.has_boxes
+    if not is_own and not (args.format == "mmdet" and isinstance(model, BaseDetector)):
         raise ADSError(
             f"{args.run} trains {type(model).__name__}, which is no detector of this project; only "
-            "its detectors are exported."
+            "its detectors are exported, and those of mmdet with --format mmdet."
         )
     if args.format == "mmdet":
         out = args.out or args.run / "export"
         kind = export_mmdet(cfg, model, class_names(cfg, checkpoint), out)
-        what = "the mean of both classifiers' scores" if kind == "mean" else "f1"
+        what = "the mean of both classifiers' scores" if kind == "mean" else "its one classifier"
+        if is_own and kind == "f1" and len(model.classifiers()) > 1:
+            what = "f1"
         say(f"Done: {out}/config.py and model.pth, a plain detector that predicts by {what}")
         return
     size = tuple(args.size) if args.size else input_size(cfg)

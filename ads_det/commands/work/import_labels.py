@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from ads_det.active.labeling import LabeledRun, OpenBatch
 from ads_det.commands.words import next_command
+from ads_det.commands.work.input_choice import choose_for_first_labels
 from ads_det.console import say
 from ads_det.data.pool_dataset import and_more
 from ads_det.errors import ADSError
@@ -54,6 +55,11 @@ def main(args: argparse.Namespace) -> None:
     if args.dry_run:
         say("The file is in order; nothing was changed (--dry-run).")
         return
+    if not answer.missing or go_on:
+        known = batch.store.read() | {image.image: image for image in answer.images}
+        note = choose_for_first_labels(run, [known[i] for i in batch.batch.ids if i in known])
+        if note:
+            say(note)
     written = batch.take(answer, go_on)
     if answer.missing and not go_on:
         named = ", ".join(answer.missing[:5]) + and_more(len(answer.missing) - 5)

@@ -1,6 +1,7 @@
 """The work of ``ads-det init``."""
 
 import argparse
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +11,16 @@ from mmengine.config import Config
 from ads_det.active.settings import Settings, load_config
 from ads_det.commands.init import BASE
 from ads_det.commands.words import next_command
+from ads_det.commands.work.input_choice import MARK, size_sentence
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.data.pool_dataset import MAX_NAMED, and_more
 from ads_det.data.readable import find_unreadable, list_images
+from ads_det.engine.complete_config import in_loop, is_complete
 from ads_det.engine.datasets import dataset_class, pool_config
 from ads_det.engine.input_size import as_python, input_scale, with_input_size
-from ads_det.engine.model_config import find_settings
+from ads_det.engine.model_config import find_settings, with_setting
+from ads_det.engine.pretrained import check_load_from
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.object_sizes import (
@@ -39,6 +43,7 @@ from ads_det.labels.summary import count_boxes
 
 TEST_SHARE = 0.2  # of the labelled images
 POOL_SHARE, MOST_TEST = 0.1, 100  # where nothing is labelled: of all images, and at most
+_EVALUATOR = dict(type="VOCMetric", metric="mAP", eval_mode="11points", iou_thrs=0.5)
 _LOOKED_AT = 200  # images whose size is looked up
 _SHRINKS = 3.0  # times from which on small objects may vanish
 
@@ -48,7 +53,7 @@ def main(args: argparse.Namespace) -> None:
     base = load_config(args.base)
     kind = dataset_class(pool_config(base))
     if kind is None or issubclass(kind, ClassificationDataset):
-        raise ADSError(f"--base {args.base} is no config of a detector; name one that is.")
+        raise ADSError(f"--detector {args.base} is no config of a detector; name one that is.")
     paths = list_images(args.images)
     if not paths:
         raise ADSError(f"{args.images} holds no image; name the folder that does.")
@@ -84,6 +89,16 @@ def main(args: argparse.Namespace) -> None:
         )
     labels = [*measured.images.values(), *(trained.images[name] for name in given)]
     detector, notes = fit_input(base, args, usable, [x for x in labels if x.boxes])
+    if is_complete(base):  # its evaluator reads a file of other images
+        detector += as_python(dict(test_evaluator=dict(_EVALUATOR, _delete_=True)))
+    settings = [key for key, _ in find_settings(base.model, "num_classes")]
+    keys = [key for key in settings if not _in_list(key)]
+    if len(keys) < len(settings):
+        detector += as_python(_whole_lists(base.model, len(classes)))
+    weights = args.weights
+    if weights and "://" not in weights:
+        weights = str(Path(weights).resolve())
+        check_load_from(Config(dict(model=base.model, load_from=weights)))
     plan = Plan(
         args.images,
         classes,
@@ -93,14 +108,14 @@ def main(args: argparse.Namespace) -> None:
         cycles,
         args.first == "coverage",
         detector,
+        weights,
     )
-    keys = [key for key, _ in find_settings(base.model, "num_classes")]
     config = write_project(args.out, plan, labels, args.base, keys)
     try:
-        Settings.from_config(load_config(config))
+        Settings.from_config(in_loop(load_config(config)))
     except ADSError as error:
         config.unlink()
-        raise ADSError(f"--base {args.base} does not fit: {error}") from error
+        raise ADSError(f"--detector {args.base} does not fit: {error}") from error
     say(f"{len(paths)} images, {len(unreadable)} of them unreadable; classes: {', '.join(classes)}")
     say(f"{len(labels)} labelled: {count_boxes(labels)}" if labels else "None is labelled yet")
     say(f"{len(test)} test images ({args.out / 'test.txt'}); {size} to choose from")
@@ -116,6 +131,27 @@ def main(args: argparse.Namespace) -> None:
     say(f"Done: {config}. Next: {next_command(args.typed, 'run', config)}")
 
 
+def _in_list(key: str) -> bool:
+    return any(part.isdecimal() for part in key.split("."))
+
+
+def _whole_lists(model: dict, classes: int) -> dict:
+    """The lists in a model's config that hold numbers of classes, such as the stages of a cascade,
+    with the number set: a config that inherits can only replace a list as a whole."""
+    changed, found = copy.deepcopy(model), {}
+    for key, _ in find_settings(model, "num_classes"):
+        changed = with_setting(changed, key, classes)
+        if not _in_list(key):
+            continue
+        node, place, name = changed, found, "model"
+        for part in key.split(".")[1:]:
+            if part.isdecimal():
+                place[name] = node
+                break
+            place, name, node = place.setdefault(name, {}), part, node[part]
+    return found
+
+
 def fit_input(
     base: Config, args: argparse.Namespace, paths: dict[str, str], labels: Sequence[ImageLabels]
 ) -> tuple[str, list[str]]:
@@ -128,33 +164,32 @@ def fit_input(
     relative, notes, detector = relative_sizes(labels), [], ""
     some = list(paths.values())[:: max(len(paths) // _LOOKED_AT, 1)]
     image_side = typical_side([known_size(path) for path in some])
-    if args.base.resolve() == BASE.resolve():
+    is_small_ssd = args.base.resolve() == BASE.resolve()
+    if is_small_ssd:
         size = args.input_size or choose_input_size(relative, image_side)
         if size != side:
             detector = as_python(with_input_size(base, size, relative))
-            notes.append(
-                f"Input: {size} x {size} pixels instead of {side} x {side}, so that objects of the "
-                f"median size have {np.median(relative) * size:.0f} pixels instead of "
-                f"{np.median(relative) * side:.0f}; a training takes about "
-                f"{(size / side) ** 2:.1f} times as long."
-                if len(relative)
-                else f"Input: {size} x {size} pixels, as asked."
-            )
+            asked = f"Input: {size} x {size} pixels, as asked."
+            notes.append(size_sentence(size, side, relative) if len(relative) else asked)
+        elif not len(relative) and not args.input_size:
+            detector = MARK
         side = height = size
     mean_side = np.sqrt(side * height)
     text = small_objects_sentence(
         relative * mean_side,
         f"the input of {side} x {height}",
-        "cut the photos into tiles, or name a larger --input-size",
+        "cut the photos into tiles, or "
+        + ("name a larger --input-size" if is_small_ssd else "raise the scale of every Resize"),
     )
     if text:
         notes.append(text)
     elif not len(relative) and image_side >= _SHRINKS * mean_side:
+        is_open = is_small_ssd and not args.input_size
         notes.append(
             f"Photos of typically {image_side:.0f} pixels a side are reduced to {side} x {height}: "
             f"objects under {SMALL * image_side / mean_side:.0f} pixels in a photo will hardly be "
             "found; if there are such, name a larger --input-size (256), or give a few labels with "
-            "--labels."
+            "--labels" + ("; else the first import chooses one." if is_open else ".")
         )
     return detector, notes
 

@@ -12,6 +12,7 @@ from ads_det.arguments import option_values
 from ads_det.cli import start_processes
 from ads_det.commands.words import next_command
 from ads_det.console import say
+from ads_det.engine.complete_config import in_loop
 from ads_det.engine.stored_config import read_config
 
 
@@ -21,7 +22,7 @@ def main(args: argparse.Namespace) -> None:
     start_processes(args.launcher, args.local_rank)
     if args.is_stored:
         read_config(args.config)  # refuses what a stored config must not hold
-    cfg = load_config(args.config, option_values(args.cfg_options))
+    cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
     name = args.config.stem
     if args.seed is not None:

@@ -7,6 +7,7 @@ from mmengine.dist import barrier, is_main_process
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.arguments import option_values
 from ads_det.cli import print_metrics, start_processes
+from ads_det.engine.complete_config import in_loop
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_json
 
@@ -14,7 +15,7 @@ from ads_det.files import write_json
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det test --help``."""
     start_processes(args.launcher, args.local_rank)
-    cfg = load_config(args.config, option_values(args.cfg_options))
+    cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
     if is_main_process():
         prepare_data(cfg)

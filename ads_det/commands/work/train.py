@@ -11,10 +11,11 @@ from ads_det.active.work_dir import fingerprint
 from ads_det.arguments import option_values
 from ads_det.cli import print_metrics, start_processes
 from ads_det.console import say
-from ads_det.engine.checkpoints import check_pretrained
+from ads_det.engine.complete_config import in_loop
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
+from ads_det.engine.pretrained import check_pretrained
 from ads_det.engine.training import (
     check_training,
     delete_checkpoints,
@@ -30,7 +31,7 @@ from ads_det.lock import lock_folder
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det train --help``."""
     start_processes(args.launcher, args.local_rank)
-    cfg = load_config(args.config, option_values(args.cfg_options))
+    cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
     model = args.work_dir / "model.pth"
     if args.check:

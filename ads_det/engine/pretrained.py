@@ -1,0 +1,117 @@
+"""Weights that a training begins with: found and checked before any work."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner.checkpoint import CheckpointLoader
+from torch import Tensor
+
+from ads_det.engine.checkpoints import weights_in
+from ads_det.engine.class_rows import class_tensors, shapes_of
+from ads_det.errors import ADSError
+
+
+def check_architecture(known: Mapping[str, Any], given: Mapping[str, Any], path: str) -> None:
+    """Refuse weights in which more is missing than the layers that grow with the classes.
+
+    Args:
+        known: tensors of the model by name, or None for those that may be missing.
+        given: tensors of the checkpoint by name.
+        path: of it.
+
+    Raises:
+        ADSError: names the first tensor that is missing or does not fit.
+    """
+    # what counts batches is missing in old files, and nothing depends on it
+    needed = {k: v for k, v in known.items() if v is not None and not k.endswith("_tracked")}
+    unfit = [k for k, v in needed.items() if not (k in given and _same_shape(given[k], v))]
+    if unfit:
+        raise ADSError(
+            f"The checkpoint {path} is of another architecture than `model` ({len(unfit)} of "
+            f"{len(needed)} tensors are missing or of another shape, the first is {unfit[0]}); use "
+            "the config it was trained with, or leave out load_from and let model.backbone."
+            "init_cfg=dict(type='Pretrained', prefix='backbone.', checkpoint=...) name it."
+        )
+
+
+def _same_shape(given: Any, shape: torch.Size) -> bool:
+    return isinstance(given, Tensor) and given.shape == shape
+
+
+def check_load_from(cfg: Config) -> None:
+    """Read the weights that ``load_from`` names, if it does.
+
+    Raises:
+        ADSError: if there are none, they are of another architecture, or not finite.
+    """
+    source = cfg.get("load_from")
+    if source is None:
+        return
+    given = _weights(source, f"`load_from` names {source!r}, which", "name another checkpoint")
+    given = {k.removeprefix("module."): v for k, v in given.items()}
+    shapes, rows = shapes_of(cfg.model), class_tensors(cfg.model)
+    check_architecture({k: None if rows[k] else v for k, v in shapes.items()}, given, source)
+    bad = [k for k in shapes if k in given and not given[k].isfinite().all()]
+    if bad:
+        raise ADSError(f"{source} holds NaN or infinity in {bad[0]}; name another checkpoint.")
+
+
+def check_pretrained(cfg: Config) -> None:
+    """Fetch every pretrained weight file that the config names, before any work is done.
+
+    Raises:
+        ADSError: if one is not on disk and cannot be downloaded, or holds no weights; says how to
+            go on without. Or as :func:`check_load_from`.
+    """
+    check_load_from(cfg)
+    for key, source in _pretrained(cfg.model, "model"):
+        _weights(
+            source,
+            f"The pretrained weights {source!r} ({key})",
+            "with no network, download them elsewhere and pass --cfg-options "
+            f"{key}.checkpoint=/path/to/file (for VGG-16 the environment variable "
+            f"ADS_DET_VGG16 does it too), or train from scratch with --cfg-options {key}=None",
+        )
+
+
+def _weights(source: str, what: str, remedy: str) -> dict[str, Any]:
+    try:
+        return weights_in(CheckpointLoader.load_checkpoint(source, map_location="cpu"), source)
+    except ADSError:
+        raise
+    except Exception as error:
+        raise ADSError(
+            f"{what} could not be loaded ({_reason(error, source)}); {remedy}."
+        ) from error
+
+
+def _reason(error: Exception, source: str) -> str:
+    """Why a file could not be read; torch would have it executed."""
+    if Path(source).is_dir():
+        return "it is a folder"
+    if isinstance(error, EOFError):
+        return "it is empty"
+    if isinstance(error, pickle.UnpicklingError):
+        return "torch did not write it, or it holds more than weights and plain data"
+    if "zip archive" in str(error):
+        return "it is cut short or damaged"
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
+
+
+def _pretrained(node: Any, key: str) -> list[tuple[str, str]]:
+    """Key and source of everything that begins with the weights of a file."""
+    if isinstance(node, (list, tuple)):
+        return [one for i, part in enumerate(node) for one in _pretrained(part, f"{key}.{i}")]
+    if not isinstance(node, dict):
+        return []
+    own = node.get("type") in ("Pretrained", "PretrainedInit") and node.get("checkpoint")
+    return [
+        *([(key, node["checkpoint"])] if own else []),
+        *(one for name, part in node.items() for one in _pretrained(part, f"{key}.{name}")),
+    ]
