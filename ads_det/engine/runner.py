@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from ads_det.console import say_once
 from ads_det.engine.checkpoints import fits, safe_loader, weights_in
-from ads_det.engine.class_rows import carry_classes, class_tensors
+from ads_det.engine.class_rows import Transfer, carry_classes, class_tensors
 from ads_det.engine.datasets import candidate_dataset, classes_of_checkpoint
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
@@ -78,11 +78,13 @@ class CycleRunner(Runner):
     def _carry_classes(
         self, before: dict[str, torch.Tensor], given: dict, given_names: list[str], filename: str
     ) -> None:
-        """Of weights of other classes what the model can use, and one line of it; nothing if the
-        classes are the same and all fits."""
+        """Of weights of other classes what the model can use, and one line of what was loaded,
+        unless it is the model of the cycle before."""
         own, names = self._state(), list(candidate_dataset(self.cfg).known_classes())
         whole = own.keys() == given.keys() and all(fits(given[k], v) for k, v in own.items())
         if whole and given_names in ([], names):
+            if not self.cfg.get("goes_on"):
+                say_once(Transfer(list(own)).sentence(filename))
             return
         known = class_tensors(self.cfg.model)
         both = names, given_names

@@ -77,7 +77,7 @@ def training_config(
     if checkpoint is not None:
         cfg.load_from = str(checkpoint)
     elif start_from is not None:
-        cfg.load_from = str(start_from)
+        cfg.load_from, cfg.goes_on = str(start_from), True  # which needs no word
     cfg.test_dataloader.dataset = numbered_test_dataset(cfg)
     cfg.unlabeled_dataloader = _unlabeled_loader(cfg, unlabeled)
     cfg.train_dataloader.dataset = training_dataset(cfg, labeled)

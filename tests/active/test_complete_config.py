@@ -139,13 +139,14 @@ def test_weights_of_other_classes_begin_each_cycle_of_ads(finished, root, tmp_pa
     assert 0.05 < gap < 0.2
 
 
-def test_the_first_images_are_chosen_by_the_pretrained_model(finished, tmp_path):
+def test_the_first_images_are_chosen_by_the_pretrained_model(finished, tmp_path, capsys):
     cfg, run = finished("retinanet")
     cfg = cfg.copy()
     cfg.load_from = str(run / "cycle_01/model.pth")
     state = evaluation_runner(cfg, None, tmp_path).model.state_dict()
     given = torch.load(cfg.load_from, weights_only=True)["state_dict"]
     assert all(torch.equal(value, given[name]) for name, value in state.items())
+    assert f"model.pth {len(state)} tensors were loaded." in capsys.readouterr().out
 
 
 def unmarked(node):
