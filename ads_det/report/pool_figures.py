@@ -36,9 +36,9 @@ def plot_score_histograms(cycles: Sequence[tuple[int, Mapping[str, float], set[s
     Args:
         cycles: number, score of each candidate by id, and ids picked.
     """
-    columns = min(len(cycles), 3)
+    columns = min(len(cycles), 2)
     rows = -(-len(cycles) // columns)
-    figure = Figure(figsize=(2.2 * columns + 0.4, 2.1 * rows), layout="constrained")
+    figure = Figure(figsize=(2.7 * columns + 0.4, 2.1 * rows), layout="constrained")
     for position, (number, scores, picks) in enumerate(cycles, start=1):
         axes = figure.add_subplot(rows, columns, position)
         bins = np.histogram_bin_edges(list(scores.values()), 30)
