@@ -42,6 +42,8 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
         name = type(transform).__name__
         if number == 0 and name == "LoadImageFromFile":
             results = _image()
+            if transform.color_type == "grayscale":
+                results["img"] = results["img"][..., 0]
         elif name not in _ORDINARY:
             results = None
         elif results is not None:

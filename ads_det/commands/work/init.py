@@ -11,7 +11,7 @@ from ads_det.active.settings import Settings, load_config
 from ads_det.commands.init import BASE
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
-from ads_det.data.pool_dataset import MAX_NAMED, and_more
+from ads_det.data.notes import MAX_NAMED, and_more
 from ads_det.data.readable import find_unreadable, list_images
 from ads_det.engine.datasets import dataset_class, pool_config
 from ads_det.engine.input_size import as_python, input_scale, with_input_size

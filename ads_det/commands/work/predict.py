@@ -2,9 +2,10 @@
 
 import argparse
 import os
+from collections.abc import Container
 
 import matplotlib as mpl
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw
 
 from ads_det.active.proposals import propose_boxes
 from ads_det.active.settings import use_default_scope
@@ -18,6 +19,7 @@ from ads_det.errors import ADSError
 from ads_det.files import write_atomic
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.coco import write_coco
+from ads_det.labels.sizes import open_upright
 from ads_det.work_files import RunFiles
 
 _COLOURS = [tuple(int(255 * c) for c in colour) for colour in mpl.colormaps["tab10"].colors]
@@ -50,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
     found = propose_boxes(model, candidate_loader(cfg, None), ids, classes, args.threshold)
     write_coco(found, classes, args.out / "coco.json")
     for labels in progress_bar(found, "draw"):
-        target = args.out / "images" / f"{labels.image.removesuffix('.jpg')}.jpg"
+        target = args.out / "images" / picture_name(labels.image, paths)
         target.parent.mkdir(parents=True, exist_ok=True)
         picture = draw(paths[labels.image], labels, classes)
         write_atomic(target, lambda file, p=picture: p.save(file, "JPEG", quality=90))
@@ -61,10 +63,22 @@ def main(args: argparse.Namespace) -> None:
     say(f"{args.out / 'images'}")
 
 
+def picture_name(image: str, images: Container[str]) -> str:
+    """The name of an image's picture, a JPEG, which no other image's picture has.
+
+    Args:
+        image: its id.
+        images: ids of all images.
+    """
+    name = image
+    while name in images if name != image else not name.endswith(".jpg"):
+        name += ".jpg"
+    return name
+
+
 def draw(path: str | os.PathLike[str], labels: ImageLabels, classes: list[str]) -> Image.Image:
     """An upright image with its boxes, the class and score at each."""
-    with Image.open(path) as file:
-        image = ImageOps.exif_transpose(file).convert("RGB")
+    image = open_upright(path)
     canvas = ImageDraw.Draw(image)
     size = max(image.size) // 60 + 8
     for box in labels.boxes:
