@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -164,6 +165,26 @@ def existing(text: str) -> Path:
     if not Path(text).exists():
         raise ADSError(f"{text} does not exist; name a file or folder that does.")
     return Path(text)
+
+
+def check_seed(option: str, seed: int | None) -> None:
+    """Refuse a seed that no generator takes.
+
+    Raises:
+        ADSError: if it is none from 0 to 2**32 - 1; None is in order.
+    """
+    if seed is not None and not 0 <= seed < 2**32:
+        raise ADSError(f"{option} is {seed}; use a whole number from 0 to 2**32 - 1.")
+
+
+def check_ceiling(ceiling: float | None) -> None:
+    """Refuse a result with all labels that none can be.
+
+    Raises:
+        ADSError: if it is not finite and above 0; None is in order.
+    """
+    if ceiling is not None and not 0 < ceiling < math.inf:
+        raise ADSError(f"--ceiling is {ceiling}; use a number above 0, such as 0.75.")
 
 
 def add_check_option(parser: argparse.ArgumentParser) -> None:

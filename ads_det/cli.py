@@ -1,4 +1,4 @@
-"""What the commands share: how they start, launchers, and errors without tracebacks.
+"""What the commands share: how they start and end, and errors without tracebacks.
 
 Importing this module imports no package but ads_det's own light ones, so that a mistake on the
 command line is answered at once.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import argparse
 import errno
-import gc
 import importlib
 import io
 import logging
 import os
 import select
 import signal
-import subprocess
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ from ads_det import crash
 from ads_det.arguments import Parser
 from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
+from ads_det.launchers import is_first_process, leave_processes
 from ads_det.parent import end_with_parent
 from ads_det.threads import choose_threads
 
@@ -35,6 +34,14 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 # a path of other kind or rights than a command needs
 _PATH = (errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR, errno.EISDIR)
 _PATH += (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENOENT)
+
+
+STATUSES = (
+    "Exit status: 0 done, or labels are awaited; 1 runs of a comparison failed; 2 something to "
+    "correct, which one sentence names; 70 an error of ads_det itself, kept in a file; 130 "
+    "interrupted (Ctrl-C); 137 and 143 ended from outside (SIGKILL, SIGTERM); 141 nobody reads the "
+    "output. After all but 0 the same command goes on, a run with --resume."
+)
 
 
 class Command(Protocol):
@@ -57,84 +64,12 @@ class Command(Protocol):
 def make_parser(command: Command, prog: str | None = None) -> Parser:
     """The parser of a command, called ``prog``, or as the script was started."""
     parser = Parser(
-        prog=prog or f"python {sys.argv[0]}", description=command.__doc__, epilog=command.EXAMPLES
+        prog=prog or f"python {sys.argv[0]}",
+        description=command.__doc__,
+        epilog=f"{command.EXAMPLES} {STATUSES}",
     )
     command.add_arguments(parser)
     return parser
-
-
-# where each launcher tells a process its rank, the number of all, and its rank on its machine
-_ENVIRONMENT = {
-    "pytorch": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
-    "slurm": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
-    "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
-}
-_STARTERS = {"pytorch": "torchrun", "slurm": "srun", "mpi": "mpirun"}
-
-
-def check_launcher(launcher: str, local_rank: int = 0) -> None:
-    """See that the launcher named on the command line has started this process.
-
-    Raises:
-        ADSError: if it has not.
-    """
-    if launcher == "none":
-        return
-    if launcher == "pytorch":
-        os.environ.setdefault("LOCAL_RANK", str(local_rank))
-    missing = [name for name in _ENVIRONMENT[launcher] if name not in os.environ]
-    if missing:
-        raise ADSError(
-            f"--launcher {launcher}, but {missing[0]} is not set; start the command with "
-            f"{_STARTERS[launcher]}, or leave --launcher out."
-        )
-
-
-def start_processes(launcher: str, local_rank: int = 0) -> None:
-    """Join the process group that a launcher started: NCCL on GPUs, gloo on CPUs. Leave it with
-    :func:`leave_processes`.
-
-    Raises:
-        ADSError: if the command was not started by that launcher.
-    """
-    import torch
-    from mmengine.dist import init_dist, is_distributed
-
-    if launcher == "none" or is_distributed():
-        return
-    check_launcher(launcher, local_rank)
-    if torch.cuda.is_available():
-        init_dist(launcher)
-        return
-    # mmengine's own function wants a CUDA device
-    for name, source in zip(_ENVIRONMENT["pytorch"], _ENVIRONMENT[launcher], strict=True):
-        os.environ[name] = os.environ[source]
-    os.environ.setdefault("MASTER_ADDR", _first_host())
-    os.environ.setdefault("MASTER_PORT", "29500")
-    torch.distributed.init_process_group("gloo")
-
-
-def leave_processes() -> None:
-    """End the group's threads, if any, while the interpreter can still serve them.
-
-    A thread of gloo that lets go of a collective's tensors during Python's own exit aborts the
-    process, so that a run which had succeeded is reported as failed. Not to be called while a
-    collective may be under way, as after an error in the backward pass: it would wait for the
-    other processes.
-    """
-    distributed = sys.modules.get("torch.distributed")  # where it is not imported is no group
-    if distributed and distributed.is_available() and distributed.is_initialized():
-        gc.collect()  # a Runner holds itself, its model, and so the group
-        distributed.destroy_process_group()
-
-
-def _first_host() -> str:
-    """The machine of rank 0 as Slurm names it, else this one."""
-    nodes = os.environ.get("SLURM_NODELIST")
-    if nodes is None:
-        return "127.0.0.1"
-    command = ["scontrol", "show", "hostname", nodes]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def print_metrics(metrics: dict[str, float]) -> None:
@@ -166,12 +101,12 @@ def run_tool(
             args.typed = typed
             about_to_do = command.check(args)
             exit_without_stack()
-            if _is_main_process():
+            if is_first_process():
                 print(about_to_do, flush=True)
             if getattr(command, "COMPUTES", False):
                 threads = choose_threads()
                 args.threads = None if threads is None else threads.number
-                if threads is not None and _is_main_process():
+                if threads is not None and is_first_process():
                     print(f"{threads} OMP_NUM_THREADS overrides.", flush=True)
             if not getattr(command, "LIGHT", False):
                 _quieten_packages()
@@ -235,16 +170,11 @@ def _is_closed(stream: IO[str]) -> bool:
     return False
 
 
-def _is_main_process() -> bool:
-    """Whether this is the process of rank 0, before the group exists."""
-    ranks = (os.environ.get(rank) for rank, *_ in _ENVIRONMENT.values())
-    return next((rank for rank in ranks if rank is not None), "0") == "0"
-
-
 def _quieten_packages() -> None:
     """Leave out what other packages say while they are imported: a user cannot act on it."""
     warnings.filterwarnings("ignore", module="(mm|torch).*")
     logging.raiseExceptions = False  # a log that a full disk refuses is no reason for a traceback
+    os.environ["MPLBACKEND"] = "agg"  # figures are files; another one may be missing
     from mmengine.logging import MMLogger
 
     MMLogger.get_current_instance().setLevel(logging.ERROR)

@@ -24,7 +24,7 @@ _CAUSED = (
     (
         r"DataLoader worker .*(killed|exited unexpectedly)|unable to open shared memory",
         "A process that loads images was ended from outside, as happens when memory runs short; "
-        "lower the loaders' num_workers or batch_size, then run again with --resume: what was "
+        "lower the loaders' num_workers, then run again with --resume: what was "
         "finished is kept.",
     ),
     (

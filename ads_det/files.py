@@ -121,6 +121,23 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
+def parse_json(text: str) -> Any:
+    """The content of a JSON text.
+
+    Raises:
+        ValueError: if it is none, or gives a key of an object twice; RecursionError: if it is
+            nested too deep.
+    """
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"the key {first_twice([key for key, _ in pairs])!r} twice in an object")
+    return content
+
+
 def read_json(path: Path) -> Any:
     """JSON of a state file.
 
@@ -128,7 +145,7 @@ def read_json(path: Path) -> Any:
         ADSError: if it cannot be read or is no JSON.
     """
     try:
-        return json.loads(read_bytes(path).decode("utf-8"))
+        return parse_json(read_bytes(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ADSError(
             f"The state file {path} cannot be read ({error}); restore it or start in another "

@@ -6,11 +6,14 @@ Light: it must be called before torch is imported, whose thread pool reads the e
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
+
+from ads_det.errors import ADSError
 
 MOST = 4  # the small models here gain nothing from more
 _NAME = "OMP_NUM_THREADS"
@@ -46,10 +49,14 @@ def choose_threads(environment: MutableMapping[str, str] = os.environ) -> Choice
 
     Returns:
         The choice; None if the user has set ``OMP_NUM_THREADS``, which then holds.
+
+    Raises:
+        ADSError: if it is set to something else than a number.
     """
     for name, value in _PASSIVE.items():
         environment.setdefault(name, value)
     if environment.get(_NAME):
+        number_set(environment)
         return None
     text = next((environment[n] for n in _LOCAL_SIZES if environment.get(n)), "1")
     processes = max(int(text), 1) if text.isdecimal() else 1
@@ -59,6 +66,18 @@ def choose_threads(environment: MutableMapping[str, str] = os.environ) -> Choice
     number = threads_for(usable_cores() // processes, machine, busy)
     environment[_NAME] = str(number)
     return Choice(number, machine, busy, processes)
+
+
+def number_set(environment: Mapping[str, str] = os.environ) -> int:
+    """What ``OMP_NUM_THREADS`` says; the first number of a list, one for each level.
+
+    Raises:
+        ADSError: if it is no whole number of 1 or more; OpenMP would take all cores then.
+    """
+    text = environment[_NAME]
+    if not re.fullmatch(r"\s*0*[1-9][0-9]{0,3}\s*(,\s*[0-9]+\s*)*", text):
+        raise ADSError(f"{_NAME} is {text!r}; set it to a whole number of threads, or unset it.")
+    return int(text.partition(",")[0])
 
 
 def threads_for(cores: int, machine: int, busy: float) -> int:

@@ -151,7 +151,7 @@ def trained_on(folder, images):
         )
         for item in items
     }
-    return boxes, [*dataset._skipped, *dataset._other_classes]
+    return boxes, [*dataset.notes.skipped, *dataset.notes.other_classes]
 
 
 def understood(read, folder, images):

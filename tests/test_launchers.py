@@ -63,7 +63,7 @@ def test_a_launcher_that_did_not_start_the_command(run, config, launcher):
 
 def test_mpi_gives_ranks(tmp_path):
     script = (
-        "from ads_det.cli import leave_processes, start_processes; start_processes('mpi')\n"
+        "from ads_det.launchers import leave_processes, start_processes; start_processes('mpi')\n"
         "from mmengine.dist import all_gather_object, get_rank\n"
         "assert all_gather_object(get_rank()) == [0, 1]; leave_processes()"
     )

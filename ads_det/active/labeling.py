@@ -10,7 +10,7 @@ from pathlib import Path
 from ads_det.active.oracle import Batch, labeled_ids
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, use_default_scope
-from ads_det.data.pool_dataset import and_more
+from ads_det.data.notes import and_more
 from ads_det.data.readable import list_images
 from ads_det.engine.datasets import pool_config
 from ads_det.engine.stored_config import read_config

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from mmengine.config import Config
 
 from ads_det.console import say
-from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
+from ads_det.data.notes import MAX_NAMED, and_more
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import test_dataset
 from ads_det.errors import ADSError

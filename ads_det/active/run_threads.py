@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import torch
 
 from ads_det.console import say
 from ads_det.distributed import from_main
-from ads_det.files import write_text
+from ads_det.files import read_bytes, write_text, wrong_shape
 from ads_det.work_files import RunFiles
 
 
@@ -18,6 +19,9 @@ def keep_threads(work_dir: Path, chosen: int | None) -> None:
     Args:
         work_dir: of the run.
         chosen: number that this process begins with; None if the user set it: then it holds.
+
+    Raises:
+        ADSError: if the note is damaged.
     """
     if chosen is None:
         return
@@ -26,8 +30,10 @@ def keep_threads(work_dir: Path, chosen: int | None) -> None:
     def number() -> int:
         if not path.exists():
             write_text(path, f"{chosen}\n")
-        text = path.read_text(encoding="utf-8").strip()
-        return int(text) if text.isdecimal() and int(text) else chosen
+        text = read_bytes(path).decode("ascii", "replace").strip()
+        if not re.fullmatch("[1-9][0-9]{0,3}", text):
+            raise wrong_shape(path, "it holds no number of threads")
+        return int(text)
 
     kept = from_main(number)
     if kept != chosen:

@@ -17,7 +17,8 @@ from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.outputs import FEATURES
 from ads_det.core.ranking import rank
-from ads_det.data.pool_dataset import MAX_NAMED, PoolDataset, and_more
+from ads_det.data.notes import MAX_NAMED, and_more
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.distributed import from_main
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.seeding import derive_seed

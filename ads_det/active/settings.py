@@ -16,8 +16,10 @@ from ads_det.active.strategies import Strategy
 from ads_det.engine.build import build_from, find_function
 from ads_det.engine.config_keys import check_keys
 from ads_det.engine.options import merge_options, refuse_old_keys
-from ads_det.engine.stored_config import decode, refuse_yaml_tags
+from ads_det.engine.ranges import check_ranges
+from ads_det.engine.stored_config import decode, import_modules, refuse_yaml_tags
 from ads_det.errors import ADSError
+from ads_det.files import parse_json, read_bytes
 from ads_det.registry import STRATEGIES
 
 ORACLES = ("simulated", "human")
@@ -181,6 +183,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
     refuse_yaml_tags()
     try:
+        if str(path).endswith(".json"):  # mmengine would take the last of two equal keys
+            parse_json(read_bytes(path).decode("utf-8"))
         cfg = Config.fromfile(path)
         if str(path).endswith(".json"):
             cfg = decode(cfg)
@@ -191,6 +195,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     if options:
         merge_options(cfg, options)
     check_keys(cfg)
+    check_ranges(cfg.to_dict())
+    import_modules(cfg, path)
     use_default_scope(cfg)
     return cfg
 

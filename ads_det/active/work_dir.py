@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +9,14 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from ads_det.active.pool import Pool
+from ads_det.console import say
+from ads_det.engine.run_settings import changed_blocks, changed_workers, fingerprint
 from ads_det.engine.stored_config import config_program, read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.lock import lock_folder
 from ads_det.standing import discard_start
 from ads_det.work_files import COPIED, RunFiles
-
-# what may differ when a run goes on: none of it changes what the run computes
-_FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
-_FREE_ENTRIES = {
-    "active_learning": {"cycles", "metric", "min_gain", "proposal_threshold"},
-    "randomness": {"seed"},
-}
 
 
 class WorkDir:
@@ -46,7 +39,8 @@ class WorkDir:
 
     def is_of_this_config(self) -> bool:
         """Whether the run here has this config and seed."""
-        return self._facts == Pool.load(self.files.pool)[1]
+        stored = Pool.load(self.files.pool)[1]
+        return stored.get("seed") == self._facts["seed"] and not self._changed(stored)
 
     def begin_anew(self) -> None:
         """Delete a run that has trained nothing."""
@@ -102,8 +96,7 @@ class WorkDir:
             ADSError: if it is not, or broken.
         """
         pool, stored = Pool.load(self.files.pool)
-        theirs, ours = stored.get("config", {}), self._facts["config"]
-        changed = sorted(k for k in theirs.keys() | ours.keys() if theirs.get(k) != ours.get(k))
+        changed = self._changed(stored)
         named = (self._differences(changed) or changed) if changed else []
         if stored.get("seed") != self._facts["seed"]:
             named.append("the seed")
@@ -122,8 +115,17 @@ class WorkDir:
                 f"{len(odd) - 1} more images came or went); restore it or use another --work-dir."
             )
         if is_main_process():  # begun by an older version, or to have more cycles
+            if self.files.config.exists():
+                note = changed_workers(read_config(self.files.config), self._cfg)
+                if note:
+                    say(note)
             write_config(self.files.config, self._cfg)
         return pool
+
+    def _changed(self, stored: dict[str, Any]) -> list[str]:
+        """Blocks of the config that are not those of the state."""
+        theirs = stored.get("config")
+        return changed_blocks(theirs if isinstance(theirs, dict) else {}, self._cfg)
 
     def _differences(self, blocks: list[str], most: int = 3) -> list[str]:
         """Keys in which the stored config differs, with both values; none if it is gone."""
@@ -161,20 +163,3 @@ def _flat(node: Any, key: str = "") -> dict[str, str]:
         return {key: repr(node)[:60]}
     leaves = [_flat(value, f"{key}.{name}".lstrip(".")) for name, value in node.items()]
     return {name: text for part in leaves for name, text in part.items()}
-
-
-def fingerprint(cfg: Config) -> dict[str, str]:
-    """A short hash of each top-level key that matters, so that a difference can be named.
-
-    Left out are the number of cycles, since a finished run may be given more; what only the
-    table, the advice and the proposals use; and the seed, which is compared by itself.
-    """
-    hashes = {}
-    for key, value in cfg.to_dict().items():
-        if key in _FREE_KEYS:
-            continue
-        if key in _FREE_ENTRIES and isinstance(value, dict):  # else it is refused later
-            value = {k: v for k, v in value.items() if k not in _FREE_ENTRIES[key]}
-        text = json.dumps(value, sort_keys=True, default=repr)
-        hashes[key] = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return hashes

@@ -11,11 +11,11 @@ from ads_det.benchmark.run_folder import RunFolder
 from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.datasets import class_names, dataset_class, pool_config
 from ads_det.engine.training import evaluation_runner
+from ads_det.labels.sizes import open_upright
 from ads_det.report.failures import failure_picture, judge
 from ads_det.report.history import few_test_images
 from ads_det.report.model_figures import LEAST_SCORE
 from ads_det.report.page import Page
-from ads_det.report.pictures import open_upright
 from ads_det.report.summary import plot_classes, summary
 
 SHOWN_FAILURES = 9

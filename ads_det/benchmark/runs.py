@@ -20,6 +20,7 @@ from mmengine.config import Config
 
 from ads_det.benchmark.methods import Method
 from ads_det.console import progress_bar, say
+from ads_det.engine.run_settings import fingerprint
 from ads_det.engine.stored_config import write_config
 from ads_det.errors import ADSError
 from ads_det.files import is_count, read_table, write_json, write_text
@@ -200,9 +201,13 @@ class Benchmark:
         hashes = {method.name: _hash(cfg) for method, cfg in configs.items()}
         trainings = {m.training: _hash(cfg, "strategy") for m, cfg in configs.items()}
         known = stored.get("methods", {}), stored.get("trainings", {})
-        changed = [name for name in hashes if known[0].get(name, hashes[name]) != hashes[name]]
-        changed += [n for n in trainings if known[1].get(n, trainings[n]) != trainings[n]]
-        if stored.get("config", base) != base:
+        changed = [m.name for m, cfg in configs.items() if not _is_same(known[0].get(m.name), cfg)]
+        changed += [
+            m.training
+            for m, cfg in configs.items()
+            if not _is_same(known[1].get(m.training), cfg, "strategy")
+        ]
+        if not _is_same(stored.get("config"), config):
             changed.append("the config")
         if changed:
             raise ADSError(
@@ -252,10 +257,25 @@ def _before_selection(run: Path) -> list[Path]:
 
 
 def _hash(cfg: Config, *but: str) -> str:
-    """Of a config without the number of cycles, which may grow, and ``but``."""
-    content = cfg.to_dict()
+    """Of the settings that decide what a run computes and shows, without the strategy if ``but``
+    names it."""
+    content = _without(cfg, *but)
+    shown = content["active_learning"].get("metric")
+    return _digest([fingerprint(Config(content, format_python_code=False)), shown])
+
+
+def _is_same(stored: str | None, cfg: Config, *but: str) -> bool:
+    """Whether a hash is that of a config, as it is made now or was by earlier versions, or none."""
+    return stored in (None, _hash(cfg, *but), _digest(_without(cfg, "cycles", *but)))
+
+
+def _without(cfg: Config, *but: str) -> dict[str, Any]:
+    content: dict[str, Any] = cfg.to_dict()
     block = content.get("active_learning") or {}
-    content["active_learning"] = {k: v for k, v in block.items() if k not in ("cycles", *but)}
+    return content | dict(active_learning={k: v for k, v in block.items() if k not in but})
+
+
+def _digest(content: Any) -> str:
     text = json.dumps(content, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

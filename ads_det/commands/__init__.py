@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import textwrap
 from typing import cast
 
 import ads_det
 from ads_det.arguments import suggestion
-from ads_det.cli import Command, fail, prepared_streams, run_tool
+from ads_det.cli import STATUSES, Command, fail, prepared_streams, run_tool
 
 COMMANDS = {  # what is typed: the module in this folder
     "init": "init",
@@ -53,12 +54,13 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    end = textwrap.fill(f"ads-det COMMAND --help explains a command. {STATUSES}", 78)
     lines = [f"  {name:10s} {_summary(load(name))}" for name in COMMANDS]
     return argparse.ArgumentParser(
         prog="ads-det",
         usage="ads-det COMMAND [arguments]",
         description="Active learning for object detection.\n\ncommands:\n" + "\n".join(lines),
-        epilog="ads-det COMMAND --help explains a command.",
+        epilog=end,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
     )

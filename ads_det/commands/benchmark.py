@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import KeyValueAction, add_check_option, config_file
+from ads_det.arguments import (
+    KeyValueAction,
+    add_check_option,
+    check_ceiling,
+    check_seed,
+    config_file,
+)
 from ads_det.errors import ADSError
 
 TWO_BY_TWO = ("plain+random", "plain+entropy", "ads+random", "ads+entropy")
@@ -56,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> str:
     if args.jobs < 1:
         raise ADSError(f"--jobs is {args.jobs}; use 1 or more.")
+    check_ceiling(args.ceiling)
+    for seed in args.seeds:
+        check_seed("--seeds", seed)
     return f"Loading {args.config} ..."
 
 

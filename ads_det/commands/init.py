@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import config_file, existing, folder
+from ads_det.arguments import check_seed, config_file, existing, folder
 from ads_det.errors import ADSError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/_base_"
@@ -112,8 +112,7 @@ def check(args: argparse.Namespace) -> str:
     _check_weights(args)
     if args.test_share is not None and not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
-    if args.seed < 0:
-        raise ADSError(f"--seed is {args.seed}; use 0 or more.")
+    check_seed("--seed", args.seed)
     if args.images.resolve() in [args.out.resolve(), *args.out.resolve().parents]:
         raise ADSError(
             f"--out {args.out} lies in the folder of images, whose pictures would mix; choose a "

@@ -11,13 +11,14 @@ from pathlib import Path
 from ads_det.arguments import (
     KeyValueAction,
     add_common_options,
+    check_seed,
     checkpoint_file,
     config_file,
     folder,
     id_list,
 )
-from ads_det.cli import check_launcher
 from ads_det.errors import ADSError
+from ads_det.launchers import check_launcher
 
 COMPUTES = True
 EXAMPLES = (
@@ -26,9 +27,9 @@ EXAMPLES = (
     "%(prog)s my_config.py model.pth --images photos/ --number 200. "
     "With a plain mmdet config and checkpoint: %(prog)s retinanet_r50_fpn_1x_coco.py "
     "epoch_12.pth --images photos/ --number 200 --strategy entropy --strategy-options topk=100. "
-    "No annotation is read. Writes scores.csv (all ids, best first), picks.png, picks.txt and, "
-    "for a detector, to_label/: the picked images with proposed boxes in the formats of "
-    "annotation tools."
+    "No annotation is read. Writes scores.csv (best first; of more than 10,000 images the best, "
+    "and all in scores.npz), picks.png, picks.txt and, for a detector, to_label/: the picked "
+    "images with proposed boxes in the formats of annotation tools."
 )
 
 
@@ -70,8 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
-    if args.seed < 0:
-        raise ADSError(f"--seed is {args.seed}; use 0 or more.")
+    check_seed("--seed", args.seed)
     if not 0 <= args.threshold <= 1:
         raise ADSError(f"--threshold is {args.threshold}; use a score from 0 to 1.")
     if args.number is not None and args.number < 1:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import add_check_option, add_common_options, config_file
-from ads_det.cli import check_launcher
+from ads_det.arguments import add_check_option, add_common_options, check_seed, config_file
 from ads_det.errors import ADSError
+from ads_det.launchers import check_launcher
 
 COMPUTES = True
 EXAMPLES = (
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
+    check_seed("--seed", args.seed)
     args.is_stored = args.config is None
     if args.is_stored:
         if not (args.resume and args.work_dir):

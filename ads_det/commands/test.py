@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ads_det.arguments import add_common_options, checkpoint_file, config_file
-from ads_det.cli import check_launcher
+from ads_det.launchers import check_launcher
 
 COMPUTES = True
 EXAMPLES = "Example: %(prog)s configs/ssd_digits_ads.py work_dirs/demo/cycle_04/model.pth"

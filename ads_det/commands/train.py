@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import add_check_option, add_common_options, config_file, id_list
-from ads_det.cli import check_launcher
+from ads_det.arguments import add_check_option, add_common_options, check_seed, config_file, id_list
+from ads_det.launchers import check_launcher
 
 COMPUTES = True
 EXAMPLES = (
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
+    check_seed("--seed", args.seed)
     return f"Loading {args.config} ..."
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import torchvision.datasets as tv
-from PIL import Image
 
 from ads_det.data.classification import ClassificationDataset, Images
-from ads_det.data.pool_dataset import and_more
+from ads_det.data.notes import and_more
 from ads_det.errors import ADSError
-from ads_det.files import open_regular
+from ads_det.labels.sizes import open_upright
 from ads_det.registry import DATASETS
 
 
@@ -65,7 +64,7 @@ class ClassFolderDataset(ClassificationDataset):
 @functools.lru_cache(maxsize=4)
 def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
     try:
-        folder = tv.ImageFolder(root, loader=_open_image)
+        folder = tv.ImageFolder(root, loader=open_upright)
     except FileNotFoundError as error:
         raise ADSError(
             f"The folder {root or '.'} is missing, or not every folder in it holds images "
@@ -89,8 +88,3 @@ def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
         pixels[i] = image if image.size == (size, size) else image.resize((size, size))
     ids = [Path(path).relative_to(folder.root).as_posix() for path, _ in folder.samples]
     return Images(ids, pixels, np.array([number[t] for t in folder.targets], np.int64), classes)
-
-
-def _open_image(path: str) -> Image.Image:
-    with open_regular(path) as file, Image.open(file) as image:
-        return image.convert("RGB")

@@ -9,8 +9,9 @@ from typing import Any
 
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
 
-from ads_det.data.pool_dataset import PoolDatasetMixin, and_more
-from ads_det.data.true_size import is_usable, true_size
+from ads_det.data.notes import and_more
+from ads_det.data.pool_dataset import PoolDatasetMixin
+from ads_det.data.true_size import true_size
 from ads_det.errors import ADSError
 from ads_det.files import first_twice
 from ads_det.labels.checks import load_json, read_size
@@ -161,11 +162,11 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
             category, crowd = category_of(annotation, names, place), is_crowd(annotation, place)
             x, y, width, height = bbox_of(annotation, place)
             if category not in self.cat2label:
-                self._other_classes[names[category]] += 1
-            elif is_usable((x, y, x + width, y + height), size):
+                self.notes.other_classes[names[category]] += 1
+            elif self.notes.takes(
+                name, (x, y, x + width, y + height), size, annotation["bbox"]
+            ):  # mmdet drops the others silently
                 box = dict(bbox=annotation["bbox"], iscrowd=int(crowd), area=width * height)
                 usable.append(annotation | box)
-            else:  # mmdet drops them silently
-                self._skipped[name].append(str(annotation["bbox"]))
         image = dict(image, img_id=image["id"], width=size[0], height=size[1])
         return self.parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))

@@ -9,7 +9,7 @@ from mmdet.datasets.base_det_dataset import BaseDetDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.readable import list_images
-from ads_det.data.true_size import is_usable, true_size
+from ads_det.data.true_size import true_size
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.boxes import ImageLabels
@@ -68,14 +68,13 @@ class ImageFolderDataset(PoolDatasetMixin, BaseDetDataset):
         return [self._item(labels[name], path, classes) for name, path in paths.items()]
 
     def _item(self, labels: ImageLabels, path: str, classes: dict[str, int]) -> dict:
-        self._other_classes.update(b.name for b in labels.boxes if b.name not in classes)
+        self.notes.other_classes.update(b.name for b in labels.boxes if b.name not in classes)
         where = f"The label of {labels.image!r} in {self.labels}"
         width, height = true_size(where, path, (labels.width, labels.height))
         instances = []
         for box in labels.boxes:
-            if not is_usable(box.corners, (width, height)):
-                self._skipped[labels.image].append(str(box.corners))
-            elif box.name in classes:
+            is_taken = self.notes.takes(labels.image, box.corners, (width, height), box.corners)
+            if is_taken and box.name in classes:
                 label = classes[box.name]
                 instances.append(dict(bbox=list(box.corners), bbox_label=label, ignore_flag=0))
         size = dict(width=width, height=height)

@@ -8,7 +8,8 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 
-from ads_det.data.pool_dataset import PoolDataset, and_more
+from ads_det.data.notes import and_more
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.errors import ADSError
 from ads_det.files import open_regular
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from ads_det.console import say_once
+from ads_det.data.notes import Notes, and_more
 from ads_det.data.readable import find_unreadable, loader_refuses
 from ads_det.errors import ADSError
-from ads_det.files import first_twice, open_regular, read_ids
-
-MAX_NAMED = 20  # skipped boxes of a file that a message names one by one
-
-
-def and_more(count: int) -> str:
-    """' (and 3 more)', or nothing."""
-    return f" (and {count} more)" if count > 0 else ""
+from ads_det.files import first_twice, read_ids
+from ads_det.labels.sizes import open_upright
 
 
 class PoolDataset:
@@ -129,8 +123,7 @@ class PoolDatasetMixin(PoolDataset):
         self.ids = ids
         self.load_annotations = load_annotations
         self._paths: dict[str, str] | None = None
-        self._skipped: defaultdict[str, list[str]] = defaultdict(list)  # boxes by file
-        self._other_classes: Counter[str] = Counter()  # objects that are not asked for
+        self.notes = Notes()
         super().__init__(*args, **kwargs)
 
     def image_paths(self) -> dict[str, str]:
@@ -144,8 +137,7 @@ class PoolDatasetMixin(PoolDataset):
     def open_image(self, name: str) -> Image.Image:
         if self._paths is None:
             self._paths = self.image_paths()
-        with open_regular(self._paths[name]) as file, Image.open(file) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
+        return open_upright(self._paths[name])
 
     def unreadable_images(self, ids: Sequence[str] | None = None) -> dict[str, str]:
         paths = self.image_paths()
@@ -268,33 +260,7 @@ class PoolDatasetMixin(PoolDataset):
             )
 
     def _report(self, num_boxes: int) -> None:
-        """Say, once for each file, what was left out of the annotations."""
-        for file, boxes in self._skipped.items():
-            named = "; ".join(boxes[:MAX_NAMED]) + and_more(len(boxes) - MAX_NAMED)
-            say_once(
-                f"Skipped {len(boxes)} box(es) without area or outside the image in {file}: {named}"
-            )
-        if not self._other_classes:
-            return
-        self._check_spelling()
-        found = ", ".join(f"{name!r} ({n})" for name, n in self._other_classes.most_common(10))
+        """Say what is odd in the annotations."""
         # a few images asked for by id, unfiltered, may well show nothing of interest
-        must_have_boxes = self.ids is None or (self.filter_cfg or {}).get("filter_empty_gt")
-        if num_boxes == 0 and must_have_boxes:
-            raise ADSError(
-                f"No object in {self.where()} has one of the configured classes "
-                f"{tuple(self.metainfo['classes'])}; it names {found}: correct "
-                "`metainfo.classes`."
-            )
-        say_once(f"Ignored objects of other classes in {self.where()}: {found}")
-
-    def _check_spelling(self) -> None:
-        """A class that differs only by case or blanks is meant, and would be ignored."""
-        meant = {name.strip().casefold(): name for name in self.metainfo["classes"]}
-        for name in self._other_classes:
-            like = meant.get(name.strip().casefold())
-            if like is not None:
-                raise ADSError(
-                    f"{self.where()} has objects of the class {name!r}, but `metainfo.classes` "
-                    f"names {like!r}; write both in the same way."
-                )
+        must_have = self.ids is None or bool((self.filter_cfg or {}).get("filter_empty_gt"))
+        self.notes.report(self.where(), self.metainfo["classes"], num_boxes, must_have)

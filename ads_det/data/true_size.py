@@ -43,3 +43,11 @@ def is_usable(box: Sequence[float], size: tuple[int, int]) -> bool:
     (x1, y1, x2, y2), (width, height) = box, size
     inside = min(x2, width) - max(x1, 0) >= 1 and min(y2, height) - max(y1, 0) >= 1
     return inside and max(map(abs, box)) < _FAR
+
+
+def reaches_beyond(box: Sequence[float], size: tuple[int, int]) -> bool:
+    """Whether a box (x1, y1, x2, y2) reaches further out of the image than carelessness explains:
+    more than two pixels and a tenth of its width or height."""
+    (x1, y1, x2, y2), (width, height) = box, size
+    across, down = max(-x1, x2 - width), max(-y1, y2 - height)
+    return across > max(2, width / 10) or down > max(2, height / 10)

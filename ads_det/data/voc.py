@@ -13,7 +13,7 @@ from mmdet.datasets import XMLDataset
 
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.readable import IMAGE_SUFFIXES
-from ads_det.data.true_size import is_usable, true_size
+from ads_det.data.true_size import true_size
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 from ads_det.labels.checks import finite, read_size
@@ -134,10 +134,9 @@ class VOCDataset(PoolDatasetMixin, XMLDataset):
                 f"({error}); correct it."
             ) from error
         if name not in self.cat2label:
-            self._other_classes[name] += 1
+            self.notes.other_classes[name] += 1
             return None
-        if not is_usable(box, size):
-            self._skipped[str(xml)].append(str(tuple(edge + 1 for edge in box)))
+        if not self.notes.takes(str(xml), box, size, tuple(edge + 1 for edge in box)):
             return None
         least = self.bbox_min_size or 0
         is_small = box[2] - box[0] < least or box[3] - box[1] < least

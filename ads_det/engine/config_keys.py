@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -43,6 +44,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "efficient_conv_bn_eval": (list, tuple),
 }
 _NEVER_NONE = frozenset({"env_cfg", "randomness", "model"})
+_MAY_BE_INFINITE = ("max_norm", "norm_type")  # no clipping; the maximum norm
 # variables of ordinary configs whose names look like those above
 _HELPERS = frozenset({"conv_cfg", "unlabeled_dataset", "tta_cfg"})
 
@@ -78,6 +80,12 @@ def check_keys(cfg: Config) -> None:
     for key, value in leaves(cfg.to_dict()):
         if isinstance(value, float) and value != value:
             raise ADSError(f"{key} is NaN, which is no number to work with; give a number.")
+        if (
+            isinstance(value, float)
+            and abs(value) == math.inf
+            and not key.endswith(_MAY_BE_INFINITE)
+        ):
+            raise ADSError(f"{key} is infinite, which is no number to work with; give a number.")
         kind = special_kind(value) if isinstance(value, str) and value else None
         if kind not in (None, "folder"):  # whoever opens it might wait for ever
             raise ADSError(f"{key} is {short(value)}, a {kind}; name a regular file or a folder.")

@@ -178,6 +178,7 @@ def check_arguments(kind: Any, arguments: dict, path: str) -> None:
 
 
 _SCALARS = {"int": "a whole number", "float": "a number", "bool": "True or False"}
+_SCALARS |= {"str": "a text"}
 
 
 def check_types(node: Any, path: str, *registries: Registry) -> None:
@@ -201,6 +202,8 @@ def check_types(node: Any, path: str, *registries: Registry) -> None:
         declared = _declared(kind)
         for name, value in part.items():
             word, bad = declared.get(name), isinstance(value, (str, dict))
+            if word == _SCALARS["str"]:
+                bad = trusted and not isinstance(value, str)
             if word == "a list":
                 bad = bad and not name.endswith("_cfg")
             elif trusted and word == _SCALARS["int"]:

@@ -11,8 +11,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
 from ads_det.data.classes import check_same_classes
+from ads_det.data.notes import and_more
 from ads_det.data.overlap import check_test_images
-from ads_det.data.pool_dataset import PoolDataset, and_more
+from ads_det.data.pool_dataset import PoolDataset
 from ads_det.errors import ADSError
 
 # what a loader adds to the pool: how it prepares an image, and which it passes over

@@ -44,6 +44,8 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
         if number == 0 and name in _FIRST:
             results = _image()
         if number == 0 and name == "LoadImageFromFile":
+            if transform.color_type == "grayscale":
+                results["img"] = results["img"][..., 0]
             continue
         if name not in _ORDINARY:
             results = None

@@ -6,13 +6,11 @@ from __future__ import annotations
 import copy
 import inspect
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import (
-    DATA_SAMPLERS,
     DATASETS,
     HOOKS,
     LOG_PROCESSORS,
@@ -23,14 +21,13 @@ from mmengine.registry import (
     VISUALIZERS,
     WEIGHT_INITIALIZERS,
 )
-from mmengine.runner import Runner, get_priority
+from mmengine.runner import get_priority
 from torch import nn
 
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.engine.build import accepted_arguments, find_function
 from ads_det.engine.config_keys import check_keys, short
 from ads_det.engine.config_parts import (
-    NoImages,
     build_part,
     check_arguments,
     check_forgotten,
@@ -43,20 +40,16 @@ from ads_det.engine.config_parts import (
     same_randomness,
 )
 from ads_det.engine.datasets import (
-    candidate_loader,
     not_of_this_project,
     pool_config,
-    training_dataset,
-    unlabeled_dataset,
 )
+from ads_det.engine.dry_loaders import check_loaders
 from ads_det.engine.dry_optimisers import check_optimisers
-from ads_det.engine.dry_pipeline import try_pipeline
 from ads_det.engine.methods import build_method
+from ads_det.engine.ranges import check_ranges
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
-_OWN_DATA = ("test_dataloader", "val_dataloader")  # others show the pool
-_LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", *_OWN_DATA)
 _COUNTS = ("max_epochs", "max_iters", "val_begin", "val_interval")
 _ENVIRONMENT = ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")
 _START = (None, "fork", "spawn", "forkserver")
@@ -82,14 +75,14 @@ def check_config(cfg: Config) -> None:
     """
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     check_keys(cfg)
+    check_ranges(cfg.to_dict())
     with same_randomness(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _check_blocks(cfg)
         kind = find_type(DATASETS, pool_config(cfg).get("type"), "pool")
         if inspect.isclass(kind) and not issubclass(kind, PoolDataset):
             raise not_of_this_project(cfg)
-        for key in _LOADERS:
-            _check_loader(cfg, key)
+        check_loaders(cfg)
         _check_init(cfg.model, "model")
         check_optimisers(cfg, build_model(cfg))
         if not cfg.get("test_evaluator"):
@@ -157,58 +150,6 @@ def _check_loop(given: dict[str, Any], path: str, default: str | None) -> None:
     for key in _COUNTS:
         if key in given and (type(given[key]) is not int or given[key] < 1):
             raise ADSError(f"{path}.{key} is {given[key]!r}; use a whole number of 1 or more.")
-
-
-def _check_loader(cfg: Config, key: str) -> None:
-    loader = cfg.get(key)
-    if loader is None:
-        return
-    size = loader.get("batch_size", 1)
-    if type(size) is not int or size < 1:
-        raise ADSError(f"{key}.batch_size is {size!r}; use a whole number of 1 or more.")
-    own = loader.get("dataset")
-    if not isinstance(own, dict) and (own is not None or key in ("train_dataloader", *_OWN_DATA)):
-        raise ADSError(f"{key}.dataset is {short(own)}; it must be a dict.")
-    makers: dict[str, Callable[[], dict]] = {
-        "train_dataloader": lambda: training_dataset(cfg, None),
-        "unlabeled_dataloader": lambda: unlabeled_dataset(cfg, own or {}, None),
-        "candidate_dataloader": lambda: candidate_loader(cfg, None)["dataset"],
-    }
-    _check_dataset(makers.get(key, lambda: own)(), f"{key}.dataset", own or {})
-    rest = {k: v for k, v in loader.items() if k != "dataset"}
-    if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order
-        rest["sampler"] = dict(type="DefaultSampler")
-    if not isinstance(rest.get("sampler"), dict):
-        raise ADSError(f"{key}.sampler is {short(rest.get('sampler'))}; it must be a dict.")
-    build_part(DATA_SAMPLERS, rest["sampler"], f"{key}.sampler", dataset=NoImages(), seed=0)
-    for name in ("collate_fn", "worker_init_fn"):
-        if isinstance(rest.get(name), dict):
-            find_function(rest[name].get("type"), f"{key}.{name}")
-    taken = inspect.signature(torch.utils.data.DataLoader.__init__).parameters.keys()
-    check_names(rest, (*taken, "num_batch_per_epoch", "disable_subprocess_warning"), key)
-    with named(key, loader):
-        Runner.build_dataloader(dict(rest, dataset=NoImages()), seed=0)
-
-
-def _check_dataset(dataset: dict, path: str, own: dict) -> None:
-    """The data set without its data: its class, arguments and pipeline."""
-    inherited = {k: v for k, v in dataset.items() if k not in own}
-    place = path if "type" in own or "type" not in inherited else "pool"
-    kind = find_type(DATASETS, dataset.get("type"), f"{place}")
-    for name, value in dataset.items():
-        inner = [value] if name == "dataset" else value if name == "datasets" else []
-        for part in inner if isinstance(inner, (list, tuple)) else [inner]:
-            _check_dataset(part if isinstance(part, dict) else {}, f"{path}.{name}", part)
-    for part, where in ((own, path), (inherited, "pool")):
-        check_arguments(kind, part, where)
-    steps, filters = dataset.get("pipeline"), dataset.get("filter_cfg")
-    if "pipeline" in accepted_arguments(kind) and not (steps and isinstance(steps, (list, tuple))):
-        raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
-    check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
-    try_pipeline(steps or (), f"{path}.pipeline")
-    if "lazy_init" in accepted_arguments(kind) and "dataset" not in dataset:
-        with named(place, dataset):
-            DATASETS.build(dict(dataset, lazy_init=True))
 
 
 def build_model(cfg: Config) -> nn.Module:

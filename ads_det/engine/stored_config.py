@@ -15,12 +15,12 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.fileio.handlers import yaml_handler
 from mmengine.registry import Registry, root
-from yaml import SafeLoader
 
 from ads_det import registry
 from ads_det.engine.config_keys import leaves, short
 from ads_det.errors import ADSError
 from ads_det.files import read_table, write_text, wrong_shape
+from ads_det.plain_yaml import PlainLoader
 
 # JSON has neither tuples nor keys other than texts
 _TUPLE, _ITEMS = "__tuple__", "__items__"
@@ -60,11 +60,7 @@ def read_config(path: Path) -> Config:
             "with --resume, which writes it."
         )
     cfg = decode(Config(_plain(path)))
-    imports = cfg.get("custom_imports")
-    if isinstance(imports, dict):
-        names = imports.get("imports") or []
-        for name in names if isinstance(names, (list, tuple)) else [names]:
-            _import(path, name)
+    import_modules(cfg, path)
     for key, value in leaves(cfg.to_dict()):
         if key.rpartition(".")[2] == "type" and isinstance(value, str) and not _is_known(value):
             raise wrong_shape(path, f"{key} is {value!r}, which no registry holds")
@@ -79,7 +75,7 @@ def decode(cfg: Config) -> Config:
 
 def refuse_yaml_tags() -> None:
     """Let mmengine read YAML as data: its own loader runs what a tag names."""
-    yaml_handler.Loader = SafeLoader
+    yaml_handler.Loader = PlainLoader
 
 
 def _plain(path: Path) -> dict[str, Any]:
@@ -91,14 +87,39 @@ def _plain(path: Path) -> dict[str, Any]:
     return content
 
 
-def _import(path: Path, name: Any) -> None:
-    try:
-        importlib.import_module(name)
-    except Exception as error:
+def import_modules(cfg: Config, path: str | Path) -> None:
+    """Import what ``custom_imports`` names: one module or several, from Python's path.
+
+    Args:
+        cfg: a config.
+        path: of its file, for the sentence.
+
+    Raises:
+        ADSError: if the block is of another shape or an import fails, unless
+            ``allow_failed_imports`` lets it.
+    """
+    block = cfg.get("custom_imports")
+    if block is None:
+        return
+    given: dict[str, Any] = dict(block) if isinstance(block, dict) else dict(imports=block)
+    names, may_fail = given.pop("imports", None), given.pop("allow_failed_imports", False)
+    names = [names] if isinstance(names, str) else names
+    is_list = isinstance(names, (list, tuple)) and all(isinstance(n, str) and n for n in names)
+    if given or not isinstance(block, dict) or not is_list or not isinstance(may_fail, bool):
         raise ADSError(
-            f"{path} imports {name!r} (custom_imports), which fails ({error}); make it importable, "
-            "such as by PYTHONPATH."
-        ) from error
+            f"`custom_imports` of {path} is {short(block)}; write dict(imports=['package.module'])."
+        )
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            if may_fail and isinstance(error, ImportError):
+                continue
+            why = " ".join(str(error).split())[:200]
+            raise ADSError(
+                f"{path} imports {name!r} (custom_imports), which fails ({why}); "
+                "make it importable, such as by PYTHONPATH."
+            ) from error
 
 
 def _is_known(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ads_det.errors import ADSError
-from ads_det.files import first_twice, read_bytes
+from ads_det.files import first_twice, parse_json, read_bytes
 from ads_det.labels.boxes import Box, ImageLabels
 
 _UNPRINTED = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of one, ends of lines
@@ -23,18 +22,11 @@ def load_json(path: Path) -> Any:
         ADSError: if it cannot be read, is no JSON, or gives a key of an object twice.
     """
     try:
-        return json.loads(read_bytes(path).decode("utf-8-sig"), object_pairs_hook=_object)
+        return parse_json(read_bytes(path).decode("utf-8-sig"))
     except OSError as error:
         raise ADSError(cannot_read(path, error)) from error
     except (ValueError, RecursionError) as error:
         raise ADSError(f"{path} is no valid JSON ({error}); export it again.") from error
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError(f"the key {first_twice([key for key, _ in pairs])!r} twice in an object")
-    return content
 
 
 def cannot_read(path: Path, error: OSError) -> str:

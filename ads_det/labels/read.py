@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 from ads_det.errors import ADSError
-from ads_det.files import open_regular, read_bytes
+from ads_det.files import first_twice, open_regular, read_bytes
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.checks import cannot_read, files_below, is_litter
 from ads_det.labels.coco import read_coco
@@ -24,6 +24,7 @@ from ads_det.labels.xml import root_tag
 from ads_det.labels.yolo import is_yolo_folder, read_yolo
 
 _LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names", ".yaml")
+_BOMB, _MOST_PACKED = 2**26, 100  # bytes from which on a ratio is suspect, and this ratio
 _MAX_BYTES = 2**31  # of the label files of an archive: COCO's train2017 has 448 MB
 
 
@@ -97,7 +98,16 @@ def _extract(path: Path, folder: Path) -> None:
                         f"{path} has a file {info.filename!r}, which leads out of the archive; "
                         "pack it again."
                     )
-            if sum(info.file_size for info in members) > _MAX_BYTES:
+            twice = first_twice([info.filename for info in members])
+            if twice is not None:
+                raise ADSError(f"{path} has two files {twice!r}; keep one of them.")
+            size = sum(info.file_size for info in members)
+            if size > _BOMB and size > _MOST_PACKED * sum(info.compress_size for info in members):
+                raise ADSError(
+                    f"{path} would grow to {size // 2**20} MiB, more than {_MOST_PACKED} times its "
+                    "size, as no labels do; export it again, or extract it and give the folder."
+                )
+            if size > _MAX_BYTES:
                 raise ADSError(
                     f"{path} has more than {_MAX_BYTES // 2**30} GiB of label files; extract it "
                     "and give the folder."

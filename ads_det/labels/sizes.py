@@ -8,7 +8,7 @@ import struct
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ads_det.files import open_regular, read_bytes
 
@@ -73,6 +73,16 @@ def _plain_size(head: bytes) -> tuple[int, int] | None:
 def read_upright(path: str | os.PathLike[str]) -> np.ndarray | None:
     """The image as mmcv loads it, BGR, shape (H, W, 3), uint8; None if it cannot."""
     return cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_COLOR)
+
+
+def open_upright(path: str | os.PathLike[str]) -> Image.Image:
+    """The image as Pillow reads it, upright and RGB; of 16 bits a pixel the upper 8, as OpenCV
+    reads them, where Pillow would cut all above 255."""
+    with open_regular(path) as file, Image.open(file) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            image = Image.fromarray((np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8))
+        return image.convert("RGB")
 
 
 def known_size(path: str) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from ads_det.files import first_twice, read_bytes
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import cannot_read, files_below, finite, once_each, read_box
 from ads_det.labels.names import ImageNames
+from ads_det.plain_yaml import PlainLoader
 
 _CLASS_FILES = ("classes.txt", "obj.names")
 _CONFIG_FILES = ("data.yaml", "dataset.yaml")
@@ -121,7 +122,7 @@ def _names(file: Path) -> list[str]:
 
 def _names_of_config(file: Path) -> list[str]:
     try:
-        content = yaml.safe_load("\n".join(_read_lines(file)))
+        content = yaml.load("\n".join(_read_lines(file)), PlainLoader)
         names = content["names"]
         if isinstance(names, dict):
             names = [names[number] for number in range(len(names))]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
 from matplotlib.font_manager import findfont
-from PIL import Image, ImageColor, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from ads_det.labels.boxes import Box
 
@@ -30,16 +29,6 @@ class Mark:
     corners: Sequence[float]
     text: str
     colour: str | tuple[int, int, int]
-
-
-def open_upright(path: str | os.PathLike[str]) -> Image.Image:
-    """An image file as viewers show it, RGB.
-
-    Raises:
-        OSError: if it cannot be read.
-    """
-    with Image.open(path) as file:
-        return ImageOps.exif_transpose(file).convert("RGB")
 
 
 def box_marks(boxes: Sequence[Box], classes: Sequence[str]) -> list[Mark]:

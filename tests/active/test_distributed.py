@@ -133,7 +133,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits
         "from pathlib import Path\n"
         "from mmengine.dist import all_gather_object, barrier, is_main_process\n"
         "from ads_det.active.settings import load_config\n"
-        "from ads_det.cli import leave_processes, start_processes\n"
+        "from ads_det.launchers import leave_processes, start_processes\n"
         "from ads_det.engine.methods import ads as ads_method\n"
         "from ads_det.engine.phases import unwrap\n"
         "from ads_det.engine.runner import CycleRunner\n"

@@ -1,7 +1,6 @@
 """The work of ``ads-det benchmark``."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.training import check_training
 from ads_det.files import write_text
+from ads_det.threads import number_set
 
 
 def main(args: argparse.Namespace) -> None:
@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
     folder = args.work_dir or Path("work_dirs", f"benchmark_{args.config.stem}")
     loop = Path(__file__).resolve().parents[3] / "tools" / "al_loop.py"
     benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
-    chosen = int(os.environ["OMP_NUM_THREADS"])  # of this process; what the user set is of each
+    chosen = number_set()  # of this process; what the user set is of each
     threads = chosen if args.threads is None else max(chosen // args.jobs, 1)
     failed = benchmark.run(args.jobs, threads)
     metric, curves = read_curves(find_runs([folder]), args.metric)

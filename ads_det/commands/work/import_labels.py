@@ -8,7 +8,7 @@ from ads_det.active.labeling import LabeledRun, OpenBatch
 from ads_det.commands.words import next_command
 from ads_det.commands.work.input_choice import choose_for_first_labels
 from ads_det.console import say
-from ads_det.data.pool_dataset import and_more
+from ads_det.data.notes import and_more
 from ads_det.errors import ADSError
 from ads_det.labels.read import detect_format
 from ads_det.labels.summary import count_boxes
@@ -79,7 +79,7 @@ def decide(question: str, option: str, yes: str, no: str, given: str | None) -> 
     """
     if given:
         return given
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ADSError(f"{question}? Nothing was imported; pass {option} {yes} or {option} {no}.")
     with suppress(EOFError):
         reply = input(f"{question}? [y/n] ").strip().lower()

@@ -14,7 +14,7 @@ from ads_det.commands.words import next_command
 from ads_det.commands.work.input_choice import MARK, size_sentence
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
-from ads_det.data.pool_dataset import MAX_NAMED, and_more
+from ads_det.data.notes import MAX_NAMED, and_more
 from ads_det.data.readable import find_unreadable, list_images
 from ads_det.engine.complete_config import in_loop, is_complete
 from ads_det.engine.datasets import dataset_class, pool_config

@@ -1,6 +1,7 @@
 """The work of ``ads-det predict``."""
 
 import argparse
+from collections.abc import Container
 
 from ads_det.active.proposals import propose_boxes
 from ads_det.active.settings import use_default_scope
@@ -13,7 +14,8 @@ from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import write_atomic
 from ads_det.labels.coco import write_coco
-from ads_det.report.pictures import box_marks, draw_marks, open_upright
+from ads_det.labels.sizes import open_upright
+from ads_det.report.pictures import box_marks, draw_marks
 from ads_det.work_files import RunFiles
 
 
@@ -44,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
     found = propose_boxes(model, candidate_loader(cfg, None), ids, classes, args.threshold)
     write_coco(found, classes, args.out / "coco.json")
     for labels in progress_bar(found, "draw"):
-        target = args.out / "images" / f"{labels.image.removesuffix('.jpg')}.jpg"
+        target = args.out / "images" / picture_name(labels.image, paths)
         target.parent.mkdir(parents=True, exist_ok=True)
         image = open_upright(paths[labels.image])
         picture = draw_marks(image, box_marks(labels.boxes, classes))
@@ -54,3 +56,16 @@ def main(args: argparse.Namespace) -> None:
     boxes = sum(len(labels.boxes) for labels in found)
     say(f"Done: {boxes} boxes in {len(found)} images, in {args.out / 'coco.json'} and")
     say(f"{args.out / 'images'}")
+
+
+def picture_name(image: str, images: Container[str]) -> str:
+    """The name of an image's picture, a JPEG, which no other image's picture has.
+
+    Args:
+        image: its id.
+        images: ids of all images.
+    """
+    name = image
+    while name in images if name != image else not name.endswith(".jpg"):
+        name += ".jpg"
+    return name

@@ -15,7 +15,6 @@ from ads_det.active.proposals import propose_boxes
 from ads_det.active.selection import select_images
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.arguments import option_values
-from ads_det.cli import start_processes
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
@@ -25,9 +24,11 @@ from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.labels.package import write_package
+from ads_det.launchers import start_processes
 from ads_det.registry import STRATEGIES
 from ads_det.report.gallery import plot_picks
-from ads_det.work_files import CycleFiles
+from ads_det.scores import IN_TABLE
+from ads_det.work_files import CycleFiles, SelectionFiles
 
 
 def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
@@ -164,7 +165,14 @@ def main(args: argparse.Namespace) -> None:
             )
         selection.write(files)
     say(
-        f"Done: {len(ids)} scores in {args.out / 'scores.csv'}, the best {len(selection.picks)} in "
+        f"Done: {where_scores(len(selection.ids), files)}, the best {len(selection.picks)} in "
         f"{args.out / 'picks.txt'} and {args.out / 'picks.png'}"
         + (f", ready to be labelled in {args.out / 'to_label'}" if is_detector else "")
     )
+
+
+def where_scores(number: int, files: SelectionFiles) -> str:
+    """How many scores are in which file."""
+    if number <= IN_TABLE:
+        return f"{number} scores in {files.scores_table}"
+    return f"{number} scores in {files.scores_array}, the best {IN_TABLE} in {files.scores_table}"

@@ -9,11 +9,11 @@ from ads_det.active.oracle import Commands
 from ads_det.active.run_threads import keep_threads
 from ads_det.active.settings import load_config
 from ads_det.arguments import option_values
-from ads_det.cli import start_processes
 from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.stored_config import read_config
+from ads_det.launchers import start_processes
 
 
 def main(args: argparse.Namespace) -> None:

@@ -6,10 +6,11 @@ from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.settings import load_config, prepare_data
 from ads_det.arguments import option_values
-from ads_det.cli import print_metrics, start_processes
+from ads_det.cli import print_metrics
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_json
+from ads_det.launchers import start_processes
 
 
 def main(args: argparse.Namespace) -> None:

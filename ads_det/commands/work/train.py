@@ -7,15 +7,15 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.settings import load_config, prepare_data
-from ads_det.active.work_dir import fingerprint
 from ads_det.arguments import option_values
-from ads_det.cli import print_metrics, start_processes
+from ads_det.cli import print_metrics
 from ads_det.console import say
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.pretrained import check_pretrained
+from ads_det.engine.run_settings import changed_blocks, fingerprint
 from ads_det.engine.training import (
     check_training,
     delete_checkpoints,
@@ -25,6 +25,7 @@ from ads_det.engine.training import (
 )
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, read_table, write_ids, write_json
+from ads_det.launchers import start_processes
 from ads_det.lock import lock_folder
 
 
@@ -87,7 +88,9 @@ def begin(cfg: Config, args: argparse.Namespace) -> IO[str]:
     if not path.exists():
         write_json(path, facts)
     stored = read_table(path, **dict.fromkeys(facts, lambda value: True))
-    changed = [name for name in facts if stored.get(name) != facts[name]]
+    changed = [n for n in ("seed", "labeled", "unlabeled") if stored[n] != facts[n]]
+    theirs = stored["config"] if isinstance(stored["config"], dict) else {}
+    changed += changed_blocks(theirs, cfg)
     if changed:
         raise ADSError(
             f"The training in {args.work_dir} was started with another {changed[0]}; use the same "

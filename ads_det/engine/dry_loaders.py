@@ -1,0 +1,122 @@
+"""The loaders of a config and their data sets, built without images."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS, DATASETS
+from mmengine.runner import Runner
+
+from ads_det.engine.build import accepted_arguments, find_function
+from ads_det.engine.config_keys import short
+from ads_det.engine.config_parts import (
+    NoImages,
+    build_part,
+    check_arguments,
+    check_names,
+    check_spelling,
+    check_types,
+    find_type,
+    named,
+)
+from ads_det.engine.datasets import candidate_loader, training_dataset, unlabeled_dataset
+from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.errors import ADSError
+
+_OWN_DATA = ("test_dataloader", "val_dataloader")  # others show the pool
+_LOADERS = ("train_dataloader", "unlabeled_dataloader", "candidate_dataloader", *_OWN_DATA)
+_META = ("classes", "palette")
+
+
+def check_loaders(cfg: Config) -> None:
+    """Build every loader once.
+
+    Args:
+        cfg: of a run.
+
+    Raises:
+        ADSError: names the key of what cannot be built, or gives nothing that can be used.
+    """
+    channels = {key: _check_loader(cfg, key) for key in _LOADERS}
+    known = {key: number for key, number in channels.items() if number is not None}
+    for key, number in known.items():
+        first = next(iter(known))
+        if number != known[first]:
+            raise ADSError(
+                f"{key} gives images of {number} channel(s), but {first} of {known[first]}; "
+                "make `color_type` of their LoadImageFromFile agree."
+            )
+
+
+def _check_loader(cfg: Config, key: str) -> int | None:
+    """Channels of the images that the loader gives, if they can be told."""
+    loader = cfg.get(key)
+    if loader is None:
+        return None
+    size = loader.get("batch_size", 1)
+    if type(size) is not int or size < 1:
+        raise ADSError(f"{key}.batch_size is {size!r}; use a whole number of 1 or more.")
+    own = loader.get("dataset")
+    if not isinstance(own, dict) and (own is not None or key in ("train_dataloader", *_OWN_DATA)):
+        raise ADSError(f"{key}.dataset is {short(own)}; it must be a dict.")
+    makers: dict[str, Callable[[], dict]] = {
+        "train_dataloader": lambda: training_dataset(cfg, None),
+        "unlabeled_dataloader": lambda: unlabeled_dataset(cfg, own or {}, None),
+        "candidate_dataloader": lambda: candidate_loader(cfg, None)["dataset"],
+    }
+    shown = _check_dataset(makers.get(key, lambda: own)(), f"{key}.dataset", own or {})
+    channels = None if shown is None else _check_output(shown, key)
+    rest = {k: v for k, v in loader.items() if k != "dataset"}
+    if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order
+        rest["sampler"] = dict(type="DefaultSampler")
+    if not isinstance(rest.get("sampler"), dict):
+        raise ADSError(f"{key}.sampler is {short(rest.get('sampler'))}; it must be a dict.")
+    build_part(DATA_SAMPLERS, rest["sampler"], f"{key}.sampler", dataset=NoImages(), seed=0)
+    for name in ("collate_fn", "worker_init_fn"):
+        if isinstance(rest.get(name), dict):
+            find_function(rest[name].get("type"), f"{key}.{name}")
+    taken = inspect.signature(torch.utils.data.DataLoader.__init__).parameters.keys()
+    check_names(rest, (*taken, "num_batch_per_epoch", "disable_subprocess_warning"), key)
+    with named(key, loader):
+        Runner.build_dataloader(dict(rest, dataset=NoImages()), seed=0)
+    return channels
+
+
+def _check_output(shown: dict[str, Any], key: str) -> int:
+    """See that what a pipeline made of an image can be used; how many channels it has."""
+    path, sample = f"{key}.dataset.pipeline", shown.get("data_samples")
+    if not isinstance(shown.get("inputs"), torch.Tensor) or sample is None:
+        raise ADSError(f"{path} ends without a batch to be made; end it with PackDetInputs.")
+    instances = sample.get("gt_instances")
+    if key in ("train_dataloader", *_OWN_DATA) and "labels" not in (instances or {}):
+        raise ADSError(f"{path} loads no labels; add dict(type='LoadAnnotations', with_bbox=True).")
+    return int(shown["inputs"].shape[0])
+
+
+def _check_dataset(dataset: dict, path: str, own: dict) -> dict[str, Any] | None:
+    """The data set without its data: its class, arguments and pipeline; what that makes of an
+    image, if it can be tried."""
+    inherited = {k: v for k, v in dataset.items() if k not in own}
+    place = path if "type" in own or "type" not in inherited else "pool"
+    kind = find_type(DATASETS, dataset.get("type"), f"{place}")
+    for name, value in dataset.items():
+        inner = [value] if name == "dataset" else value if name == "datasets" else []
+        for part in inner if isinstance(inner, (list, tuple)) else [inner]:
+            _check_dataset(part if isinstance(part, dict) else {}, f"{path}.{name}", part)
+    for part, where in ((own, path), (inherited, "pool")):
+        check_arguments(kind, part, where)
+    steps, filters = dataset.get("pipeline"), dataset.get("filter_cfg")
+    if "pipeline" in accepted_arguments(kind) and not (steps and isinstance(steps, (list, tuple))):
+        raise ADSError(f"{path}.pipeline is {short(steps)}; it must be a list of transforms.")
+    check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
+    check_spelling(dataset.get("metainfo"), _META, f"{path}.metainfo")
+    check_types(dataset, place, DATASETS)
+    shown = try_pipeline(steps or (), f"{path}.pipeline")
+    if "lazy_init" in accepted_arguments(kind) and "dataset" not in dataset:
+        with named(place, dataset):
+            DATASETS.build(dict(dataset, lazy_init=True))
+    return shown
