@@ -91,8 +91,8 @@ def special_kind(path: str | os.PathLike[str], mode: int | None = None) -> str |
     """What a path is that exists and is no regular file, such as ``'named pipe'``; else None.
 
     Args:
-        path: of a file.
-        mode: of it, if it is known.
+        path: Path of a file.
+        mode: Its mode, if known.
     """
     try:
         mode = os.stat(path).st_mode if mode is None else mode
@@ -157,7 +157,7 @@ def read_table(path: Path, **fields: Callable[[Any], bool]) -> dict[str, Any]:
     """JSON of a state file that is a table.
 
     Args:
-        path: of the file.
+        path: Path of the file.
         **fields: that it must have, each with the check of its value.
 
     Raises:

@@ -59,7 +59,7 @@ class CycleResult:
         filter_read_labels: whether the phases' filter read labels of unlabelled images.
         unreadable_images: ids that have been left out of the pool so far.
         metrics: by ``prediction/metric``, such as ``'mean/pascal_voc/mAP'``.
-        seconds: of each stage that ran.
+        seconds: Seconds of each stage that ran.
     """
 
     cycle: int

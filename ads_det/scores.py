@@ -21,8 +21,8 @@ def write_scores(
     Args:
         table: CSV file.
         array: NumPy file of all, written only if they are more than the table shows.
-        ids: of all candidates that could be read.
-        scores: of each, finite, shape (N,).
+        ids: Ids of all candidates that could be read.
+        scores: Finite score of each, shape (N,).
         order: positions from the largest score to the smallest.
     """
     if len(ids) > IN_TABLE:

@@ -49,8 +49,8 @@ def standing(files: RunFiles, cycles: int) -> str:
     """From where a run goes on, in one sentence.
 
     Args:
-        files: of the run.
-        cycles: that it has in all.
+        files: Files of the run.
+        cycles: Total number of cycles.
     """
     done = finished_cycles(files)
     if done >= cycles:

@@ -26,10 +26,10 @@ class Choice(NamedTuple):
     """A number of threads, and what led to it.
 
     Args:
-        number: of threads.
+        number: Number of threads.
         machine: cores that the machine has.
         busy: how many of them worked for others.
-        processes: of this command on this machine.
+        processes: Processes of this command on this machine.
     """
 
     number: int
@@ -84,7 +84,7 @@ def threads_for(cores: int, machine: int, busy: float) -> int:
     """The cores that are free, from 1 to :data:`MOST`.
 
     Args:
-        cores: that this process may use.
+        cores: Cores that this process may use.
         machine: cores that the machine has.
         busy: how many of them work for others.
     """

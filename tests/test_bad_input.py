@@ -355,6 +355,7 @@ def test_unreadable_images_of_the_pool_are_left_out(run, project):
         assert not set(bad) & set((project.work_dir / "cycle_00" / name).read_text().split())
 
 
+@pytest.mark.slow
 def test_an_image_that_breaks_during_the_run_does_not_end_it(run, project):
     """One loader meets it in a worker, the other in the main process."""
     project.label_first()
@@ -632,6 +633,7 @@ def test_cycles_without_their_state(run, begun):
     assert not (begun.work_dir / "pool.json").exists()
 
 
+@pytest.mark.slow
 def test_a_warm_start_from_a_bad_model(run, project):
     project.label_first()
     project.set(active_learning__warm_start=True)

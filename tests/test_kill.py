@@ -14,13 +14,13 @@ def start_forked(command, log):
     return Forked(command, SCRIPT["ROOT"], log, log)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "kills"),
     [
-        ("classification", 1),
-        pytest.param("detection", 3, marks=pytest.mark.slow),
-        pytest.param("classification", 3, marks=pytest.mark.slow),
-        pytest.param("retina", 2, marks=pytest.mark.slow),
+        ("detection", 3),
+        ("classification", 3),
+        ("retina", 2),
     ],
 )
 def test_killed_runs_end_like_undisturbed_ones(tmp_path, monkeypatch, capsys, task, kills):

@@ -180,7 +180,7 @@ class OpenBatch:
         """Write the labels, in one step; from then on the loop may go on.
 
         Args:
-            answer: that :meth:`check_take` lets pass.
+            answer: Answer that passed :meth:`check_take`.
             go_on: if images are missing, go on without them: they return to the pool.
 
         Returns:

@@ -50,7 +50,7 @@ class ActiveLearningLoop:
         cfg: a config with an ``active_learning`` block.
         work_dir: where everything is written.
         resume: go on with the run in ``work_dir``, if there is one.
-        commands: that the user may type next.
+        commands: Commands that the user may type next.
     """
 
     settings: Settings

@@ -105,7 +105,7 @@ class HumanOracle(Oracle):
         dataset: config of the pool, an ``ads_det.ImageFolderDataset`` with
             ``labels``.
         work_dir: work directory of the run.
-        commands: for the user.
+        commands: Commands shown to the user.
 
     Raises:
         ADSError: if the data set is another, or its labels belong to another run.

@@ -27,9 +27,9 @@ def outlook(
     a fixed length, else in proportion to its labelled images.
 
     Args:
-        settings: of the run.
+        settings: Run settings.
         run: files of the run.
-        number: of the cycle, from 0.
+        number: Cycle number, from 0.
         labeled: images that it trains on.
         fixed: whether epochs are as long in all cycles.
         members: trainings of a cycle; of more than one nothing is foretold.

@@ -21,8 +21,8 @@ def draw_picks(
     """Write ``picks.png``, unless boxes for people are still to be proposed.
 
     Args:
-        files: of the cycle, whose selection is finished.
-        settings: of the run.
+        files: Files of a cycle whose selection is finished.
+        settings: Run settings.
         images: the pool.
         scores: score of each pick.
         background: whether the model has the background as a class.
@@ -52,9 +52,9 @@ def turns_of(
     """Which class's turn each pick was, where the classes take turns; else nothing.
 
     Args:
-        strategy: that chose.
+        strategy: Strategy that chose the images.
         classes: their names.
-        number: of picks.
+        number: Number of picks.
         background: whether the background takes its turn, too, after the classes.
     """
     if not strategy.classes_take_turns or not classes:

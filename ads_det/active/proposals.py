@@ -25,7 +25,7 @@ def choose_threshold(fixed: float | None, result: CycleResult) -> tuple[float | 
 
     Args:
         fixed: the user's choice; None to choose by the precision on the test images.
-        result: of the cycle.
+        result: Result of the cycle.
 
     Returns:
         The least score of a box, None for no proposals; and a text.

@@ -17,7 +17,7 @@ def keep_threads(work_dir: Path, chosen: int | None) -> None:
     """Compute with as many threads as the run in a work directory began with, or note them.
 
     Args:
-        work_dir: of the run.
+        work_dir: Work directory of the run.
         chosen: number that this process begins with; None if the user set it: then it holds.
 
     Raises:

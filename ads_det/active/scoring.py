@@ -32,7 +32,7 @@ class Measurement:
     """What a forward pass said of the images of a data set, the same on every process.
 
     Args:
-        ids: in the order of the data set, without those of unreadable images.
+        ids: Ids in the order of the data set, without those of unreadable images.
         values: what the strategy measured: shape (N,) or (N, K), float64, or a list of N items;
             None if nothing was measured.
         features: pooled, shape (N, D), float32; None if none were asked for.
@@ -177,7 +177,7 @@ def _assembled(batches: list[Any], positions: list[list[int]]) -> Any:
 
     Args:
         batches: what this process measured, a tensor or a list a batch.
-        positions: of the images that each process saw.
+        positions: Positions of the images that each process saw.
 
     Returns:
         An array, a list, or None if nothing was measured.

@@ -148,7 +148,7 @@ def read_selection(files: SelectionFiles, budget: int) -> tuple[list[str], dict[
     """The ids that a finished selection chose, best first, and their scores.
 
     Args:
-        files: of the cycle.
+        files: Files of the cycle.
         budget: images that it had to choose.
 
     Raises:

@@ -146,7 +146,7 @@ def change_config(files: RunFiles, pool: Pool, facts: dict[str, Any], cfg: Confi
     """Give a run that has trained nothing another config.
 
     Args:
-        files: of the run, which is locked.
+        files: Files of the run, which is locked.
         pool: its state.
         facts: noted in it; the config's are replaced.
         cfg: the new config.

@@ -59,7 +59,7 @@ class Cost:
     """Of one training and one selection.
 
     Args:
-        parameters: of all models that the method trains.
+        parameters: Parameters of all models that the method trains.
         updates: label updates of one training, the Runner's iterations.
         training: images through the features, by :data:`COUNTERS`, for each labelled image of
             these updates; over all members.
@@ -81,7 +81,7 @@ def measure_cost(cfg: Config, folder: Path, labeled: Path, unlabeled: Path, seed
 
     Args:
         cfg: config of one method; its length of training is what is run.
-        folder: to work in.
+        folder: Folder to work in.
         labeled: list of ids to train on.
         unlabeled: list of ids that are seen without labels, and measured.
         seed: training seed.

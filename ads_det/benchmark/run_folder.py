@@ -21,7 +21,7 @@ class RunFolder:
 
     Args:
         path: work directory.
-        name: for legends and headings.
+        name: Name in legends and headings.
     """
 
     path: Path

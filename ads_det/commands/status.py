@@ -38,7 +38,7 @@ def status_lines(files: RunFiles, typed: list[str]) -> list[str]:
     """What to say of a run.
 
     Args:
-        files: of the run.
+        files: Files of the run.
         typed: words of this command line, for the next command.
 
     Raises:

@@ -15,7 +15,7 @@ def next_command(typed: Sequence[str], name: str, *arguments: object) -> str:
 
     Args:
         typed: words of the command line of this command, see :func:`ads_det.cli.run_tool`.
-        name: of the sub-command.
+        name: Name of the sub-command.
         *arguments: of it.
     """
     words = ["ads-det", name]

@@ -68,7 +68,7 @@ def mean_precision_interval(
         classes: detections of each class, on the same N images.
         eleven: see :func:`average_precisions`.
         level: share of the resamples inside.
-        seed: of the resamples.
+        seed: Seed of the resamples.
 
     Returns:
         Its two ends; None with fewer than two images or no object.

@@ -53,8 +53,8 @@ class ADSCriterion:
         rule: how the entropy is computed.
         n_power: the weights are divided by n to this power. 1 is the paper; the published code
             divides by the batch size in the weight and again in a mean over the batch: 2.
-        normalization: of the sum over anchors. ``'mean'``: mean over the anchors of an image and
-            mean over the classes, as the paper's equations read. The others sum over the classes
+        normalization: How the sum over anchors is normalised. ``'mean'``: mean over the anchors
+            of an image and mean over the classes, as the paper's equations read. The others sum over the classes
             and divide by what :mod:`~ads_det.core.normalization` says, instead of the n of Eq. 4
             and 7: ``'foreground'`` (anchors count by their confidence) or ``'positives'``.
         positive_threshold: confidence of a positive anchor, for ``'positives'``.
@@ -93,7 +93,7 @@ class ADSCriterion:
         ``'mean'``; several processes take the mean of theirs.
 
         Args:
-            confidence: of each anchor, shape (N, ...), see
+            confidence: Confidence of each anchor, shape (N, ...), see
                 :func:`~ads_det.core.normalization.anchor_confidence`.
         """
         if self.normalization == "mean":
@@ -115,7 +115,8 @@ class ADSCriterion:
             y2: probabilities of f2, same shape.
             n: number of samples by which the weights are divided; N unless given (a
                 distributed batch divides by its share of the global number).
-            confidence: of each anchor, shape (N, ...), for a normalisation other than ``'mean'``.
+            confidence: Confidence of each anchor, shape (N, ...), for a normalisation other
+                than ``'mean'``.
             total: :meth:`total` of all processes; that of this batch unless given.
         """
         entropy = mean_entropy((y1, y2), self.rule)

@@ -20,7 +20,7 @@ def bootstrap_weights(names: Iterable[object], member: int) -> Tensor:
     does not change it.
 
     Args:
-        names: of N images.
+        names: Names of N images.
         member: number of the classifier.
 
     Returns:

@@ -42,7 +42,7 @@ def discriminator_loss(labeled: Tensor, unlabeled: Tensor, target: Tensor | floa
     Args:
         labeled: logits of labelled images, shape (N,), whose target is 1.
         unlabeled: logits of unlabelled images, shape (M,).
-        target: of the unlabelled images: 0 (VAAL), or 1 less their uncertainty, shape (M,)
+        target: Target of the unlabelled images: 0 (VAAL), or 1 less their uncertainty, shape (M,)
             (SRAAL).
     """
     targets = torch.as_tensor(target, dtype=unlabeled.dtype, device=unlabeled.device)

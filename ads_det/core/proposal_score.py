@@ -23,7 +23,7 @@ def least_score(
     however good the model is.
 
     Args:
-        scores: of boxes in images that were not trained on, shape (N,).
+        scores: Scores of boxes in images that were not trained on, shape (N,).
         hits: whether each is right, shape (N,).
         precision: least share of right boxes, from 0 to 1.
         fewest: boxes that must score t or more; the precision of fewer says little.

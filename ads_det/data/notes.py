@@ -30,7 +30,7 @@ class Notes:
         """Whether a box can be used; if not, or if it reaches far beyond the image, it is noted.
 
         Args:
-            file: that has it, or its image.
+            file: File that has the box, or its image.
             box: x1, y1, x2, y2 in pixels.
             size: width and height of the image in pixels.
             shown: the box as the file writes it.
@@ -47,7 +47,7 @@ class Notes:
 
         Args:
             where: how messages name the data set.
-            classes: that are asked for.
+            classes: Classes that are asked for.
             num_boxes: boxes that are used.
             must_have: whether there must be one.
 

@@ -96,7 +96,7 @@ class RepeatedBatchSampler(Sampler[list[int]]):
         length: images of the data set, at least 1.
         batch_size: images a batch; one may hold an image twice where a permutation ends.
         batches: how many.
-        seed: of the permutations.
+        seed: Seed of the permutations.
     """
 
     def __init__(self, length: int, batch_size: int, batches: int, seed: int) -> None:

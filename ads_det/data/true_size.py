@@ -16,7 +16,7 @@ def true_size(where: str, path: str, stated: tuple[int, int]) -> tuple[int, int]
 
     Args:
         where: the annotation, for messages.
-        path: of the image.
+        path: Path of the image.
         stated: what the annotation says, 0 if nothing; a pixel more or less is rounding.
 
     Raises:

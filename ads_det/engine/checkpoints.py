@@ -152,8 +152,8 @@ def newest_checkpoint(work_dir: Path, seed: int | None = None) -> Path | None:
     One that is damaged or of another training is passed over, and the user told so.
 
     Args:
-        work_dir: of the training.
-        seed: of the training, to tell it from others.
+        work_dir: Work directory of the training.
+        seed: Seed of the training, to tell it from others.
     """
     return from_main(lambda: _newest_readable(work_dir, seed))
 

@@ -26,8 +26,8 @@ class Transfer:
     Args:
         loaded: taken as they are.
         carried: with a row for each class: those of the classes whose names match.
-        drawn: of the model, as they were initialised.
-        left: of the checkpoint, without a place in the model.
+        drawn: Weights of the model, as they were initialised.
+        left: Weights of the checkpoint without a place in the model.
         classes: names of the classes carried over.
     """
 
@@ -120,7 +120,7 @@ def carry_classes(
         known: see :func:`class_tensors`; tensors that it does not name are the method's.
         classes: names of the model's and of the checkpoint's, in their order; the latter empty if
             it does not say.
-        seed: of the noise, the same in all processes.
+        seed: Seed of the noise, the same in all processes.
     """
     own_names, given_names = ([_alike(name) for name in names] for names in classes)
     pairs = [(i, given_names.index(n)) for i, n in enumerate(own_names) if n in given_names]

@@ -159,8 +159,8 @@ def check_checkpoint(content: Any, path: str | Path, cfg: Config) -> None:
     """The classes of a checkpoint, where it names them, must be those of the data.
 
     Args:
-        content: of the checkpoint.
-        path: of it.
+        content: Content of the checkpoint.
+        path: Path of the checkpoint.
         cfg: names the data sets.
 
     Raises:

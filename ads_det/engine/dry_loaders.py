@@ -36,7 +36,7 @@ def check_loaders(cfg: Config) -> None:
     """Build every loader once.
 
     Args:
-        cfg: of a run.
+        cfg: Run config.
 
     Raises:
         ADSError: names the key of what cannot be built, or gives nothing that can be used.

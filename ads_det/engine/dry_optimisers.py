@@ -34,7 +34,7 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
     """Build the optimisers of label training and of the phases, and the schedulers.
 
     Args:
-        cfg: of a run; not changed.
+        cfg: Run config; not changed.
         model: its model, which may have no memory.
 
     Raises:

@@ -82,7 +82,7 @@ def export_mmdet(cfg: Config, model: nn.Module, classes: list[str], folder: Path
     ``DetInferencer``, its test script or a further training.
 
     Args:
-        cfg: of the run.
+        cfg: Run config.
         model: with its weights.
         classes: names of the labels.
         folder: where to write; made if missing.

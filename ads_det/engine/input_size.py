@@ -36,7 +36,7 @@ def size_at_input(
     Args:
         box: width and height in the image, pixels.
         image: its width and height.
-        scale: of the input, see :func:`input_scale`.
+        scale: Input scale, see :func:`input_scale`.
         keep_ratio: whether the image keeps its proportions, and is fitted in as mmcv does.
     """
     factors = scale[0] / image[0], scale[1] / image[1]
@@ -51,7 +51,7 @@ def small_objects(cfg: Config, dataset: Any) -> str:
 
     Args:
         cfg: names the pipeline of the input.
-        dataset: of mmdet or a wrapper around one, with its labels loaded.
+        dataset: Data set of mmdet, or a wrapper around one, with its labels loaded.
     """
     while hasattr(dataset, "dataset"):
         dataset = dataset.dataset

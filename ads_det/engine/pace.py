@@ -10,7 +10,7 @@ class Pace:
     kind is counted at its own mean.
 
     Args:
-        epochs: of the training.
+        epochs: Number of epochs of the training.
         is_long: whether an epoch, counted from 0, is one of those.
         before: seconds that a training like this one took, if known.
     """
@@ -36,7 +36,7 @@ class Pace:
         has been seen.
 
         Args:
-            share: of the present epoch's label updates that are done, above 0.
+            share: Share of the current epoch's label updates that are done, above 0.
             now: time on the clock of :meth:`begin`.
         """
         elapsed = now - self._epoch_start

@@ -57,8 +57,8 @@ class Meter:
         Args:
             phase: whose loss is a sum divided by ``n``.
             n: see there; for a loss that is a mean the number of images.
-            images: of the batch.
-            confidence: of each anchor, (N, A), or of each image, (N,).
+            images: Number of images in the batch.
+            confidence: Confidence of each anchor (N, A), or of each image (N,).
         """
         if not images:
             return

@@ -93,7 +93,7 @@ def run_agreement(
         loss_weight: scales the loss.
         threshold: if given, only images count in which the current model finds an object with
             at least this mean probability.
-        view: from preprocessed unlabelled images to those that the model is shown, (N, 3, H, W).
+        view: Maps preprocessed unlabelled images to those that the model sees, (N, 3, H, W).
 
     Returns:
         Means over the images used, over all processes.
@@ -165,7 +165,7 @@ class Kept(NamedTuple):
     Args:
         y1: probabilities of f1, shape (N, A, C) or (N, C).
         y2: probabilities of f2, same shape.
-        confidence: of each anchor (N, A), or image (N,), detached.
+        confidence: Confidence of each anchor (N, A) or image (N,), detached.
         n: the n of Eq. 4 and 7. Processes average their gradients, so it is the global number
             divided by theirs; it is 0 on all of them or on none.
         images: N.

@@ -23,7 +23,7 @@ def check_architecture(known: Mapping[str, Any], given: Mapping[str, Any], path:
     Args:
         known: tensors of the model by name, or None for those that may be missing.
         given: tensors of the checkpoint by name.
-        path: of it.
+        path: Path of the checkpoint.
 
     Raises:
         ADSError: names the first tensor that is missing or does not fit.

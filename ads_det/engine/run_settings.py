@@ -39,7 +39,7 @@ def changed_blocks(stored: Mapping[str, str], cfg: Config) -> list[str]:
     """Top-level keys in which a config differs from the one of a fingerprint.
 
     Args:
-        stored: of :func:`fingerprint`, or of an earlier version, which left less out.
+        stored: Result of :func:`fingerprint`, or of an earlier version, which left less out.
         cfg: the config.
     """
     ours, before = fingerprint(cfg), _hashes(cfg, _FREE_KEYS, _FREE_ENTRIES)

@@ -92,7 +92,7 @@ def import_modules(cfg: Config, path: str | Path) -> None:
 
     Args:
         cfg: a config.
-        path: of its file, for the sentence.
+        path: Path of its file, for the sentence.
 
     Raises:
         ADSError: if the block is of another shape or an import fails, unless

@@ -18,7 +18,7 @@ def complete(
     """Fill in the true size, cut boxes at the border, and look for what cannot be right.
 
     Args:
-        image: from an annotation file.
+        image: Image as an annotation file describes it.
         path: path of the image file.
         classes: classes of the project.
 

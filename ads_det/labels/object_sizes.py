@@ -30,7 +30,7 @@ def share_small(sizes: np.ndarray) -> float:
     """Share of objects under :data:`SMALL` pixels; 0 without any.
 
     Args:
-        sizes: of objects at the input, pixels.
+        sizes: Sizes of objects at the input, pixels.
     """
     return float((sizes < SMALL).mean()) if len(sizes) else 0.0
 
@@ -40,7 +40,7 @@ def choose_input_size(relative: np.ndarray, image_side: float) -> int:
     pixels and few are small; no more than the images have pixels, since enlarging adds nothing.
 
     Args:
-        relative: from :func:`relative_sizes`; the first size without any object.
+        relative: Result of :func:`relative_sizes`; without any object the first size is returned.
         image_side: root of the area of a typical image, pixels.
     """
     usable = [size for size in INPUT_SIZES if size <= image_side] or [INPUT_SIZES[0]]
@@ -58,7 +58,7 @@ def choose_anchor_sizes(sizes: np.ndarray, input_size: int, levels: int) -> list
     steps from the smaller objects (a tenth is smaller still) to the largest.
 
     Args:
-        sizes: of objects at the input, pixels, at least one.
+        sizes: Sizes of objects at the input, pixels; at least one.
         input_size: side of the square input, pixels.
         levels: number of feature maps.
 
@@ -74,7 +74,7 @@ def small_objects_sentence(sizes: np.ndarray, where: str, remedy: str) -> str:
     """One sentence if many objects are small at the input, else nothing.
 
     Args:
-        sizes: of objects at the input, pixels.
+        sizes: Sizes of objects at the input, pixels.
         where: such as 'the input of 128 x 128'.
         remedy: what to do, ends the sentence.
     """

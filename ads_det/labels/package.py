@@ -93,7 +93,7 @@ def write_package(
     """Write a folder that an annotator can work with, whole or not at all.
 
     Args:
-        folder: to make; must not exist.
+        folder: Folder to create; must not exist.
         paths: path of each image by its id, the most wanted first.
         scores: scores of the ids; empty if nothing ranked them.
         proposals: the model's boxes by id; images without an entry get none.

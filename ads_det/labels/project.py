@@ -143,7 +143,7 @@ def split_test(ids: Sequence[str], share: float, seed: int) -> list[str]:
     """Random ids to measure on, at least one, in the order of ``ids``.
 
     Args:
-        ids: to choose from.
+        ids: Ids to choose from.
         share: share of them to draw.
         seed: seed of the choice.
     """
@@ -179,7 +179,7 @@ def write_project(
     Args:
         out: folder of the project; made if missing.
         plan: what the project is to be.
-        labels: that are known already.
+        labels: Labels that are known already.
         base: config to inherit from.
         num_classes_keys: dotted keys of the numbers of classes in its model.
 

@@ -62,7 +62,7 @@ class Extension(nn.Module):
         """Losses to add to those of a labelled batch; keys with ``loss`` in them are summed.
 
         Args:
-            model: that the extension was added to.
+            model: Model that the extension was added to.
             feats: features of ``model.extract_feat``.
             data_samples: data samples of the batch, with labels.
         """
@@ -105,7 +105,7 @@ class TwoClassifierModel:
             data_samples: their data samples (labels, meta information).
             mode: ``'loss'``, ``'predict'`` or ``'tensor'`` as in mmengine, or one of those
                 above.
-            labeled: for ``'discrepancy'``, the preprocessed labelled batch: a dict of
+            labeled: For ``'discrepancy'``, the preprocessed labelled batch: a dict of
                 ``inputs`` and ``data_samples``.
         """
         if mode == "loss":

@@ -29,7 +29,7 @@ class LossPredictor(Extension):
         model: whose maps it sees; not kept.
         taps: names of modules that give a map (N, D, H, W) or several; all are taken.
         width: outputs of the layer of each map.
-        weight: of the ranking loss beside the task's.
+        weight: Weight of the ranking loss beside the task loss.
         margin: see :func:`~ads_det.core.learned_loss.pairwise_hinge`.
         target: ``'mean'``: an image's loss divided by its positive anchors; ``'sum'``: not
             divided, as the public detection code does it, so that it counts objects too.

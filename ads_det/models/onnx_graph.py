@@ -29,7 +29,7 @@ class OnnxGraph(nn.Module):
       ``max_per_img`` are left for each class and image; the caller keeps the best of an image.
 
     Args:
-        model: in eval mode, on the CPU.
+        model: Model in eval mode, on the CPU.
         size: height and width.
 
     Raises:

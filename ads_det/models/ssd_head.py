@@ -39,8 +39,8 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
             SSD's 3:1 hard negatives.
         num_classifiers: 2, or 1 for the plain detector that baselines train.
         dropout: see :class:`TwoClassifierHead`.
-        diversity: of the two classifiers' labelled samples, so that their disagreement says what
-            the labels leave open. ``'none'``: both learn from the same (the paper);
+        diversity: How the two classifiers' labelled samples differ, so that their disagreement
+            says what the labels leave open. ``'none'``: both learn from the same (the paper);
             ``'bootstrap'``: each weighs the images by
             :func:`~ads_det.core.diversity.bootstrap_weights`; ``'negatives'``: each anchor without
             object is dealt out to one of them, anew in each batch.

@@ -14,7 +14,7 @@ def can_batch(head: Any, valid: list[list[Tensor]]) -> bool:
 
     Args:
         head: an anchor head of mmdet.
-        valid: of each image and level which anchors lie in the image.
+        valid: For each image and level, which anchors lie in the image.
     """
     assigner = head.assigner
     return (
@@ -72,7 +72,7 @@ def batch_targets(
 
     Args:
         head: an anchor head of mmdet.
-        anchors: of every image the same, (A, 4).
+        anchors: Anchors, the same for every image, (A, 4).
         gt: boxes and labels of each of N images.
 
     Returns:

@@ -85,7 +85,7 @@ class Advice:
         objects: labelled so far; boxes of a detector, as many as images of a classifier.
         budget: images of a batch.
         min_gain: gain of the metric for which a batch is worth its price.
-        next_images: that can be labelled next, at most ``budget``.
+        next_images: Images that can be labelled next, at most ``budget``.
         next_objects: expected in them, at the rate of the last batch.
         expected_gain: gain of the metric expected from the next images.
         last_gain: gain of the metric from the last batch.

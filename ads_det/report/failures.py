@@ -107,7 +107,7 @@ def failure_picture(image: Image.Image, judgement: Judgement, side: int = 560) -
 
     Args:
         image: upright.
-        judgement: of it.
+        judgement: Judgement of the image.
         side: pixels of the longer side of the result.
     """
     marks = [

@@ -94,7 +94,7 @@ def heat_pictures(
         model: a TwoClassifierModel of a detector.
         dataloader: config of the candidate loader.
         ids: ids of the images.
-        open_image: from an id to its image.
+        open_image: Opens the image of an id.
         classes: their names.
 
     Returns:

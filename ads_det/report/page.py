@@ -133,7 +133,7 @@ class Page:
         """Photographs with captions, side by side.
 
         Args:
-            name: of the files, which a number follows.
+            name: Name of the files, which a number follows.
             pictures: photographs and captions.
             kind: empty for as many in a row as there is room for, ``'wide'`` for fewer and larger
                 ones, ``'threes'`` for three, whatever the room.

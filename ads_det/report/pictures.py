@@ -46,7 +46,7 @@ def draw_marks(image: Image.Image, marks: Sequence[Mark], side: int | None = Non
 
     Args:
         image: upright.
-        marks: in pixels of ``image``.
+        marks: Marks in pixels of ``image``.
         side: pixels of the longer side of the result; None for that of the image.
     """
     scale = min(side / max(image.size), _ENLARGED) if side else 1.0

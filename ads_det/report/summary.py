@@ -15,7 +15,7 @@ def summary(rows: Sequence[CycleResult], metric: str, advice: Mapping[str, Any])
 
     Args:
         rows: results of the cycles, at least one.
-        metric: of the mean prediction.
+        metric: Metric of the mean prediction.
         advice: as in ``history.json``; empty as long as there is none.
     """
     last, name = rows[-1], metric.rpartition("/")[2]

@@ -17,7 +17,7 @@ from ads_det.engine.foreign import load_detector
 from ads_det.engine.hooks import ProgressHook
 from ads_det.engine.training import evaluation_runner
 
-QUICK = ("retinanet", "rtmdet")
+QUICK = ("rtmdet",)
 EACH = [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in PUBLISHED]
 
 
@@ -111,6 +111,7 @@ def test_data_of_voc_with_its_metric(digits, tmp_path):
     assert "mean/pascal_voc/mAP" in result["metrics"] and result["labeled_images"] == 4
 
 
+@pytest.mark.slow
 def test_weights_of_other_classes_begin_each_cycle_of_ads(finished, root, tmp_path, capsys):
     """The classes of the checkpoint are a, b, c; of the data only a and c. With heads of this
     project the config of mmdet trains by ADS."""

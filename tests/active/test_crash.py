@@ -50,11 +50,22 @@ def renames(tmp_path_factory):
     return content(work_dir), [row.metrics for row in history.rows], names
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize(
-    "name", ["pool.json", "unlabeled.txt", "epoch_2.pth", "model.pth", "metrics.json", "picks.txt",
-             "history.json", "picks.png"],
-)  # fmt: skip
+    ("name", "after"),
+    [
+        *(("pool.json", True), ("epoch_2.pth", True), ("model.pth", False), ("picks.txt", False)),
+        *(
+            pytest.param(name, after, marks=pytest.mark.slow)
+            for name, after in [
+                *(("pool.json", False), ("unlabeled.txt", False), ("unlabeled.txt", True)),
+                *(("epoch_2.pth", False), ("model.pth", True), ("picks.txt", True)),
+                *(("metrics.json", False), ("metrics.json", True)),
+                *(("history.json", False), ("history.json", True)),
+                *(("picks.png", False), ("picks.png", True)),
+            ]
+        ),
+    ],
+)
 def test_a_crash_at_a_rename(renames, tmp_path, monkeypatch, name, after):
     expected, metrics, names = renames
     assert name in names

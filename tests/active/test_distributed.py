@@ -83,7 +83,11 @@ def test_a_main_process_that_writes_slowly_is_waited_for(on_processes, config, t
 
 
 @pytest.mark.parametrize(
-    ("kind", "numbers"), [("DiverseEntropy", (1, 2, 3)), ("ClassBalancedEntropy", (1, 2))]
+    ("kind", "numbers"),
+    [
+        pytest.param("DiverseEntropy", (1, 2, 3), marks=pytest.mark.slow),
+        ("ClassBalancedEntropy", (1, 2)),
+    ],
 )
 def test_picks_do_not_depend_on_the_number_of_processes(
     on_processes, config, finished, tmp_path, kind, numbers

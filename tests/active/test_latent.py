@@ -183,7 +183,9 @@ def texts(work_dir):
     return {str(p.relative_to(work_dir)): p.read_text() for p in files if p.name != "history.csv"}
 
 
-@pytest.mark.parametrize("kind", ["ads_det.VAAL", "ads_det.SRAAL"])
+@pytest.mark.parametrize(
+    "kind", ["ads_det.VAAL", pytest.param("ads_det.SRAAL", marks=pytest.mark.slow)]
+)
 def test_a_training_that_was_killed_is_repeated_to_the_same_bytes(kind, tmp_path, capsys):
     cfg = tiny_classification_config(**options(kind), **{"model.num_classifiers": 1})
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -244,6 +246,7 @@ def test_a_guessing_discriminator_is_said_to_guess(tmp_path, capsys):
     assert "picks are as good as random" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_game_does_not_depend_on_the_number_of_processes(on_processes, tmp_path):
     cfg = tiny_classification_config(**options("ads_det.SRAAL"), **{"model.num_classifiers": 1})
     run = tmp_path / "run"

@@ -86,6 +86,7 @@ def test_the_tests_that_the_table_of_detectors_names_are_there():
             assert kind in PUBLISHED
 
 
+@pytest.mark.slow
 def test_the_stages_of_a_cascade_get_their_classes(run, coco, tmp_path):
     own_detector("cascade_rcnn", coco, tmp_path)
     options = ("--classes", "x", "y", "--initial", 4, "--budget", 2, "--test-share", 0.2)

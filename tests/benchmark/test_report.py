@@ -70,6 +70,7 @@ def test_the_page_of_a_classification_run_without_model_pictures(run, tmp_path):
     assert "classifier 1: " in (tmp_path / "whole/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_published_curves_in_the_units_of_the_run(run, comparison, tmp_path):
     arguments = (comparison, "--no-model", "--out", tmp_path / "out", "--published")
     assert run("report.py", *arguments, "Fig. 5a")[0] == 0

@@ -50,7 +50,7 @@ class Gathered:
     """The accumulator of a strategy that measures all members at once.
 
     Args:
-        measure: from outputs with the members of all passes and models to values.
+        measure: Maps outputs with the members of all passes and models to values.
     """
 
     def __init__(self, measure: Callable[[Outputs], Tensor | list[Any]]) -> None:

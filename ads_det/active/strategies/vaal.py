@@ -38,7 +38,7 @@ class VAAL(MeasuredStrategy):
         size: side of the images that the auto-encoder sees, a power of two; others are resized.
         z_dim: dimensions of the latent space.
         width: channels of the first of the last four convolutions; fewer are faster.
-        iterations: of the game.
+        iterations: Steps of the game.
         generator_steps: updates of the auto-encoder in each, for one of the discriminator.
         batch_size: labelled images, and as many unlabelled, of an update.
         lr: learning rate of both Adam optimisers.

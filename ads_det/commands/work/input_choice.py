@@ -26,7 +26,7 @@ def size_sentence(size: int, side: int, relative: np.ndarray) -> str:
 
     Args:
         size: side of the new square input, pixels.
-        side: of the old one.
+        side: Side of the old input.
         relative: see :func:`~ads_det.labels.object_sizes.relative_sizes`; at least one.
     """
     median = np.median(relative)
@@ -45,7 +45,7 @@ def choose_for_first_labels(run: LabeledRun, labels: Sequence[ImageLabels]) -> s
 
     Args:
         run: whose first batch comes back.
-        labels: of the batch.
+        labels: Labels of the batch.
 
     Returns:
         A sentence for the user; empty if the input stays as it is.

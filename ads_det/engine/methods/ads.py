@@ -67,8 +67,8 @@ class ADS(UnlabeledEpochs):
         base: see :class:`~ads_det.core.entropy.EntropyRule`.
         n_power: see :class:`~ads_det.core.criterion.ADSCriterion`.
         freeze_statistics: whether BatchNorm in g stands still in the discrepancy phase.
-        normalization: of the phases' losses over anchors, ``'mean'`` (the paper's equations),
-            ``'foreground'`` or ``'positives'``, see
+        normalization: How the phases' losses are normalised over anchors, ``'mean'``
+            (the paper's equations), ``'foreground'`` or ``'positives'``, see
             :class:`~ads_det.core.criterion.ADSCriterion`; positives have
             ``positive_threshold``.
         schedule: ``'epochs'`` (Algorithm 1: phases before label epochs) or ``'joint'``: both

@@ -55,7 +55,7 @@ class AgreementTeacher(UnlabeledEpochs):
         epochs: number of epochs with targets; unlimited unless given.
         images_per_epoch: unlabelled images over which an epoch goes round and round.
         gate: largest difference of the teacher's heads in any class, in [0, 1]; None for no gate.
-        loss_weight: of the targets.
+        loss_weight: Weight of the targets.
         momentum: share of the student in the average after an update, in (0, 1].
         zoom: ``(low, high)`` scales of the weak view, or None.
         tau: threshold of Eq. 4.

@@ -58,7 +58,7 @@ def run_label_updates(
     """Ordinary training on labelled images, for as many updates as phases would have made.
 
     Args:
-        model: to train, distributed or not.
+        model: Model to train, distributed or not.
         optim_wrapper: the Runner's own, so that momentum carries over as between its epochs.
         labeled: an endless iterator of labelled batches; one is used for each update.
         updates: how many.

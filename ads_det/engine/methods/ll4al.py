@@ -29,8 +29,8 @@ class LL4AL(Method):
     Args:
         taps: names of the modules whose maps it reads, such as ``'backbone.layer3'``; unless
             given those of :func:`~ads_det.models.loss_predictor.default_taps`.
-        weight: of the ranking loss beside the task's (the paper: 1).
-        margin: of the ranking loss (the paper: 1).
+        weight: Weight of the ranking loss beside the task loss (paper: 1).
+        margin: Margin of the ranking loss (paper: 1).
         stop: share of the training after which its gradient ends at the maps, while it trains
             on: 120 of 200 epochs in the paper's classification, 240 of 300 in its detection.
             0 never lets it reach them, 1 always.
