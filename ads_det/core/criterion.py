@@ -54,9 +54,10 @@ class ADSCriterion:
         n_power: the weights are divided by n to this power. 1 is the paper; the published code
             divides by the batch size in the weight and again in a mean over the batch: 2.
         normalization: How the sum over anchors is normalised. ``'mean'``: mean over the anchors
-            of an image and mean over the classes, as the paper's equations read. The others sum over the classes
-            and divide by what :mod:`~ads_det.core.normalization` says, instead of the n of Eq. 4
-            and 7: ``'foreground'`` (anchors count by their confidence) or ``'positives'``.
+            of an image and mean over the classes, as the paper's equations read. The others sum
+            over the classes and divide by what :mod:`~ads_det.core.normalization` says, instead of
+            the n of Eq. 4 and 7: ``'foreground'`` (anchors count by their confidence) or
+            ``'positives'``.
         positive_threshold: confidence of a positive anchor, for ``'positives'``.
 
     Raises:
