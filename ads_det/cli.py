@@ -126,6 +126,8 @@ def run_tool(
             print("interrupted; what was finished is kept", file=sys.stderr)
             sys.exit(130)
         except Exception as error:
+            if isinstance(error, ValueError) and "embedded null byte" in str(error):
+                fail("A path holds a null byte, which no file name can; correct it.")
             if isinstance(error, KeyError) and "is not in the" in str(error):
                 # mmengine's message for an unknown `type`
                 fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")

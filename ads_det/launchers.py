@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import subprocess
 import sys
 
@@ -44,6 +45,14 @@ def check_launcher(launcher: str, local_rank: int = 0) -> None:
     for name in (_ENVIRONMENT[launcher][2], "MASTER_PORT"):
         if name in os.environ:
             _number_of(name)
+    host = os.environ.get("MASTER_ADDR")
+    if host is not None:
+        try:
+            socket.getaddrinfo(host, None)
+        except OSError as error:  # gloo would look for it for minutes
+            raise ADSError(
+                f"MASTER_ADDR is {host!r}, which is not found ({error.strerror}); correct it."
+            ) from error
 
 
 def _number_of(name: str) -> int:

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 from pathlib import Path
 from typing import IO
 
@@ -22,7 +23,8 @@ def lock_folder(folder: Path) -> IO[str]:
     ``flock``. On file systems without locks nothing is locked.
 
     Raises:
-        ADSError: if another process has it; names the process. Or if ``.lock`` is a link.
+        ADSError: if another process has it; names the process. Or if ``.lock`` is a link
+            or no regular file.
     """
     path = folder / ".lock"
     try:
@@ -31,6 +33,9 @@ def lock_folder(folder: Path) -> IO[str]:
         if path.is_symlink():
             raise ADSError(f"{path} is a link to another file; delete the link.") from error
         raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ADSError(f"{path} is no regular file; delete it.")
     file = open(descriptor, "a+", encoding="utf-8", errors="replace")  # noqa: SIM115 - kept open
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -162,6 +162,12 @@ class CycleFiles(SelectionFiles):
             ADSError: if it is not as a cycle wrote it.
         """
         content = read_table(self.metrics_file, **RESULT)
+        number = self.folder.name.rpartition("_")[2]
+        if number.isdecimal() and content["cycle"] != int(number):
+            raise wrong_shape(self.metrics_file, f"it is of cycle {content['cycle']}")
+        if self.labeled_list.exists() and content["labeled_images"] != len(self.labeled()):
+            count = content["labeled_images"]
+            raise wrong_shape(self.metrics_file, f"`labeled_images` is {count}, unlike the list")
         return CycleResult.from_dict(content | dict(seconds=self.seconds()))
 
     def seconds(self) -> dict[str, float]:
@@ -240,6 +246,28 @@ class RunFiles:
             if digits.isdecimal():
                 found[int(digits)] = CycleFiles(folder)
         return found
+
+
+def read_stored_config(path: Path) -> dict[str, Any]:
+    """The table of ``config.json`` as it is stored.
+
+    Raises:
+        ADSError: if a block that every run has is missing or no table.
+    """
+    content = read_table(path, model=_is_table, active_learning=_is_table)
+    pool = content.get("pool", {})
+    if not _is_table(pool) or not _is_table(pool.get("metainfo") or {}):
+        raise wrong_shape(path, f"`pool` is {repr(pool)[:60]}")
+    return content
+
+
+def are_pool_images(images: Any) -> bool:
+    """Whether it is what ``pool.json`` says of its images: a cycle of -2 or more for each."""
+    return _is_table(images) and all(type(c) is int and -2 <= c < 10**6 for c in images.values())
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _ids(path: Path) -> list[str]:

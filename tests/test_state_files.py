@@ -21,7 +21,7 @@ from ads_det.errors import ADSError
 from ads_det.files import read_json, write_ids, write_text
 from ads_det.labels.project import _literal
 from ads_det.lock import lock_folder
-from ads_det.work_files import CycleFiles, RunFiles
+from ads_det.work_files import CycleFiles, RunFiles, read_stored_config
 
 ROW = dict(cycle=0, labeled_images=3, labeled_objects=5, metrics={"mean/m": 0.5}, seconds={})
 WRONG = (
@@ -90,6 +90,39 @@ def test_runs_whose_folders_share_a_name_both_appear(tmp_path):
         (tmp_path / parent / "run/history.json").write_text("{}")
     assert list(find_runs([tmp_path / "a/run", tmp_path / "b/run"])) == ["a/run", "b/run"]
     assert list(find_runs([tmp_path / "a/run"])) == ["run"]
+
+
+def test_a_result_is_of_its_cycle_and_of_its_images(tmp_path):
+    folder = tmp_path / "cycle_01"
+    folder.mkdir()
+    (folder / "labeled.txt").write_text("a\nb\n")
+    row = dict(ROW, metrics={"mean/m": 0.5})
+    for change, message in (
+        (dict(cycle=1, labeled_images=2), None),
+        (dict(cycle=0, labeled_images=2), "of cycle 0"),
+        (dict(cycle=1, labeled_images=3), "unlike the list"),
+    ):
+        (folder / "metrics.json").write_text(json.dumps(row | change))
+        if message is None:
+            assert CycleFiles(folder).result().labeled_images == 2
+        else:
+            with pytest.raises(ADSError, match=message):
+                CycleFiles(folder).result()
+
+
+@pytest.mark.parametrize(
+    "content", [{}, dict(model=3, active_learning={}), dict(model={}, active_learning={}, pool=3)]
+)
+def test_a_stored_config_without_what_every_run_has(content, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(ADSError, match="config.json is not as ads_det wrote it"):
+        read_stored_config(tmp_path / "config.json")
+
+
+def test_a_lock_that_is_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / ".lock")
+    with pytest.raises(ADSError, match="no regular file"):
+        lock_folder(tmp_path)
 
 
 def test_links_are_not_followed(tmp_path):

@@ -86,6 +86,30 @@ def parse_training(text: str) -> tuple[str, dict[str, Any]]:
     return name.strip(), {key: DictAction._parse_iterable(value) for key, _, value in pairs}
 
 
+def parse_trainings(texts: Iterable[str], methods: Iterable[Method]) -> dict[str, dict[str, Any]]:
+    """Options by the names of trainings.
+
+    Args:
+        texts: See :func:`parse_training`.
+        methods: Methods of the comparison.
+
+    Raises:
+        ADSError: if a name is given twice, is one of ours, or no method uses it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    used = {method.training for method in methods}
+    for name, options in map(parse_training, texts):
+        if name in found or name in TRAININGS:
+            known = "given twice" if name in found else "the name of a training of ads_det"
+            raise ADSError(f"--training {name!r} is {known}; choose another name.")
+        if name not in used:
+            raise ADSError(
+                f"--training {name!r} is used by no method of --methods; add NAME+random."
+            )
+        found[name] = options
+    return found
+
+
 def method_config(cfg: Config, method: Method, trainings: Mapping[str, dict[str, Any]]) -> Config:
     """The config of one method.
 

@@ -76,6 +76,14 @@ def check(args: argparse.Namespace) -> str:
         raise ADSError(f"--threshold is {args.threshold}; use a score from 0 to 1.")
     if args.number is not None and args.number < 1:
         raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
+    images = args.images and args.images.resolve()
+    if images and images in [args.out.resolve(), *args.out.resolve().parents]:
+        raise ADSError(f"--out {args.out} lies in the folder of images; choose one elsewhere.")
+    if (args.out / "pool.json").exists() or (args.out.parent / "pool.json").exists():
+        raise ADSError(
+            f"--out {args.out} is of a run, whose scores and picks would be overwritten; choose "
+            "another folder."
+        )
     return f"Loading {args.config} ..."
 
 

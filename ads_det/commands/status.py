@@ -14,7 +14,12 @@ from ads_det.errors import ADSError
 from ads_det.files import read_table
 from ads_det.labels.store import LabelStore
 from ads_det.standing import finished_cycles, standing
-from ads_det.work_files import RunFiles, SelectionFiles
+from ads_det.work_files import (
+    RunFiles,
+    SelectionFiles,
+    are_pool_images,
+    read_stored_config,
+)
 
 LIGHT = True
 EXAMPLES = "Example: %(prog)s work_dirs/pets"
@@ -44,8 +49,8 @@ def status_lines(files: RunFiles, typed: list[str]) -> list[str]:
     Raises:
         ADSError: if a state file is not as the run wrote it.
     """
-    images = read_table(files.pool, images=lambda value: isinstance(value, dict))["images"]
-    config = read_table(files.config)
+    images = read_table(files.pool, images=are_pool_images)["images"]
+    config = read_stored_config(files.config)
     block = config.get("active_learning") or {}
     cycles = block.get("cycles", 0)
     labeled = sum(since >= 0 for since in images.values())

@@ -48,6 +48,8 @@ _RULES: tuple[tuple[str, tuple[Test, str]], ...] = (
 )
 
 
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_TEXTS = re.compile(r".*\.(img_subdir|ann_subdir)")
 _MAY_BE_NONE = (".iou_thrs", ".indices", ".prefetch_factor", "param_scheduler.end")
 _FLAGS = re.compile(
     r".*\.(filter_empty_gt|drop_last|shuffle|persistent_workers|pin_memory|per_classifier"
@@ -64,9 +66,19 @@ def check_ranges(cfg: dict[str, Any]) -> None:
     Raises:
         ADSError: names the key.
     """
+    level = cfg.get("log_level", "INFO")
+    if not isinstance(level, str) or level not in _LEVELS:
+        raise ADSError(f"log_level is {short(level)}; use one of {', '.join(_LEVELS)}.")
+    scale = cfg.get("auto_scale_lr")
+    if isinstance(scale, dict) and scale.get("enable") and "base_batch_size" not in scale:
+        raise ADSError("auto_scale_lr is enabled without base_batch_size; add it.")
     for key, value in leaves(cfg):
+        if key.endswith(".indices") and value == 0:
+            raise ADSError(f"{key} is 0, which leaves no image; use a number of 1 or more.")
         if _FLAGS.fullmatch(key) and not isinstance(value, bool):
             raise ADSError(f"{key} is {short(value)}; use True or False.")
+        if _TEXTS.fullmatch(key) and not isinstance(value, str):
+            raise ADSError(f"{key} is {short(value)}; use a text.")
         plain = re.sub(r"\[\d+\]", "", key)
         rule = next((rule for end, rule in _RULES if re.fullmatch(end, plain)), None)
         if rule is None or (value is None and plain.endswith(_MAY_BE_NONE)):

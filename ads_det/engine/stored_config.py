@@ -19,8 +19,9 @@ from mmengine.registry import Registry, root
 from ads_det import registry
 from ads_det.engine.config_keys import leaves, short
 from ads_det.errors import ADSError
-from ads_det.files import read_table, write_text, wrong_shape
+from ads_det.files import write_text, wrong_shape
 from ads_det.plain_yaml import PlainLoader
+from ads_det.work_files import read_stored_config
 
 # JSON has neither tuples nor keys other than texts
 _TUPLE, _ITEMS = "__tuple__", "__items__"
@@ -79,7 +80,7 @@ def refuse_yaml_tags() -> None:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    content = read_table(path)
+    content = read_stored_config(path)
     try:
         list(leaves(content))
     except RecursionError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,15 +68,27 @@ def check_classes(classes: Sequence[str]) -> None:
     """Refuse names that no format could keep.
 
     Raises:
-        ADSError: if there is none, one is empty, or one is given twice.
+        ADSError: if there is none, one is empty, has characters that cannot be printed or blanks
+            around it, or two are the same but for case or the form of their accents.
     """
     if len(classes) == 1 and "," in classes[0]:
         raise ADSError(f"--classes is {classes[0]!r}; put blanks, not commas, between names.")
     if not classes or not all(name.strip() for name in classes):
         raise ADSError("No class is known; name them with --classes, or give --labels with boxes.")
+    odd = next((n for n in classes if n != n.strip() or not n.isprintable()), None)
+    if odd is not None:
+        raise ADSError(
+            f"The class {odd!r} has a blank around it or a character that cannot be printed, which "
+            "no label file keeps; rename it."
+        )
     twice = first_twice(classes)
     if twice is not None:
         raise ADSError(f"--classes names {twice!r} twice; name each class once.")
+    forms = [unicodedata.normalize("NFC", name).casefold() for name in classes]
+    form = first_twice(forms)
+    if form is not None:
+        alike = " and ".join(repr(n) for n, own in zip(classes, forms, strict=True) if own == form)
+        raise ADSError(f"The classes {alike} look alike; name each class once, in one spelling.")
 
 
 def find_labels(

@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ads_det.errors import ADSError
 from ads_det.files import write_atomic, write_csv, write_json
 from ads_det.report.advice import Advice, advise
 from ads_det.report.curves import plot_learning_curve
@@ -46,7 +47,16 @@ class History:
         self.rows: list[CycleResult] = []
 
     def add(self, result: CycleResult) -> None:
-        """Append a cycle."""
+        """Append a cycle.
+
+        Raises:
+            ADSError: if it was not evaluated by the metric.
+        """
+        if f"mean/{self.metric}" not in result.metrics:
+            path = self.files.cycle(result.cycle).metrics_file
+            raise ADSError(
+                f"{path} has no 'mean/{self.metric}'; restore it, or delete it to evaluate again."
+            )
         self.rows.append(result)
 
     def write(self) -> None:

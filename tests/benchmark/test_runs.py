@@ -10,7 +10,13 @@ from helpers import CONFIGS, tiny_classification_config, tiny_config
 from processes import Forked
 
 from ads_det.active.settings import load_config
-from ads_det.benchmark.methods import Method, method_config, parse_methods, parse_training
+from ads_det.benchmark.methods import (
+    Method,
+    method_config,
+    parse_methods,
+    parse_training,
+    parse_trainings,
+)
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
 from ads_det.benchmark.tables import read_curves
@@ -101,6 +107,9 @@ def test_options_of_a_training_are_read_like_cfg_options():
         (lambda cfg: parse_methods(["ads"]), "not of the form TRAINING\\+STRATEGY"),
         (lambda cfg: parse_training("method.weighting=none"), "not of the form 'NAME: key=value"),
         (lambda cfg: parse_training("a: b"), "not of the form"),
+        (lambda cfg: parse_trainings(["a: b=1", "a: b=2"], [Method("a", "random")]), "given twice"),
+        (lambda cfg: parse_trainings(["plain: b=1"], [Method("plain", "random")]), "of ads_det"),
+        (lambda cfg: parse_trainings(["a: b=1"], [Method("ads", "random")]), "by no method"),
         (lambda cfg: method_config(cfg, Method("adz", "random"), {}), "training 'adz' is unknown"),
         (lambda cfg: method_config(cfg, Method("ads", "luck"), {}), "strategy 'luck' is unknown"),
     ],

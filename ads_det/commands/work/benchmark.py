@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.arguments import option_values
-from ads_det.benchmark.methods import method_config, parse_methods, parse_training
+from ads_det.benchmark.methods import method_config, parse_methods, parse_trainings
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.benchmark.runs import Benchmark
 from ads_det.benchmark.tables import comparison_tables, read_curves
@@ -23,8 +23,9 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, option_values(args.cfg_options))
     Settings.from_config(cfg)
     check_training(cfg)
-    trainings = dict(map(parse_training, args.training))
-    configs = {m: method_config(cfg, m, trainings) for m in parse_methods(args.methods)}
+    methods = parse_methods(args.methods)
+    trainings = parse_trainings(args.training, methods)
+    configs = {m: method_config(cfg, m, trainings) for m in methods}
     for config in configs.values():
         check_training(config)  # a mistake should not wait for its run
         check_config(config)
