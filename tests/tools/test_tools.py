@@ -108,7 +108,7 @@ def test_select_never_overwrites_and_knows_its_images(run, config, finished, tmp
     folder = finished / "cycle_01"
     common = ("select_images.py", config, folder / "model.pth")
     status, _, err = run(*common, "--out", folder)
-    assert status == 2 and "already holds a selection" in err
+    assert status == 2 and "is of a run" in err
     status, _, err = run(*common, "--out", tmp_path / "out", "--number", -3)
     assert status == 2 and "--number is -3" in err
     (tmp_path / "odd.txt").write_text("nobody\n")
