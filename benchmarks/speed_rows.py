@@ -31,7 +31,7 @@ def label_epoch() -> Iterator[Pair]:
     own = cfg.model.to_dict()
     plain = copy.deepcopy(own)
     plain["type"] = "mmdet.SingleStageDetector"
-    head = plain["bbox_head"]
+    head = next(x for x in plain.values() if isinstance(x, dict) and "anchor_generator" in x)
     for name in ("activation", "num_classifiers", "prior", "dropout", "diversity"):
         head.pop(name, None)
     head["type"] = "mmdet.SSDHead"
@@ -53,7 +53,7 @@ def small_step() -> Iterator[Pair]:
     inputs = data["inputs"]
 
     def bare() -> None:
-        scores, boxes = model.bbox_head(model.extract_feat(inputs))
+        scores, boxes = model.head(model.extract_feat(inputs))
         maps = [level for levels in [*scores, boxes] for level in levels]
         model.zero_grad()
         sum(level.square().mean() for level in maps).backward()
@@ -122,7 +122,7 @@ def scoring() -> Iterator[Pair]:
     @torch.inference_mode()
     def load_and_pass() -> None:
         for batch in loader:
-            model.bbox_head(model.extract_feat(model.data_preprocessor(batch)["inputs"]))
+            model.head(model.extract_feat(model.data_preprocessor(batch)["inputs"]))
 
     yield "scoring / loading and the bare forward pass, small SSD", score, load_and_pass
 
