@@ -167,6 +167,19 @@ def existing(text: str) -> Path:
     return Path(text)
 
 
+def check_outside(out: Path, images: Path) -> None:
+    """Refuse to write among the images.
+
+    Raises:
+        ADSError: if ``out`` is the folder of images or lies in it.
+    """
+    if images.resolve() in [out.resolve(), *out.resolve().parents]:
+        raise ADSError(
+            f"--out {out} lies in the folder of images, whose pictures would mix; choose a folder "
+            "elsewhere."
+        )
+
+
 def check_seed(option: str, seed: int | None) -> None:
     """Refuse a seed that no generator takes.
 

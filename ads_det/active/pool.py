@@ -11,6 +11,7 @@ import numpy as np
 
 from ads_det.errors import ADSError
 from ads_det.files import read_json, write_text
+from ads_det.work_files import are_pool_images
 
 FORMAT = 1
 UNLABELED = -1
@@ -115,11 +116,7 @@ class Pool:
                 "ads_det that wrote it, or another --work-dir."
             )
         run, images = content.get("run"), content.get("images")
-        if (
-            not isinstance(run, dict)
-            or not isinstance(images, dict)
-            or not all(type(c) is int and LEFT_OUT <= c < 10**6 for c in images.values())
-        ):
+        if not isinstance(run, dict) or not isinstance(images, dict) or not are_pool_images(images):
             raise ADSError(
                 f"{path} was changed by hand: `images` must give a cycle of -2 or more to each id "
                 "and `run` be a table; restore it or use another --work-dir."

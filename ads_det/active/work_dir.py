@@ -73,8 +73,7 @@ class WorkDir:
                     f"{self.path} holds {strange[0].name} but no pool.json; restore pool.json, "
                     "delete the folder, or choose another --work-dir."
                 )
-            write_config(self.files.config, self._cfg)
-            write_text(self.files.config_program, config_program(self._cfg))
+            _write_configs(self.files, self._cfg)
         except OSError as error:
             raise ADSError(
                 f"The work directory {self.path} cannot be made ({error.strerror}); make it "
@@ -151,10 +150,14 @@ def change_config(files: RunFiles, pool: Pool, facts: dict[str, Any], cfg: Confi
         facts: noted in it; the config's are replaced.
         cfg: the new config.
     """
-    write_config(files.config, cfg)
-    write_text(files.config_program, cfg.pretty_text)
+    _write_configs(files, cfg)
     facts["config"] = fingerprint(cfg)
     pool.save(files.pool, facts)
+
+
+def _write_configs(files: RunFiles, cfg: Config) -> None:
+    write_config(files.config, cfg)
+    write_text(files.config_program, config_program(cfg))
 
 
 def _flat(node: Any, key: str = "") -> dict[str, str]:

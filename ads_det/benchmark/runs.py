@@ -201,13 +201,9 @@ class Benchmark:
         hashes = {method.name: _hash(cfg) for method, cfg in configs.items()}
         trainings = {m.training: _hash(cfg, "strategy") for m, cfg in configs.items()}
         known = stored.get("methods", {}), stored.get("trainings", {})
-        changed = [m.name for m, cfg in configs.items() if not _is_same(known[0].get(m.name), cfg)]
-        changed += [
-            m.training
-            for m, cfg in configs.items()
-            if not _is_same(known[1].get(m.training), cfg, "strategy")
-        ]
-        if not _is_same(stored.get("config"), config):
+        changed = [name for name in hashes if known[0].get(name, hashes[name]) != hashes[name]]
+        changed += [n for n in trainings if known[1].get(n, trainings[n]) != trainings[n]]
+        if stored.get("config", base) != base:
             changed.append("the config")
         if changed:
             raise ADSError(
@@ -259,23 +255,10 @@ def _before_selection(run: Path) -> list[Path]:
 def _hash(cfg: Config, *but: str) -> str:
     """Of the settings that decide what a run computes and shows, without the strategy if ``but``
     names it."""
-    content = _without(cfg, *but)
-    shown = content["active_learning"].get("metric")
-    return _digest([fingerprint(Config(content, format_python_code=False)), shown])
-
-
-def _is_same(stored: str | None, cfg: Config, *but: str) -> bool:
-    """Whether a hash is that of a config, as it is made now or was by earlier versions, or none."""
-    return stored in (None, _hash(cfg, *but), _digest(_without(cfg, "cycles", *but)))
-
-
-def _without(cfg: Config, *but: str) -> dict[str, Any]:
-    content: dict[str, Any] = cfg.to_dict()
-    block = content.get("active_learning") or {}
-    return content | dict(active_learning={k: v for k, v in block.items() if k not in but})
-
-
-def _digest(content: Any) -> str:
+    whole: dict[str, Any] = cfg.to_dict()
+    block = {k: v for k, v in (whole.get("active_learning") or {}).items() if k not in but}
+    facts = fingerprint(Config(whole | dict(active_learning=block), format_python_code=False))
+    content = [facts, block.get("metric")]
     text = json.dumps(content, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import check_seed, config_file, existing, folder
+from ads_det.arguments import check_outside, check_seed, config_file, existing, folder
 from ads_det.errors import ADSError
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs/_base_"
@@ -76,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the test images (default: 0)")
     parser.add_argument(
-        *("--detector", "--base"),
+        "--detector",
+        "--base",
         dest="base",
         type=_detector,
         default=BASE,
@@ -113,11 +114,7 @@ def check(args: argparse.Namespace) -> str:
     if args.test_share is not None and not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")
     check_seed("--seed", args.seed)
-    if args.images.resolve() in [args.out.resolve(), *args.out.resolve().parents]:
-        raise ADSError(
-            f"--out {args.out} lies in the folder of images, whose pictures would mix; choose a "
-            "folder elsewhere."
-        )
+    check_outside(args.out, args.images)
     return f"Checking the images of {args.images} ..."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import folder
+from ads_det.arguments import check_outside, folder
 from ads_det.errors import ADSError
 from ads_det.work_files import RunFiles
 
@@ -43,8 +43,7 @@ def check(args: argparse.Namespace) -> str:
     if args.cycle not in cycles:
         named = ", ".join(map(str, cycles))
         raise ADSError(f"--cycle is {args.cycle}; models are there of {named}.")
-    if args.images.resolve() in [args.out.resolve(), *args.out.resolve().parents]:
-        raise ADSError(f"--out {args.out} lies in the folder of images; choose one elsewhere.")
+    check_outside(args.out, args.images)
     return f"Loading the model of cycle {args.cycle} in {args.work_dir} ..."
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ads_det.arguments import (
     KeyValueAction,
     add_common_options,
+    check_outside,
     check_seed,
     checkpoint_file,
     config_file,
@@ -19,6 +20,7 @@ from ads_det.arguments import (
 )
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
+from ads_det.work_files import RunFiles
 
 COMPUTES = True
 EXAMPLES = (
@@ -76,10 +78,11 @@ def check(args: argparse.Namespace) -> str:
         raise ADSError(f"--threshold is {args.threshold}; use a score from 0 to 1.")
     if args.number is not None and args.number < 1:
         raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
-    images = args.images and args.images.resolve()
-    if images and images in [args.out.resolve(), *args.out.resolve().parents]:
-        raise ADSError(f"--out {args.out} lies in the folder of images; choose one elsewhere.")
-    if (args.out / "pool.json").exists() or (args.out.parent / "pool.json").exists():
+    if args.images is not None:
+        check_outside(args.out, args.images)
+    run = RunFiles(args.out.parent)
+    folders = [c.folder for c in (run.initial, *run.cycles().values())]
+    if RunFiles(args.out).pool.exists() or (run.pool.exists() and args.out in folders):
         raise ADSError(
             f"--out {args.out} is of a run, whose scores and picks would be overwritten; choose "
             "another folder."

@@ -12,7 +12,7 @@ from mmengine.registry import TRANSFORMS
 from ads_det.engine.config_parts import build_part, named
 
 _HEIGHT, _WIDTH = 60, 80
-_FIRST = frozenset({"LoadImageFromFile", "LoadResized", "LoadAnnotations"})
+_LOADS = frozenset({"LoadImageFromFile", "LoadResized"})
 # those that need one image and its boxes, and nothing else
 _ORDINARY = frozenset(
     {
@@ -41,11 +41,11 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
         where = f"{path}[{number}]"
         transform = build_part(TRANSFORMS, step, where)
         name = type(transform).__name__
-        if number == 0 and name in _FIRST:
-            results = _image()
-        if number == 0 and name == "LoadImageFromFile":
-            if transform.color_type == "grayscale":
-                results["img"] = results["img"][..., 0]
+        if number == 0 and name in (_LOADS | {"LoadAnnotations"}):
+            results = _item()
+        if results is not None and name in _LOADS:
+            results |= _loaded(getattr(transform, "color_type", "color"))
+        if name == "LoadImageFromFile":
             continue
         if name not in _ORDINARY:
             results = None
@@ -56,16 +56,14 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
     return results
 
 
-def _image() -> dict[str, Any]:
-    size = (_HEIGHT, _WIDTH)
+def _item() -> dict[str, Any]:
+    """What a data set says of an image, before it is loaded."""
     box = dict(bbox=[20.0, 15.0, 60.0, 45.0], bbox_label=0, ignore_flag=0)
-    return dict(
-        img=np.full((*size, 3), 127, np.uint8),
-        img_shape=size,
-        ori_shape=size,
-        height=_HEIGHT,
-        width=_WIDTH,
-        img_id="image",
-        img_path="image",
-        instances=[box],
-    )
+    names = dict(img_id="image", img_path="image")
+    return dict(height=_HEIGHT, width=_WIDTH, instances=[box], **names)
+
+
+def _loaded(colour: str) -> dict[str, Any]:
+    size = (_HEIGHT, _WIDTH)
+    shape = size if colour == "grayscale" else (*size, 3)
+    return dict(img=np.full(shape, 127, np.uint8), img_shape=size, ori_shape=size)

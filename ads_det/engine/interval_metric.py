@@ -18,8 +18,8 @@ class IntervalMetric(BaseMetric):
     ``AP/<class>`` of each class with an object; ``test_images``, their number.
 
     Args:
-        iou_thrs: as in ``VOCMetric``; the first counts.
-        eval_mode: as in ``VOCMetric``.
+        iou_thrs: Least overlaps of a hit, as ``VOCMetric`` takes them; the first counts.
+        eval_mode: How precision is averaged, as ``VOCMetric`` takes it.
     """
 
     default_prefix = "pascal_voc"

@@ -67,7 +67,7 @@ def check_ranges(cfg: dict[str, Any]) -> None:
         ADSError: names the key.
     """
     level = cfg.get("log_level", "INFO")
-    if not isinstance(level, str) or level not in _LEVELS:
+    if level not in _LEVELS and type(level) is not int:
         raise ADSError(f"log_level is {short(level)}; use one of {', '.join(_LEVELS)}.")
     scale = cfg.get("auto_scale_lr")
     if isinstance(scale, dict) and scale.get("enable") and "base_batch_size" not in scale:

@@ -39,12 +39,10 @@ def changed_blocks(stored: Mapping[str, str], cfg: Config) -> list[str]:
     """Top-level keys in which a config differs from the one of a fingerprint.
 
     Args:
-        stored: Result of :func:`fingerprint`, or of an earlier version, which left less out.
+        stored: Result of :func:`fingerprint`.
         cfg: the config.
     """
-    ours, before = fingerprint(cfg), _hashes(cfg, _FREE_KEYS, _FREE_ENTRIES)
-    if all(before.get(key) == value for key, value in stored.items()):
-        return sorted(ours.keys() - stored.keys())
+    ours = fingerprint(cfg)
     return sorted(k for k in stored.keys() | ours.keys() if stored.get(k) != ours.get(k))
 
 

@@ -7,6 +7,7 @@ from mmengine.dataset import Compose
 from PIL import Image
 
 from ads_det.data.load_resized import LoadResized
+from ads_det.engine.dry_pipeline import try_pipeline
 from ads_det.errors import ADSError
 
 BOX = dict(bbox=[20.0, 10.0, 90.0, 60.0], bbox_label=0, ignore_flag=0)
@@ -87,3 +88,13 @@ def test_the_cache_gives_the_same_pixels_within_its_bound(tmp_path):
 def test_a_bound_without_meaning_is_refused(value):
     with pytest.raises(ADSError, match="cache_mib"):
         LoadResized((64, 64), cache_mib=value)
+
+
+def test_the_dry_run_wants_an_image_to_be_loaded():
+    pack = dict(type="mmdet.PackDetInputs")
+    resized = dict(type="ads_det.LoadResized", scale=(64, 32))
+    for steps in ([ANNOTATIONS, resized, pack], [resized, ANNOTATIONS, pack]):
+        assert try_pipeline(steps, "pipeline")["inputs"].shape == (3, 32, 64)
+    resize = dict(type="mmdet.Resize", scale=(64, 32))
+    with pytest.raises(ADSError, match=r"pipeline\[[12]\]"):
+        try_pipeline([ANNOTATIONS, resize, pack], "pipeline")

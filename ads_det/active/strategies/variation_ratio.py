@@ -17,7 +17,7 @@ class VariationRatio(Comparison):
     :func:`~ads_det.core.disagreement.variation_ratio` and :class:`Comparison`.
 
     Args:
-        background: as in ads_det.LeastConfident.
+        background: Whether the last class is the background, as for ads_det.LeastConfident.
         **kwargs: see :class:`Comparison`.
     """
 

@@ -50,7 +50,7 @@ class AgreementTeacher(UnlabeledEpochs):
     the targets ``loss_weight=0``: all three have the moving average.
 
     Args:
-        interval: as in :class:`UnlabeledEpochs`: targets count in every ``interval``-th epoch.
+        interval: Targets count in every ``interval``-th epoch, see :class:`UnlabeledEpochs`.
         begin: first epoch with targets, at least 1.
         epochs: number of epochs with targets; unlimited unless given.
         images_per_epoch: unlabelled images over which an epoch goes round and round.
