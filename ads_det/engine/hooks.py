@@ -134,8 +134,8 @@ class ProgressHook(Hook):
         if loss is not None:
             note += f", loss {float(loss.detach()):.3f}"
         if not self._bar.disable:
-            steps = runner.max_iters / runner.max_epochs
-            note += self._outlook((runner.iter + 1) / steps - runner.epoch)
+            # not of runner.iter: with another number of processes it counted other steps
+            note += self._outlook((batch_idx + 1) / len(runner.train_dataloader))
         self._bar.set_postfix_str(note, refresh=False)
         self._bar.update()
 
