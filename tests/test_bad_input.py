@@ -171,6 +171,10 @@ CONFIGS = {
         "gone.pth.*init_cfg=None",
     ),
     "unknown metric": (dict(active_learning__metric="AP"), "metric is 'AP'.*pascal_voc/mAP"),
+    "recall instead of precision": (
+        dict(test_evaluator__metric__metric="recall"),
+        "metric is 'pascal_voc/mAP', but test_evaluator measures pascal_voc/recall@100@0.5",
+    ),
     "learning rate too high": (dict(optim_wrapper__optimizer__lr=1e9), "not finite|became nan"),
 }  # fmt: skip
 
@@ -714,6 +718,8 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
         ("benchmark.py", ["--jobs", "0"], "--jobs is 0"),
         ("benchmark.py", ["--work-dir", "{file}"], "{file}"),
         ("benchmark.py", ["--cfg-options", "active_learning.strategy=None"], "strategy is None"),
+        ("benchmark.py", ["--metric", "mean/pascal_voc/AP"], "--metric is 'pascal_voc/AP', but"),
+        ("benchmark.py", ["--metric", "pascal_voc/mAP"], "such as mean/pascal_voc/mAP"),
         ("train.py", ["{ids}", "--work-dir", "{file}"], "{file}"),
         ("select_images.py", ["{model}", "--out", "{file}"], "{file}"),
         ("select_images.py", ["{model}", "--seed", "-1"], "--seed is -1"),

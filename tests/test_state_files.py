@@ -13,6 +13,7 @@ from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, load_config
+from ads_det.active.work_dir import WorkDir
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.engine.checkpoints import read_model
 from ads_det.engine.datasets import candidate_dataset
@@ -221,11 +222,16 @@ def test_finished_cycles_are_not_forgotten(tmp_path):
         files = loop.work_dir.files.cycle(number)
         files.folder.mkdir()
         files.metrics_file.touch()
-    loop._check_progress()
+    pool = Pool(["a", "b"], [0, 4])
+    loop._check_progress(pool)
+    with pytest.raises(ADSError, match="pool.json was changed by hand: .* for cycle 5"):
+        loop._check_progress(Pool(["a", "b"], [0, 5]))
     loop.cfg.active_learning.cycles -= 1
     loop.settings = Settings.from_config(loop.cfg)
     with pytest.raises(ADSError, match="has finished 5 cycles.*cycles is 4"):
-        loop._check_progress()
+        loop._check_progress(pool)
+    with pytest.raises(ADSError, match="for cycle 3, which this run has not come to"):
+        WorkDir(tmp_path / "new", loop.cfg, 0).check_progress(Pool(["a"], [3]), 5)
 
 
 @pytest.mark.parametrize("key", ["model.backbone.depth", "optim_wrapper.optimizer.type"])

@@ -175,6 +175,11 @@ class OpenBatch:
                 "begin a new project with other images among the first (tools/init_project.py "
                 "with --initial, or --labels of images that show some)."
             )
+        if self.test_ids and not any(known[n].boxes for n in self.test_ids if n in known):
+            raise ADSError(
+                "None of the test images shows an object, so nothing could be measured on them; "
+                "begin a new project with other test images (tools/init_project.py with --test)."
+            )
 
     def take(self, answer: Answer, go_on: bool) -> Path:
         """Write the labels, in one step; from then on the loop may go on.

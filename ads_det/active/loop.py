@@ -26,7 +26,9 @@ from ads_det.engine.datasets import (
     candidate_dataset,
     check_data,
     check_pool_type,
+    check_test_objects,
     pool_config,
+    test_dataset,
 )
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
@@ -193,7 +195,7 @@ class ActiveLearningLoop:
             pool = self.work_dir.read_pool(ids)
             if not isinstance(self.oracle, HumanOracle) or pool.labeled():
                 say(standing(self.work_dir.files, self.settings.cycles))
-            on_main(self._check_progress)
+            on_main(functools.partial(self._check_progress, pool))
             # images that broke since shorten the last batches, they do not stop the run
             self.settings.check_pool(len(pool), len(pool.labeled(0)))
             return pool
@@ -212,22 +214,18 @@ class ActiveLearningLoop:
     def _check_data(self) -> None:
         simulated = self.settings.oracle == "simulated"
         check_data(self.cfg, self.images, self.settings.allow_test_in_pool, simulated)
+        if not simulated and not self.oracle.unlabeled_test_ids(self.cfg):
+            test = test_dataset(self.cfg)
+            if test is not None:
+                check_test_objects(test, any(test.count_objects().values()))
 
-    def _check_progress(self) -> None:
-        """Refuse to forget finished cycles, and to go on with files that changed meanwhile.
-
-        Raises:
-            ADSError: then.
-        """
+    def _check_progress(self, pool: Pool) -> None:
+        """Refuse a state that cannot have been, and to go on with files that changed meanwhile."""
+        self.work_dir.check_progress(pool, self.settings.cycles)
         cycles = self.work_dir.files.cycles()
-        done = [number for number, files in cycles.items() if files.metrics_file.exists()]
-        if done and done[-1] >= self.settings.cycles:
-            raise ADSError(
-                f"The run in {self.work_dir.path} has finished {done[-1] + 1} cycles, but "
-                f"active_learning.cycles is {self.settings.cycles}; ask for {done[-1] + 1} or more."
-            )
         begun = [number for number, files in cycles.items() if files.labeled_list.exists()]
-        if begun and done[-1:] != [self.settings.cycles - 1]:
+        last = cycles.get(self.settings.cycles - 1)
+        if begun and not (last and last.metrics_file.exists()):
             check_inputs(cycles[begun[-1]], self.images)
 
     def _asks_for_initial(self) -> bool:

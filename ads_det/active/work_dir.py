@@ -8,7 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from ads_det.active.pool import Pool
+from ads_det.active.pool import UNLABELED, Pool
 from ads_det.console import say
 from ads_det.engine.run_settings import changed_blocks, changed_workers, fingerprint
 from ads_det.engine.stored_config import config_program, read_config, write_config
@@ -120,6 +120,31 @@ class WorkDir:
                     say(note)
             write_config(self.files.config, self._cfg)
         return pool
+
+    def check_progress(self, pool: Pool, cycles: int) -> None:
+        """Refuse to forget finished cycles, and to believe labels of cycles that cannot have been.
+
+        Args:
+            pool: state of the run.
+            cycles: how many it is to have.
+
+        Raises:
+            ADSError: then.
+        """
+        begun = self.files.cycles()
+        done = [number for number, files in begun.items() if files.metrics_file.exists()]
+        if done and done[-1] >= cycles:
+            raise ADSError(
+                f"The run in {self.path} has finished {done[-1] + 1} cycles, but "
+                f"active_learning.cycles is {cycles}; ask for {done[-1] + 1} or more."
+            )
+        last = int(pool.labeled_in.max(initial=UNLABELED))
+        # the folder of the last cycle may have been deleted, to do it anew
+        if last > min(max(begun, default=-1) + 2, cycles - 1):
+            raise ADSError(
+                f"{self.files.pool} was changed by hand: an image is labelled for cycle {last}, "
+                "which this run has not come to; restore it or use another --work-dir."
+            )
 
     def _changed(self, stored: dict[str, Any]) -> list[str]:
         """Blocks of the config that are not those of the state."""

@@ -12,6 +12,7 @@ import torchvision.datasets as tv
 
 from ads_det.data.classification import ClassificationDataset, Images
 from ads_det.data.notes import and_more
+from ads_det.data.readable import is_text
 from ads_det.errors import ADSError
 from ads_det.labels.sizes import open_upright
 from ads_det.registry import DATASETS
@@ -70,6 +71,12 @@ def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
             f"The folder {root or '.'} is missing, or not every folder in it holds images "
             f"({error}); correct `data_root`: it must hold one folder of images a class."
         ) from error
+    paths = [Path(path).relative_to(folder.root).as_posix() for path, _ in folder.samples]
+    odd = next((name for name in (*folder.classes, *paths) if not is_text(name)), None)
+    if odd is not None:
+        raise ADSError(
+            f"{root} holds {odd!r}, whose name breaks a line or cannot be shown; rename it."
+        )
     classes = classes or tuple(folder.classes)
     unknown = [name for name in folder.classes if name not in classes]
     if unknown:
@@ -86,5 +93,4 @@ def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
         except Exception as error:  # Pillow's plug-ins raise whatever they like
             raise ADSError(f"The image {path} cannot be read ({error}); replace it.") from error
         pixels[i] = image if image.size == (size, size) else image.resize((size, size))
-    ids = [Path(path).relative_to(folder.root).as_posix() for path, _ in folder.samples]
-    return Images(ids, pixels, np.array([number[t] for t in folder.targets], np.int64), classes)
+    return Images(paths, pixels, np.array([number[t] for t in folder.targets], np.int64), classes)

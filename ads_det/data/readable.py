@@ -46,7 +46,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
             if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
                 path = os.path.join(place, name)
                 paths[path[beginning:].replace(os.sep, "/")] = path
-    odd = next((n for n in paths if n != n.strip() or not _is_text(n)), None)
+    odd = next((n for n in paths if n != n.strip() or not is_text(n)), None)
     if odd is not None:
         raise ADSError(
             f"The image {odd!r} in {root} has a blank at the end of its name or a character that "
@@ -55,7 +55,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     return dict(sorted(paths.items()))
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Whether no character of it is a control character, ends a line, or is no text at all."""
     odd = ("Cc", "Cs", "Zl", "Zp")
     return name.isprintable() or not any(unicodedata.category(c) in odd for c in name)

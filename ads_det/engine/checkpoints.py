@@ -50,6 +50,13 @@ def read_model(model: torch.nn.Module, path: str | Path) -> None:
             f"tensors are missing or of another shape or kind, the first is {unfit[0]}); use the "
             "config it was trained with."
         )
+    foreign = [k for k, v in state.items() if k not in own and isinstance(v, torch.Tensor)]
+    if foreign:
+        raise ADSError(
+            f"The checkpoint {path} holds {len(foreign)} tensors that this model lacks, such as "
+            f"{foreign[0]}: it was trained with more classifiers or parts; use the config it was "
+            "trained with."
+        )
     bad = [k for k in own if own[k].is_floating_point() and not state[k].isfinite().all()]
     if bad:
         raise ADSError(f"The checkpoint {path} holds NaN or infinity in {bad[0]}; train again.")

@@ -153,6 +153,26 @@ def check_data(cfg: Config, pool: PoolDataset, allow_test_in_pool: bool, simulat
             f"No label of {pool.where()} names the class {absent[0]!r}{and_more(len(absent) - 1)}; "
             "correct `metainfo.classes`, or add images that show it."
         )
+    if simulated and test is not None and test.known_classes() and test.image_ids():
+        check_test_objects(test, len(test.absent_classes()) < len(test.known_classes()))
+
+
+def check_test_objects(test: PoolDataset, has_objects: bool) -> None:
+    """Refuse test images that show nothing: there would be nothing to measure.
+
+    Args:
+        test: their data set.
+        has_objects: whether a label names one of its classes.
+
+    Raises:
+        ADSError: if none does.
+    """
+    if not has_objects:
+        raise ADSError(
+            f"No label of the test images ({test.where()}) names one of the classes "
+            f"{', '.join(list(test.known_classes())[:5])}, so nothing can be measured on them; "
+            "correct test_dataloader.dataset, or label test images that show objects."
+        )
 
 
 def check_checkpoint(content: Any, path: str | Path, cfg: Config) -> None:

@@ -46,6 +46,7 @@ from ads_det.engine.datasets import (
 from ads_det.engine.dry_loaders import check_loaders
 from ads_det.engine.dry_optimisers import check_optimisers
 from ads_det.engine.methods import build_method
+from ads_det.engine.metric_names import check_metric
 from ads_det.engine.ranges import check_ranges
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
@@ -90,6 +91,8 @@ def check_config(cfg: Config) -> None:
         for key in ("test_evaluator", "val_evaluator"):
             for path, metric in each_part(cfg.get(key), key):
                 build_part(METRICS, _without_files(metric), path)
+        if name := (cfg.get("active_learning") or {}).get("metric"):
+            check_metric(name, "active_learning.metric", cfg)
         for name, hook in (cfg.get("default_hooks") or {}).items():
             if hook is not None:
                 _build_hook(hook, f"default_hooks.{name}")

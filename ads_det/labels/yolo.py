@@ -128,12 +128,15 @@ def _names_of_config(file: Path) -> list[str]:
             names = [names[number] for number in range(len(names))]
         if not isinstance(names, list) or not all(type(name) in (str, int) for name in names):
             raise TypeError
-        return [str(name) for name in names]
     except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ADSError(
             f"{file} has no list `names` of the classes; complete it (a name such as no or 1.0 in "
             "quotes), or put a classes.txt in its place."
         ) from error
+    number = content.get("nc", len(names))
+    if number != len(names):
+        raise ADSError(f"{file} says nc: {number!r}, but names {len(names)} classes; correct one.")
+    return [str(name) for name in names]
 
 
 def _read_lines(file: Path) -> list[str]:

@@ -52,10 +52,11 @@ class History:
         Raises:
             ADSError: if it was not evaluated by the metric.
         """
-        if f"mean/{self.metric}" not in result.metrics:
+        if result.mean(self.metric) is None:
             path = self.files.cycle(result.cycle).metrics_file
             raise ADSError(
-                f"{path} has no 'mean/{self.metric}'; restore it, or delete it to evaluate again."
+                f"{path} has no number for 'mean/{self.metric}'; restore it, or delete it to "
+                "evaluate again."
             )
         self.rows.append(result)
 

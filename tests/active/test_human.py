@@ -313,10 +313,9 @@ def test_strange_names_and_turned_images(project, kind):
     truth = [
         ImageLabels(image, 60, 90, (true,))
         if image == STRANGE
-        else ImageLabels(image, *Image.open(project.photos / image).size)
+        else ImageLabels(image, *Image.open(project.photos / image).size, (Box(name, 0, 0, 9, 9),))
         for image in read_ids(project.batch() / "picks.txt")
     ]
-    assert any(labels.boxes for labels in truth)
     path = project.export(kind, truth, [name])
     status, _out, err = project.bring(path, "--without-boxes", "checked")
     assert status == 0, err
@@ -512,6 +511,22 @@ def test_a_first_batch_without_any_object(waiting):
     status, _, err = waiting.bring(waiting.export("cvat", empty), "--without-boxes", "checked")
     assert status == 2 and "nothing to learn from" in err
     assert waiting.files() == before
+
+
+def test_test_images_without_any_object(project):
+    """Nothing could be measured on them: refused as a folder, and in a first batch."""
+    for file in (project.folder / "test").iterdir():
+        file.write_text(re.sub("<object>.*</object>", "", file.read_text(), flags=re.DOTALL))
+    assert project.init()[0] == 0
+    status, _, err = project.run("al_loop.py", project.config)
+    assert status == 2 and "No label of the test images" in err and not project.work_dir.exists()
+    shutil.rmtree(project.folder / "cells")
+    assert project.init(test=False)[0] == 0
+    project.loop()
+    test = read_ids(project.folder / "cells/test.txt")
+    labels = [replace(i, boxes=()) if i.image in test else i for i in project.labels()]
+    status, _, err = project.bring(project.export("voc", labels), "--without-boxes", "checked")
+    assert status == 2 and "None of the test images shows an object" in err
 
 
 def test_a_kill_while_the_first_batch_is_chosen(project, monkeypatch):

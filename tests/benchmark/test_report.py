@@ -115,13 +115,18 @@ def test_the_page_in_a_browser(run, comparison, tmp_path):
     out = tmp_path / "out"
     assert run("report.py", comparison, "--no-model", "--out", out)[0] == 0
     probe = "<script>document.title = [...document.images].filter(i => i.naturalWidth > 0 && "
-    probe += "i.getBoundingClientRect().height > 50).length + ' of ' + document.images.length;"
+    probe += "i.getBoundingClientRect().height > 50).length + ' of ' + document.images.length + "
+    probe += "' images, ' + (document.documentElement.scrollWidth - innerWidth) + ' px too wide';"
     probed = out / "probed.html"
     text = (out / "report.html").read_text()
     probed.write_text(text.replace("</body>", f"{probe}</script></body>"))
     flags = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
     flags += " --disable-component-update --disable-sync --disable-quic --enable-logging=stderr"
     command = [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    done = subprocess.run([*command, probed.as_uri()], capture_output=True, text=True, timeout=120)
-    assert re.search("<title>(.*?)</title>", done.stdout)[1] == "5 of 5"
-    assert "CONSOLE" not in done.stderr, done.stderr
+    for size in ("1280,900", "500,900"):  # headless Chromium is never narrower
+        page = [f"--window-size={size}", probed.as_uri()]
+        done = subprocess.run([*command, *page], capture_output=True, text=True, timeout=120)
+        title = re.search("<title>(.*?)</title>", done.stdout)[1]
+        shown, images, wide = map(int, re.findall(r"-?\d+", title))
+        assert shown == images >= 5 and wide <= 0, title
+        assert "CONSOLE" not in done.stderr, done.stderr

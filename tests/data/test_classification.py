@@ -181,6 +181,12 @@ def test_a_broken_image_is_named(folder):
         ClassFolderDataset(str(folder))
 
 
+def test_a_name_of_two_lines_is_refused(folder):
+    (folder / "b").rename(folder / "b\nc")
+    with pytest.raises(ADSError, match=r"holds 'b\\nc', whose name breaks a line"):
+        ClassFolderDataset(str(folder))
+
+
 def test_nothing_is_read_before_it_is_needed(tmp_path):
     dataset = ClassFolderDataset(str(tmp_path / "nowhere"), lazy_init=True)
     assert dataset.metainfo == {}

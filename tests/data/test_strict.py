@@ -129,6 +129,19 @@ def test_the_loop_stops_at_a_class_that_no_label_names(digits):
     check(cfg, simulated=False)  # people may still find one
 
 
+def test_test_images_that_show_nothing(coco):
+    root = coco({"a.jpg": [("cat", [0, 1, 9, 9])]}, ["cat"])
+    nothing = json.loads((root / "train.json").read_text()) | dict(annotations=[])
+    (root / "test.json").write_text(json.dumps(nothing))
+    pool = dict(type="ads_det.CocoDataset", data_root=str(root), data_prefix=dict(img="images"))
+    pool |= dict(ann_file="train.json", metainfo=dict(classes=("cat",)))
+    cfg = Config(dict(pool=pool, candidate_dataloader=dict(batch_size=1, num_workers=0)))
+    cfg.test_dataloader = dict(dataset=pool)
+    check(cfg, allow=True)
+    cfg.test_dataloader.dataset.ann_file = "test.json"
+    refuses(lambda: check(cfg, allow=True), "No label of the test images", "test_dataloader")
+
+
 @pytest.mark.parametrize("name", ["Cat", " CAT "])
 def test_a_class_in_another_spelling(coco, name):
     boxes = [("cat", [0, 1, 9, 9]), (name, [0, 1, 9, 9])]

@@ -7,9 +7,12 @@ import pytest
 import torch
 from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.functional import eval_map
+from mmengine.config import Config
 
+from ads_det.engine.metric_names import check_metric
 from ads_det.engine.metrics import AccuracyMetric, PerClassifierMetric
 from ads_det.engine.proposal_metric import ProposalMetric
+from ads_det.errors import ADSError
 
 CLASSES = ("a", "b", "c")
 
@@ -90,6 +93,36 @@ def test_map_equals_mmdets_function(samples):
     assert metrics["classifier_1/pascal_voc/mAP"] > metrics["classifier_2/pascal_voc/mAP"] > 0.1
 
 
+def believed(metric):
+    """The names of a metric's results, as the sentence lists them."""
+    with pytest.raises(ADSError, match="active_learning.metric is 'x', but") as error:
+        check_metric("x", "active_learning.metric", Config(dict(test_evaluator=metric)))
+    return str(error.value).split("measures ")[1].removesuffix("; use one of them.").split(", ")
+
+
+@pytest.mark.parametrize("metric", [dict(), dict(iou_thrs=[0.5, 0.75]), dict(prefix="mine")])
+def test_names_known_before_a_training_are_those_measured(metric, samples):
+    metric = dict(type="mmdet.VOCMetric") | metric
+    beside = ("/test_images", "/mAP_low", "/mAP_high")
+    found = [
+        name.removeprefix("mean/")
+        for name in evaluate(samples, **metric)
+        if name.startswith("mean/")
+        and "/AP/" not in name
+        and "/proposals/" not in name
+        and not name.endswith(beside)
+    ]
+    assert found == believed(dict(type="ads_det.PerClassifierMetric", metric=metric))
+
+
+def test_metrics_that_are_not_known_are_believed():
+    for evaluator in (dict(type="mine.Metric"), [dict(type="mine.Metric")]):
+        check_metric("x", "active_learning.metric", Config(dict(test_evaluator=evaluator)))
+    assert believed(dict(type="ads_det.AccuracyMetric")) == ["accuracy"]
+    voc = Config(dict(test_evaluator=dict(type="VOCMetric")))
+    check_metric("pascal_voc/AP/cat", "active_learning.metric", voc)
+
+
 def test_map_agrees_with_pycocotools(samples, tmp_path):
     """Area under the curve here, 101 interpolated points and no +1 pixel there."""
     annotations = []
@@ -118,7 +151,9 @@ def test_map_agrees_with_pycocotools(samples, tmp_path):
     coco = CocoMetric(ann_file=str(path), metric="bbox")
     coco.dataset_meta = dict(classes=CLASSES)
     coco.process(None, samples)
-    theirs = coco.evaluate(len(samples))["coco/bbox_mAP_50"]
+    measured = coco.evaluate(len(samples))
+    assert list(measured) == believed(dict(type="CocoMetric", metric="bbox"))
+    theirs = measured["coco/bbox_mAP_50"]
     ours = evaluate(samples, type="mmdet.VOCMetric", eval_mode="area")["mean/pascal_voc/mAP"]
     assert ours == pytest.approx(theirs, abs=0.01)
     assert 0.4 < ours < 0.95

@@ -332,6 +332,9 @@ def test_yolo_with_a_config(names, tmp_path):
     write(tmp_path / "data.yaml", "train: images\n")
     with pytest.raises(ADSError, match="no list `names`"):
         read_yolo(tmp_path, [], sizes, IDS)
+    write(tmp_path / "data.yaml", f"nc: 5\n{names}\n")
+    with pytest.raises(ADSError, match="says nc: 5, but names 2 classes"):
+        read_yolo(tmp_path, [], sizes, IDS)
 
 
 def test_the_same_twice_counts_once(tmp_path):

@@ -6,7 +6,9 @@ import shutil
 import pytest
 import torch
 
+from ads_det.active.pool import Pool
 from ads_det.engine.seeding import derive_seed
+from ads_det.files import write_ids
 
 
 @pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select_images.py"])
@@ -115,6 +117,12 @@ def test_select_never_overwrites_and_knows_its_images(run, config, finished, tmp
     arguments = ("--exclude", tmp_path / "odd.txt", "--out", tmp_path / "out")
     status, _, err = run(*common, *arguments)
     assert status == 2 and "'nobody'" in err
+    write_ids(tmp_path / "odd.txt", list(Pool.load(finished / "pool.json")[0].ids))
+    status, _, err = run(*common, *arguments)
+    assert status == 2 and "odd.txt names all" in err
+    one = ("--cfg-options", "model.bbox_head.num_classifiers=1")
+    status, _, err = run(*common, "--out", tmp_path / "one", *one)
+    assert status == 2 and "tensors that this model lacks, such as bbox_head.cls_convs2" in err
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """The work of ``ads-det benchmark``."""
 
 import argparse
+import re
 import sys
 from pathlib import Path
+
+from mmengine.config import Config
 
 from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.arguments import option_values
@@ -13,7 +16,9 @@ from ads_det.benchmark.tables import comparison_tables, read_curves
 from ads_det.console import say
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
+from ads_det.engine.metric_names import check_metric
 from ads_det.engine.training import check_training
+from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.threads import number_set
 
@@ -30,6 +35,8 @@ def main(args: argparse.Namespace) -> None:
         check_training(config)  # a mistake should not wait for its run
         check_config(config)
         try_step(config)
+        if args.metric is not None:
+            check_curve_metric(args.metric, config)
     if args.check:
         say(f"{args.config} is in order for {', '.join(m.name for m in configs)}; nothing written.")
         return
@@ -48,3 +55,22 @@ def main(args: argparse.Namespace) -> None:
     say(f"Done: tables in {folder / 'comparison.md'}")
     if failed:
         sys.exit(f"{len(failed)} runs failed; run the command again when their cause is corrected.")
+
+
+def check_curve_metric(metric: str, cfg: Config) -> None:
+    """Refuse what ``metrics.json`` will not have.
+
+    Args:
+        metric: name there, which begins with the prediction measured.
+        cfg: of a run.
+
+    Raises:
+        ADSError: then.
+    """
+    found = re.fullmatch(r"(?:member_0/)?(?:mean|classifiers|classifier_\d+)/(.+)", metric)
+    if found is None:
+        raise ADSError(
+            f"--metric is {metric!r}; name the prediction too, such as mean/{metric} or "
+            f"classifier_1/{metric}."
+        )
+    check_metric(found[1], "--metric", cfg)

@@ -108,6 +108,8 @@ def main(args: argparse.Namespace) -> None:
         stranger = min(excluded - set(known))
         raise ADSError(f"{args.exclude} names {stranger!r}, which is none of the images ranked.")
     ids = [i for i in known if i not in excluded]
+    if not ids:
+        raise ADSError(f"{args.exclude} names all {len(known)} images; leave some to be ranked.")
     if args.number is not None and args.number > len(ids):
         raise ADSError(f"--number is {args.number}, but there are {len(ids)} images to rank.")
     candidates = args.out / "candidates.txt"
