@@ -10,7 +10,7 @@ import pytest
 # before torch is imported: a process a core, each with one thread, is the fastest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 import ads_det.registry  # noqa: F401  isort: skip
-from helpers import tiny_config
+from helpers import dump_config, tiny_config
 from processes import TOOLS, forked
 
 from ads_det.active.loop import ActiveLearningLoop
@@ -87,7 +87,7 @@ def gap(monkeypatch):
 def config(digits, tmp_path):
     """A file with the config of a run of seconds."""
     path = tmp_path / "tiny.py"
-    tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(path)
+    dump_config(tiny_config(digits, **{"method.positive_filter": "predicted"}), path)
     return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from helpers import CLASSES, SIZE, detector_config
+from helpers import CLASSES, SIZE, detector_config, dump_config
 from mmcv.transforms import Compose
 from mmdet.apis import inference_detector
 from mmdet.registry import MODELS
@@ -181,7 +181,7 @@ def train_foreign(kind: str, root: Path) -> tuple[Path, Path]:
         coco["annotations"].append(dict(box, id=i, image_id=i))
     (root / "train.json").write_text(json.dumps(coco))
     cfg = foreign_model_config(kind, root)
-    cfg.dump(root / "foreign.py")
+    dump_config(cfg, root / "foreign.py")
     training = copy.deepcopy(cfg)
     for key in ("test_dataloader", "test_evaluator", "test_cfg"):
         training[key] = None

@@ -264,3 +264,8 @@ def tiny_classification_config(**options) -> Config:
     )
     merge_options(cfg, options, tell=False)
     return cfg
+
+
+def dump_config(cfg: Config, path: Path) -> None:
+    """Write a config as Python, unformatted: yapf takes longer than most tests."""
+    Config(cfg.to_dict(), format_python_code=False).dump(path)

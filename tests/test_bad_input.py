@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers import tiny_config
+from helpers import dump_config, tiny_config
 from PIL import Image
 from processes import TOOLS, Forked
 
@@ -54,7 +54,7 @@ class Project:
     def arguments_of_loop(self):
         config = self.folder / "config.py"
         if not config.exists():
-            tiny_config(self.root, **self.options).dump(config)
+            dump_config(tiny_config(self.root, **self.options), config)
         return [config, "--work-dir", self.work_dir, "--cycles", 2, *self.arguments]
 
 
@@ -190,7 +190,7 @@ def test_config_of_an_earlier_version(run, project):
     cfg = tiny_config(project.root)
     cfg.ads = cfg.pop("method")
     del cfg.ads["type"]
-    cfg.dump(project.folder / "config.py")
+    dump_config(cfg, project.folder / "config.py")
     new = r"write method=dict\(type='ads_det.ADS', .*positive_filter='none'"
     fails(run, project, rf"config.py has the block `ads`, which is called `method` now; {new}")
     assert not project.work_dir.exists()
@@ -209,7 +209,7 @@ def test_cycles_0(run, project):
 def test_missing_key(run, project):
     cfg = tiny_config(project.root)
     del cfg.active_learning["budget"]
-    cfg.dump(project.folder / "config.py")
+    dump_config(cfg, project.folder / "config.py")
     fails(run, project, "active_learning.budget is missing")
 
 

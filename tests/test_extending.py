@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import DIGITS, tiny_config
+from helpers import DIGITS, dump_config, tiny_config
 from processes import TOOLS, forked
 
 from ads_det.files import read_csv
@@ -33,10 +33,10 @@ def folder(tmp_path):
     return tmp_path
 
 
-def write_config(digits, folder, **options):
+def write_mine(digits, folder, **options):
     cfg = tiny_config(digits, **{"active_learning.cycles": 2} | options)
     cfg.custom_imports = dict(imports=[name.removesuffix(".py") for name in FILES])
-    cfg.dump(folder / "mine.py")
+    dump_config(cfg, folder / "mine.py")
 
 
 def run(folder):
@@ -52,7 +52,7 @@ def test_each_is_short():
 
 def test_strategy_and_method(digits, folder):
     options = {"method": dict(type="CountObjects")}
-    write_config(digits, folder, **options, **{"active_learning.strategy": dict(type="BoxDoubt")})
+    write_mine(digits, folder, **options, **{"active_learning.strategy": dict(type="BoxDoubt")})
     assert "Cycle 2 of 2: 8 of 40 images labelled" in run(folder)
     state = torch.load(folder / "run/cycle_00/model.pth", weights_only=True)["state_dict"]
     assert "method_modules.counter.linear.weight" in state
@@ -67,7 +67,7 @@ def test_head(digits, folder):
     model = tiny_config(digits).model
     neck = dict(type="FPN", in_channels=[16, 32], out_channels=16, num_outs=2)
     model["neck"], model["bbox_head"], model["train_cfg"] = neck, FCOS, None  # update() would merge
-    write_config(digits, folder, model=dict(model, _delete_=True))
+    write_mine(digits, folder, model=dict(model, _delete_=True))
     run(folder)
     state = torch.load(folder / "run/cycle_01/model.pth", weights_only=True)["state_dict"]
     first, second = (state[f"bbox_head.conv_cls{k}.weight"] for k in ("", "2"))

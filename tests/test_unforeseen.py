@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers import CONFIGS, tiny_config
+from helpers import CONFIGS, dump_config, tiny_config
 from torch.utils.data import DataLoader, Dataset
 
 from ads_det import crash
@@ -154,7 +154,7 @@ def test_a_step_is_quick_and_leaves_no_trace():
 
 @pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "benchmark.py"])
 def test_check_only_tries_the_config(tool, digits, run, tmp_path):
-    tiny_config(digits).dump(tmp_path / "tiny.py")
+    dump_config(tiny_config(digits), tmp_path / "tiny.py")
     write_ids(tmp_path / "ids.txt", ["000001"])
     words = ["tiny.py", *(["ids.txt"] if tool == "train.py" else []), "--work-dir", "w", "--check"]
     before = set(tmp_path.iterdir())
@@ -168,7 +168,7 @@ def test_check_only_tries_the_config(tool, digits, run, tmp_path):
 
 @pytest.mark.parametrize("content", ["[]", "{}", "3", '{"seed": 0}', "[" * 10**5])
 def test_a_state_of_a_training_of_another_shape(content, digits, run, tmp_path):
-    tiny_config(digits).dump(tmp_path / "tiny.py")
+    dump_config(tiny_config(digits), tmp_path / "tiny.py")
     write_ids(tmp_path / "ids.txt", ["000001"])
     (tmp_path / "w").mkdir()
     (tmp_path / "w/training.json").write_text(content)

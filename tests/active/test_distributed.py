@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 from family_models import tiny_family_config
-from helpers import tiny_classification_config, tiny_config
+from helpers import dump_config, tiny_classification_config, tiny_config
 from processes import ENVIRONMENT, TOOLS, forked, output
 from retina_models import tiny_retina_config
 
@@ -50,7 +50,7 @@ def test_two_processes_hand_out_a_batch(on_processes, digits, tmp_path):
     cfg.test_dataloader.dataset.update(images, ids=str(tmp_path / "test.txt"))
     block = dict(oracle="human", proposal_threshold=0.0, initial=str(tmp_path / "initial.txt"))
     cfg.active_learning.update(block)
-    cfg.dump(tmp_path / "human.py")
+    dump_config(cfg, tmp_path / "human.py")
     out = on_processes(2, "al_loop.py", tmp_path / "human.py", "--work-dir", tmp_path / "run")
     assert out.count("Next: label the 4 images") == 1
     proposed = read_coco(tmp_path / "run/cycle_00/to_label/proposals/coco.json")
@@ -110,7 +110,7 @@ def test_picks_do_not_depend_on_the_number_of_processes(
 @pytest.mark.slow
 def test_the_classification_loop_on_two_processes(tmp_path):
     """By the script; its picks from a given model are those of one process."""
-    tiny_classification_config().dump(tmp_path / "tiny.py")
+    dump_config(tiny_classification_config(), tmp_path / "tiny.py")
     command = [TOOLS / "dist_al_loop.sh", "tiny.py", 2, "--work-dir", "run", "--cycles", 2]
     out = output(command, tmp_path)
     assert out.count("Cycle 2 of 2: 30 of 1297 images labelled") == 1
@@ -127,10 +127,12 @@ def test_the_classification_loop_on_two_processes(tmp_path):
 
 def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits, tmp_path):
     """Detectors of one and two stages and a classifier; the labelled images divide unevenly."""
-    tiny_config(digits, **{"method.positive_filter": "predicted"}).dump(tmp_path / "detector.py")
-    tiny_retina_config(digits).dump(tmp_path / "detector_retina.py")
-    tiny_family_config(digits, "faster_rcnn").dump(tmp_path / "detector_two_stages.py")
-    tiny_classification_config().dump(tmp_path / "classifier.py")
+    dump_config(
+        tiny_config(digits, **{"method.positive_filter": "predicted"}), tmp_path / "detector.py"
+    )
+    dump_config(tiny_retina_config(digits), tmp_path / "detector_retina.py")
+    dump_config(tiny_family_config(digits, "faster_rcnn"), tmp_path / "detector_two_stages.py")
+    dump_config(tiny_classification_config(), tmp_path / "classifier.py")
     script = tmp_path / "ranks.py"
     script.write_text(
         "import sys\n"

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers import tiny_config
+from helpers import dump_config, tiny_config
 from PIL import Image
 
 from ads_det.active import loop
@@ -37,7 +37,7 @@ class Project:
         test = read_ids(digits / "ImageSets/Main/test.txt")
         write_voc([self.truth[f"{name}.jpg"] for name in test], CLASSES, folder / "test")
         self.base = folder / "base.py"
-        tiny_config(digits).dump(self.base)
+        dump_config(tiny_config(digits), self.base)
         self.config = folder / "cells/cells.py"
         self.work_dir = folder / "work_dirs/cells"
 

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from helpers import moved, state_of, tiny_classification_config, tiny_config
+from helpers import dump_config, moved, state_of, tiny_classification_config, tiny_config
 
 from ads_det.active.adversarial import LatentBatch, LatentGame
 from ads_det.active.loop import ActiveLearningLoop
@@ -251,7 +251,7 @@ def test_the_game_does_not_depend_on_the_number_of_processes(on_processes, tmp_p
     cfg = tiny_classification_config(**options("ads_det.SRAAL"), **{"model.num_classifiers": 1})
     run = tmp_path / "run"
     ActiveLearningLoop(cfg, run).run()
-    cfg.dump(tmp_path / "tiny.py")
+    dump_config(cfg, tmp_path / "tiny.py")
     folder = run / "cycle_00"
     results = []
     for processes in (1, 2):

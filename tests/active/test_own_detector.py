@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from complete_models import PUBLISHED, make_coco, write
-from helpers import CLASSES
+from helpers import CLASSES, dump_config
 from mmengine.config import Config
 
 from ads_det.active.loop import ActiveLearningLoop
@@ -34,7 +34,7 @@ WHOLE += ("train_cfg", "test_cfg", "optim_wrapper", "param_scheduler", "default_
 def own_detector(kind, coco, folder):
     """A config file and a checkpoint of the three classes of ``CLASSES``."""
     cfg = load_config(folder / "short.py", write(folder / "short.py", kind, coco))
-    Config({key: cfg[key] for key in WHOLE}).dump(folder / "my_detector.py")
+    dump_config(Config({key: cfg[key] for key in WHOLE}), folder / "my_detector.py")
     torch.manual_seed(0)
     content = dict(state_dict=MODELS.build(cfg.model).state_dict())
     content["meta"] = dict(CLASSES=CLASSES)  # as mmdet 2 wrote it

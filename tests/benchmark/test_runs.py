@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from helpers import CONFIGS, tiny_classification_config, tiny_config
+from helpers import CONFIGS, dump_config, tiny_classification_config, tiny_config
 from processes import Forked
 
 from ads_det.active.settings import load_config
@@ -195,7 +195,7 @@ def test_runs_share_their_beginning_and_go_on(without_imports, tmp_path):
 def test_the_tool_on_a_detector(digits, tmp_path):
     import subprocess
 
-    tiny_config(digits, **{"active_learning.cycles": 1}).dump(tmp_path / "tiny.py")
+    dump_config(tiny_config(digits, **{"active_learning.cycles": 1}), tmp_path / "tiny.py")
     tool = LOOP.with_name("benchmark.py")
     command = [sys.executable, tool, "tiny.py", "--work-dir", "bench", "--seeds", "0"]
     command += ["--methods", "weak+random"]
