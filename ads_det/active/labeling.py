@@ -61,15 +61,15 @@ class OpenBatch:
         files = run.files.cycle(cycle) if cycle >= 0 else run.files.initial
         if not files.picks_list.exists():
             raise ADSError(
-                f"No batch in {run.work_dir} waits for labels; run tools/al_loop.py with --resume "
-                "until it hands one out."
+                f"No batch in {run.work_dir} waits for labels; go on with ads-det run "
+                "--resume until it hands one out."
             )
         ids = files.picks()
         self.test_ids = [i for i in ids if i not in self.pool]
         self.batch = Batch(files, ids)
         if labeled_ids(run.dataset["labels"], self.batch) is not None:
             raise ADSError(
-                f"The batch {files.name} has its labels already; go on with tools/al_loop.py "
+                f"The batch {files.name} has its labels already; go on with ads-det run "
                 "--resume, or take them back with --undo."
             )
 
@@ -172,13 +172,13 @@ class OpenBatch:
         if not any(known[n].boxes for n in self.batch.ids if n in known and n in self.pool):
             raise ADSError(
                 "None of the first images shows an object, so there is nothing to learn from; "
-                "begin a new project with other images among the first (tools/init_project.py "
+                "begin a new project with other images among the first (ads-det init "
                 "with --initial, or --labels of images that show some)."
             )
         if self.test_ids and not any(known[n].boxes for n in self.test_ids if n in known):
             raise ADSError(
                 "None of the test images shows an object, so nothing could be measured on them; "
-                "begin a new project with other test images (tools/init_project.py with --test)."
+                "begin a new project with other test images (ads-det init with --test)."
             )
 
     def take(self, answer: Answer, go_on: bool) -> Path:
@@ -257,7 +257,7 @@ class LabeledRun:
         self.files = RunFiles(work_dir)
         if not self.files.pool.exists():
             raise ADSError(
-                f"{work_dir} holds no run; name the work directory that tools/al_loop.py wrote."
+                f"{work_dir} holds no run; name the work directory that ads-det run wrote."
             )
         self._lock = lock_folder(work_dir)
         cfg = read_config(self.files.config)
@@ -265,7 +265,7 @@ class LabeledRun:
         if Settings.from_config(cfg).oracle != "human":
             raise ADSError(
                 f"The run in {work_dir} has active_learning.oracle='simulated', whose labels are "
-                "there already; tools/init_project.py writes a config for labels that people give."
+                "there already; ads-det init writes a config for labels that people give."
             )
         self.dataset = pool_config(cfg)
         self.store = LabelStore(self.dataset["labels"])
@@ -287,7 +287,7 @@ class LabeledRun:
         if batch != INITIAL and not batch.startswith("cycle_"):
             raise ADSError(
                 f"{path} holds the labels that the project began with, which no import brought; "
-                "make the project anew with tools/init_project.py."
+                "make the project anew with ads-det init."
             )
         first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
         self.pool.unlabel(first)

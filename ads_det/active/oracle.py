@@ -117,7 +117,7 @@ class HumanOracle(Oracle):
         if not dataset.get("labels") or not dataset.get("metainfo"):
             raise ADSError(
                 "active_learning.oracle='human' needs a `pool` of type "
-                "ads_det.ImageFolderDataset with `labels` and `metainfo`; tools/init_project.py "
+                "ads_det.ImageFolderDataset with `labels` and `metainfo`; ads-det init "
                 "writes such a config."
             )
         images = Path(dataset["data_root"]).resolve()

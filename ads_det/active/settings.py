@@ -44,7 +44,7 @@ class Settings:
         initial_strategy: chooses the first ``initial`` images instead of chance, such as
             ``'ads_det.CoreSet'``; it sees the untrained (or pretrained) model.
         oracle: ``'simulated'``: the data set knows all labels; ``'human'``: the loop hands out
-            each batch in ``to_label/`` and ends; it goes on after tools/import_labels.py.
+            each batch in ``to_label/`` and ends; it goes on after ads-det import.
         proposal_threshold: least score of a box that ``to_label/`` proposes; None for the one from
             which on boxes are right more often than wrong on the test images, if there is one.
         min_gain: gain of the metric; the advice after a cycle is to stop when the next budget is

@@ -70,7 +70,7 @@ def find_runs(folders: list[Path]) -> dict[str, dict[int, RunFolder]]:
         if not below and not is_single:
             raise ADSError(
                 f"{folder} holds no history.json and no METHOD/seed_N/history.json; give the work "
-                "directory of tools/al_loop.py or of tools/benchmark.py."
+                "directory of ads-det run or of ads-det benchmark."
             )
         if is_single and folder.resolve() not in [path.resolve() for path in singles]:
             singles.append(folder)

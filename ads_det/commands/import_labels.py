@@ -48,7 +48,7 @@ def check(args: argparse.Namespace) -> str:
         raise ADSError("--undo takes the last import back, whatever it was; give it alone.")
     if not any((args.work_dir / name).exists() for name in ("pool.json", "labels/run.txt")):
         raise ADSError(
-            f"{args.work_dir} holds no run; name the work directory that tools/al_loop.py wrote."
+            f"{args.work_dir} holds no run; name the work directory that ads-det run wrote."
         )
     if args.labels is None and args.partial != "continue" and not args.undo:
         raise ADSError(

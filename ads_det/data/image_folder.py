@@ -62,7 +62,7 @@ class ImageFolderDataset(PoolDatasetMixin, BaseDetDataset):
         if missing:
             raise ADSError(
                 f"The image {missing[0]!r} has no label in {self.labels}; import its label with "
-                "tools/import_labels.py."
+                "ads-det import."
             )
         classes = {name: i for i, name in enumerate(self.metainfo["classes"])}
         return [self._item(labels[name], path, classes) for name, path in paths.items()]

@@ -70,7 +70,7 @@ def small_objects(cfg: Config, dataset: Any) -> str:
     return small_objects_sentence(
         np.asarray(sizes),
         f"the input of {scale[0]} x {scale[1]}",
-        "a larger input would find more: tools/init_project.py chooses one for the labels that "
+        "a larger input would find more: ads-det init chooses one for the labels that "
         "--labels names, or raise the scale of every Resize",
     )
 

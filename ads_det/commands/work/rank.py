@@ -162,7 +162,7 @@ def main(args: argparse.Namespace) -> None:
                 scores,
                 {image.image: image for image in proposals},
                 classes or sorted({box.name for image in proposals for box in image.boxes}),
-                "Then begin a project with these labels: python tools/init_project.py IMAGES "
+                "Then begin a project with these labels: ads-det init IMAGES "
                 "--labels EXPORTED_FILE --out PROJECT",
             )
         selection.write(files)
