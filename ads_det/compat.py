@@ -35,8 +35,7 @@ def check_stack() -> None:
     Raises:
         ImportError: a package is missing or both families are installed; says what to do.
     """
-    # by the names of their folders: to read the metadata of each takes a tenth of a second
-    folders = [Path(place or ".") for place in sys.path]
+    folders = [Path(place or ".") for place in sys.path]  # to read all metadata takes .1 s
     infos = {info.stem for f in folders for kind in _INFOS if f.is_dir() for info in f.glob(kind)}
     installed = {name.partition("-")[0] for name in infos}
     # A folder left behind by an uninstall is found as a namespace package, which has no origin.

@@ -91,6 +91,15 @@ def progress_bar(iterable: Iterable[Any] | None, description: str, **kwargs: Any
     )
 
 
+def shows_soon(bar: tqdm) -> bool:
+    """Whether its next update will be seen, so that what it says is worth finding out."""
+    if bar.disable:
+        return False
+    if isinstance(bar, ProgressLines):
+        return time.monotonic() - ProgressLines._last_line >= LINE_SECONDS
+    return bool(bar._time() - bar.last_print_t >= bar.mininterval)
+
+
 def _is_terminal() -> bool:
     """Whether bars, which go to the standard error stream, are seen."""
     return sys.stderr is not None and sys.stderr.isatty()

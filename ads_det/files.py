@@ -9,6 +9,7 @@ import json
 import math
 import os
 import stat
+import sysconfig
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +20,13 @@ from ads_det.errors import ADSError
 
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
 _KINDS |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "device")
+
+
+def shipped(*parts: str) -> Path:
+    """A file or folder of the repository that is none of the package: in a checkout at its place,
+    else where the installation put it."""
+    place = Path(__file__).resolve().parents[1].joinpath(*parts)
+    return place if place.exists() else Path(sysconfig.get_path("data"), "share/ads_det", *parts)
 
 
 def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:

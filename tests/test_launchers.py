@@ -61,6 +61,7 @@ def test_a_launcher_that_did_not_start_the_command(run, config, launcher):
     assert status == 2 and "is not set; start the command with" in err
 
 
+@pytest.mark.slow
 def test_mpi_gives_ranks(tmp_path):
     script = (
         "from ads_det.launchers import leave_processes, start_processes; start_processes('mpi')\n"

@@ -10,6 +10,7 @@ EXPECTED = json.loads(recorded.FILE.read_text())
 RUNS = [*recorded.OPTIONS, "detection_cut"]
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(
         platform.machine() != "x86_64", reason="the values are those of x86-64 processors"
     ),

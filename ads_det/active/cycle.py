@@ -95,7 +95,7 @@ class Cycle:
             self._check_lists()
         self._stage("lists", files.candidates_list, self._write_lists)
         models = files.models(self.method.members)
-        self._stage("train", models[-1], lambda: self._train(models))
+        self._stage("train", models, lambda: self._train(models))
         if is_main_process():
             for model in models:
                 delete_checkpoints(model.parent / "train")
@@ -121,9 +121,10 @@ class Cycle:
         """What the finished selection asks to be labelled."""
         return Batch(self.files, *self.selected(), self._propose)
 
-    def _stage(self, name: str, result: Path, work: Callable[[], None]) -> None:
+    def _stage(self, name: str, result: Path | list[Path], work: Callable[[], None]) -> None:
         """Do ``work``, which must end by writing ``result``, unless it was done before."""
-        if from_main(result.exists):
+        results = result if isinstance(result, list) else [result]
+        if from_main(lambda: all(path.exists() for path in results)):
             return
         start = time.perf_counter()
         work()
@@ -176,7 +177,9 @@ class Cycle:
                 continue
             if len(models) > 1:
                 say(f"Member {member + 1} of {len(models)}")
-            self._runners[member] = train_model(self._training_config(member, model), model)
+            runner = train_model(self._training_config(member, model), model)
+            if len(models) == 1:  # of several the optimisers would stay in memory
+                self._runners[member] = runner
 
     def _evaluate(self) -> None:
         metrics = self._test()

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from ads_det.active.scoring import measure_images, scorable_model
 from ads_det.core.outputs import BOXES
+from ads_det.data.pool_dataset import pool_id
 from ads_det.data.samplers import RepeatedBatchSampler
 from ads_det.engine.datasets import (
     bare_dataset,
@@ -63,10 +64,6 @@ class FitStage:
     def labeled_images(self, batch_size: int, pipeline: list[dict] | None = None) -> DataLoader:
         """Batches of labelled images likewise, prepared as the candidates are."""
         return self._loader(self._images(self._labeled(), pipeline), batch_size)
-
-    def labeled_samples(self, batch_size: int) -> DataLoader:
-        """Batches of labelled images with their annotations, prepared as for training."""
-        return self._loader(training_dataset(self.cfg, self._labeled()), batch_size)
 
     def repeated(
         self, batch_size: int, batches: int, labeled: bool
@@ -121,7 +118,7 @@ class FitStage:
                 labels = [box["bbox_label"] for box in info.get("instances", ())]
             shown = torch.zeros(self.num_classes())
             shown[labels] = 1.0
-            found[info["img_id"]] = shown
+            found[pool_id(info)] = shown
         return found
 
     def num_classes(self) -> int:

@@ -23,7 +23,7 @@ def fit_strategy(strategy: Strategy, stage: FitStage, path: Path) -> None:
     Raises:
         ADSError: if it cannot be written.
     """
-    seed_everything(stage.seed)
+    seed_everything(stage.seed, by_rank=False)
     state = strategy.fit(stage)
     buffer = io.BytesIO()
     torch.save(state, buffer)

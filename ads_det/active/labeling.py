@@ -172,8 +172,7 @@ class OpenBatch:
         if not any(known[n].boxes for n in self.batch.ids if n in known and n in self.pool):
             raise ADSError(
                 "None of the first images shows an object, so there is nothing to learn from; "
-                "begin a new project with other images among the first (ads-det init "
-                "with --initial, or --labels of images that show some)."
+                "begin a new project with other first images (ads-det init --initial or --labels)."
             )
         if self.test_ids and not any(known[n].boxes for n in self.test_ids if n in known):
             raise ADSError(

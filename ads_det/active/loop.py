@@ -100,7 +100,7 @@ class ActiveLearningLoop:
         self.check()
         if from_main(self._is_only_begun):
             on_main(self.work_dir.begin_anew)
-        if self.work_dir.has_run() and not self._resume:
+        if from_main(self.work_dir.has_run) and not self._resume:
             raise ADSError(
                 f"{self.work_dir.path} already holds a run; add --resume to continue it, or choose "
                 "another --work-dir."

@@ -91,7 +91,8 @@ class Oracle(ABC):
 class SimulatedOracle(Oracle):
     """Answers at once from the annotations of a fully labelled data set.
 
-    It is the only thing that reads labels of the pool, and only of the images it is asked for.
+    Only of the images that it is asked for are labels read; that each class occurs is checked once,
+    when a run is opened (:func:`ads_det.engine.datasets.check_data`).
     """
 
     def label(self, batch: Batch) -> list[str]:

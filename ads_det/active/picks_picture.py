@@ -59,5 +59,6 @@ def turns_of(
     """
     if not strategy.classes_take_turns or not classes:
         return []
+    background = background and not getattr(strategy, "background", False)  # it takes that out
     names = [*classes, *(["background"] if background else [])]
     return [names[i % len(names)] for i in range(number)]

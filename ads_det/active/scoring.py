@@ -63,7 +63,7 @@ def ensemble_of(models: Sequence[nn.Module]) -> nn.Module:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode inside the block, the mode of before after it."""
+    """Eval mode inside the block; restores the previous mode."""
     was_training = model.training
     model.eval()
     try:

@@ -31,6 +31,8 @@ from ads_det.work_files import COPIED, RunFiles
 _PACKAGES = ("ads_det", "torch", "torchvision", "mmengine", "onedl-mmengine", "mmcv", "onedl-mmcv")
 _PACKAGES += ("mmdet", "onedl-mmdetection", "numpy", "scikit-learn")
 
+RUN = (sys.executable, "-m", "ads_det", "run")
+
 
 def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
@@ -96,7 +98,7 @@ class Benchmark:
         config: what all methods begin from.
         configs: config of each method.
         seeds: run seeds.
-        loop: path of the ``al_loop.py`` tool.
+        program: what runs a config, as words of a command line.
 
     Raises:
         ADSError: if the folder holds a comparison with another config, or another process
@@ -109,9 +111,9 @@ class Benchmark:
         config: Config,
         configs: dict[Method, Config],
         seeds: Sequence[int],
-        loop: Path,
+        program: Sequence[str] = RUN,
     ) -> None:
-        self.folder, self.loop = folder, loop
+        self.folder, self._program = folder, program
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock_folder(folder)
         self.runs = [
@@ -177,7 +179,7 @@ class Benchmark:
         sources = [path for path in run.folders_with_first_model() if path != run.folder]
         if sources and not RunFiles(run.folder).pool.exists():
             copy_first_cycle(sources[0], run.folder)
-        command = [sys.executable, str(self.loop), str(self._config_path(run.method))]
+        command = [*self._program, str(self._config_path(run.method))]
         command += ["--seed", str(run.seed), "--work-dir", str(run.folder), "--resume"]
         with open(run.log, "ab") as log:
             run.process = subprocess.Popen(

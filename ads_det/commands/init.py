@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ads_det.arguments import check_outside, check_seed, config_file, existing, folder
 from ads_det.errors import ADSError
+from ads_det.files import shipped
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs/_base_"
+CONFIGS = shipped("configs", "_base_")
 BASE = CONFIGS / "ssd_small_project.py"
 DETECTORS = {
     "ssd_small": BASE,

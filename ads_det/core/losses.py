@@ -52,41 +52,32 @@ def classifier_discrepancy(y1: Tensor, y2: Tensor) -> Tensor:
 
 
 def agreement_terms(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
-    """The terms of Eq. 5, ``w_a * mean_c |y1 - y2|``, shape (N, ...)."""
+    """The terms of Eq. 5, whose sum over the batch it is: ``w_a * mean_c |y1 - y2|``.
+
+    Args:
+        y1: probabilities of f1, shape (N, ..., C). Dimensions between (the anchors of a
+            detector) are averaged by :func:`sum_over_batch`, so that the scale does not depend on
+            the image size.
+        y2: probabilities of f2, same shape.
+        weight: w_a of Eq. 4, shape (N, ...).
+
+    Returns:
+        Shape (N, ...).
+    """
     discrepancy = classifier_discrepancy(y1, y2)
     check_same_shape((weight, discrepancy))
     return weight * discrepancy
 
 
 def discrepancy_terms(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
-    """The terms of Eq. 6, ``w_d * (1 - mean_c |y1 - y2|)``, shape (N, ...)."""
+    """The terms of Eq. 6, and of the unlabelled term of Eq. 8: ``w_d * (1 - mean_c |y1 - y2|)``.
+
+    Arguments and return value as in :func:`agreement_terms`, with w_d of Eq. 7 as weight. Eq. 8
+    adds :func:`label_loss` on labelled samples in the same update.
+    """
     discrepancy = classifier_discrepancy(y1, y2)
     check_same_shape((weight, discrepancy))
     return weight * (1 - discrepancy)
-
-
-def agreement_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
-    """Eq. 5: ``sum over the batch of w_a * mean_c |y1 - y2|``.
-
-    Args:
-        y1: probabilities of f1, shape (N, ..., C). Dimensions between (the anchors of a
-            detector) are averaged, so that the scale does not depend on the image size.
-        y2: probabilities of f2, same shape.
-        weight: w_a of Eq. 4, shape (N, ...).
-
-    Returns:
-        A scalar.
-    """
-    return sum_over_batch(agreement_terms(y1, y2, weight))
-
-
-def discrepancy_loss(y1: Tensor, y2: Tensor, weight: Tensor) -> Tensor:
-    """Eq. 6, and the unlabelled term of Eq. 8: ``sum of w_d * (1 - mean_c |y1 - y2|)``.
-
-    Arguments and shapes as in :func:`agreement_loss`, with w_d of Eq. 7 as weight. Eq. 8 adds
-    :func:`label_loss` on labelled samples in the same update.
-    """
-    return sum_over_batch(discrepancy_terms(y1, y2, weight))
 
 
 def sum_over_batch(values: Tensor) -> Tensor:

@@ -68,7 +68,8 @@ def normalized_sum(values: Tensor, shares: Tensor, total: Tensor | float) -> Ten
         values: one value an anchor, shape (...).
         shares: weight of each anchor, same shape.
         total: what the sum is divided by; over several processes the global one divided by their
-            number, since they average their gradients. Below 1e-6 it is taken for that.
+            number, since they average their gradients.
     """
     total = torch.as_tensor(total, dtype=values.dtype, device=values.device)
-    return (shares * values).sum() / total.clamp(min=1e-6)
+    share = torch.where(total > 0, 1 / total.clamp(min=1e-6), 0)
+    return (shares * values).sum() * share

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ads_det.core.normalization import normalized_sum
@@ -28,8 +27,9 @@ def agreement_gate(y1: Tensor, y2: Tensor, gate: float | None) -> Tensor:
 
 def soft_cross_entropy(y: Tensor, target: Tensor) -> Tensor:
     """``-sum_c (t_c log y_c + (1 - t_c) log(1 - y_c))``, shape (..., C) to (...)."""
-    clamped = y.float().clamp(1e-6, 1 - 1e-6)
-    return F.binary_cross_entropy(clamped, target.float(), reduction="none").sum(dim=-1)
+    # written out: CUDA's autocast forbids torch's own function
+    clamped, t = y.float().clamp(1e-6, 1 - 1e-6), target.float()
+    return -(t * clamped.log() + (1 - t) * torch.log1p(-clamped)).sum(dim=-1)
 
 
 def teaching_loss(

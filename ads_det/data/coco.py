@@ -169,4 +169,5 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
                 box = dict(bbox=annotation["bbox"], iscrowd=int(crowd), area=width * height)
                 usable.append(annotation | box)
         image = dict(image, img_id=image["id"], width=size[0], height=size[1])
-        return self.parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))
+        item = self.parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))
+        return item | dict(pool_id=name)  # img_id is COCO's number here

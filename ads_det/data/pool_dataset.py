@@ -18,6 +18,12 @@ from ads_det.files import first_twice, read_ids
 from ads_det.labels.sizes import open_upright
 
 
+def pool_id(item: dict) -> str:
+    """The id in the pool of a data item, whose ``img_id`` may be what a metric calls it."""
+    name: str = item.get("pool_id", item["img_id"])
+    return name
+
+
 class PoolDataset:
     """What the loop needs of a data set, whatever its task.
 
@@ -36,7 +42,7 @@ class PoolDataset:
 
     def loaded_ids(self) -> list[str]:
         """Ids of the images that are loaded, in the order of the items."""
-        return [item["img_id"] for item in self._items()]
+        return [pool_id(item) for item in self._items()]
 
     def _items(self) -> Iterable[dict]:
         """The items as they are; ``get_data_info`` copies each."""
@@ -182,7 +188,7 @@ class PoolDatasetMixin(PoolDataset):
         raise ADSError(f"No image of {self.where()} can be read; check the folder.")
 
     def count_objects(self) -> dict[str, int]:
-        return {item["img_id"]: len(item["instances"]) for item in self._items()}
+        return {pool_id(item): len(item["instances"]) for item in self._items()}
 
     def class_counts(self) -> dict[str, int]:
         labels = Counter(box["bbox_label"] for item in self._items() for box in item["instances"])

@@ -55,8 +55,8 @@ def unlabeled_dataset(cfg: Config, override: dict, ids: Path | None) -> dict:
         override: keys of a loader's data set, such as the pipeline.
         ids: list of ids.
     """
-    unlabeled = pool_config(cfg) | dict(load_annotations=False, ids=None) | _listed(ids)
-    return ConfigDict(unlabeled | copy.deepcopy(override))
+    unlabeled = pool_config(cfg) | copy.deepcopy(override)
+    return ConfigDict(unlabeled | dict(load_annotations=False, ids=None) | _listed(ids))
 
 
 def candidate_loader(cfg: Config, ids: Path | None) -> dict:

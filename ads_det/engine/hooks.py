@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from ads_det.console import duration, progress_bar, say
+from ads_det.console import duration, progress_bar, say, shows_soon
 from ads_det.engine.input_size import small_objects
 from ads_det.engine.pace import Pace
 from ads_det.engine.phases import unwrap
@@ -81,8 +82,9 @@ class FiniteLossHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         losses = {name: value for name, value in outputs.items() if "loss" in name}
-        bad = [name for name, value in losses.items() if not value.detach().isfinite().all()]
-        if bad:
+        finite = torch.stack([value.detach().isfinite().all() for value in losses.values()])
+        if not finite.all():  # the one wait for the device in a step
+            bad = [name for name, one in zip(losses, finite.tolist(), strict=True) if not one]
             raise ADSError(
                 f"The training loss ({', '.join(bad)}) is not finite in epoch {runner.epoch}, "
                 f"iteration {batch_idx}: lower optim_wrapper.optimizer.lr, lengthen the warm-up, "
@@ -129,14 +131,14 @@ class ProgressHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         assert self._bar is not None
-        loss = outputs and outputs.get("loss")
-        note = f"epoch {runner.epoch + 1} of {runner.max_epochs}"
-        if loss is not None:
-            note += f", loss {float(loss.detach()):.3f}"
-        if not self._bar.disable:
+        if shows_soon(self._bar):  # to read the loss waits for the device
+            note = f"epoch {runner.epoch + 1} of {runner.max_epochs}"
+            loss = outputs and outputs.get("loss")
+            if loss is not None:
+                note += f", loss {float(loss.detach()):.3f}"
             # not of runner.iter: with another number of processes it counted other steps
             note += self._outlook((batch_idx + 1) / len(runner.train_dataloader))
-        self._bar.set_postfix_str(note, refresh=False)
+            self._bar.set_postfix_str(note, refresh=False)
         self._bar.update()
 
     def after_train_epoch(self, runner: Runner) -> None:

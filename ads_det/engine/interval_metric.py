@@ -18,17 +18,21 @@ class IntervalMetric(BaseMetric):
     ``AP/<class>`` of each class with an object; ``test_images``, their number.
 
     Args:
-        iou_thrs: Least overlaps of a hit, as ``VOCMetric`` takes them; the first counts.
+        iou_thrs: Least overlap of a hit, as ``VOCMetric`` takes it: a number, or a list of one.
         eval_mode: How precision is averaged, as ``VOCMetric`` takes it.
+        prefix: of the results' names, as ``VOCMetric`` takes it.
     """
 
     default_prefix = "pascal_voc"
 
     def __init__(
-        self, iou_thrs: float | Sequence[float] = 0.5, eval_mode: str = "11points"
+        self,
+        iou_thrs: float | Sequence[float] = 0.5,
+        eval_mode: str = "11points",
+        prefix: str | None = None,
     ) -> None:
-        super().__init__()
-        self._iou = float(np.atleast_1d(iou_thrs)[0])
+        super().__init__(prefix=prefix)
+        self._iou = float(np.asarray(iou_thrs).item())
         self._eleven = eval_mode == "11points"
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS as ROOT_METRICS
@@ -103,8 +104,9 @@ def _beside(metric: dict) -> list[BaseMetric]:
     and beside VOC's mAP its interval and its classes."""
     beside: list[BaseMetric] = [ProposalMetric()]
     is_voc = str(metric["type"]).rpartition(".")[2] == "VOCMetric"
-    if is_voc and metric.get("metric", "mAP") == "mAP":
-        options = {k: metric[k] for k in ("iou_thrs", "eval_mode") if k in metric}
+    one = np.size(metric.get("iou_thrs", 0.5)) == 1  # the mean over several has no interval here
+    if is_voc and one and metric.get("metric", "mAP") == "mAP":
+        options = {k: metric[k] for k in ("iou_thrs", "eval_mode", "prefix") if k in metric}
         beside.append(IntervalMetric(**options))
     return beside
 

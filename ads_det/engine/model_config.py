@@ -39,8 +39,30 @@ def with_setting(model: dict, key: str, value: Any) -> dict:
 
 
 def has_background(model: dict) -> bool:
-    """Whether the background is a class of the model: its scores are a softmax."""
-    return any(value == "softmax" for _, value in find_settings(model, "activation"))
+    """Whether the background is a class of a detector, its last one: its scores are a softmax."""
+    from mmdet.models.dense_heads.anchor_head import AnchorHead  # not before it is asked for
+    from mmdet.models.dense_heads.ssd_head import SSDHead
+    from mmdet.models.roi_heads.bbox_heads.bbox_head import BBoxHead
+
+    for _, node in _parts(model, "model"):
+        kind = _class_of(node)
+        if kind is None or "num_classes" not in node:
+            continue
+        if issubclass(kind, SSDHead):
+            return node.get("activation", _default(kind, "activation", "softmax")) == "softmax"
+        if issubclass(kind, (AnchorHead, BBoxHead)):
+            loss = node.get("loss_cls") or _default(kind, "loss_cls", {})
+            return not loss.get("use_sigmoid", False)
+    return False
+
+
+def _default(kind: type, name: str, otherwise: Any) -> Any:
+    """The default of an argument of a class or of the first of its bases that takes it."""
+    for base in kind.__mro__:
+        parameter = inspect.signature(base.__init__).parameters.get(name)
+        if parameter is not None:
+            return parameter.default
+    return otherwise
 
 
 def classifiers_key(model: dict) -> str | None:
@@ -63,11 +85,7 @@ def classifiers_in(model: dict) -> int:
         node = node[part]
     if _CLASSIFIERS in node:
         return int(node[_CLASSIFIERS])
-    for base in _class_of(node).__mro__:
-        parameters = inspect.signature(base.__init__).parameters
-        if _CLASSIFIERS in parameters:
-            return int(parameters[_CLASSIFIERS].default)
-    raise AssertionError("a class takes what none of its bases does")
+    return int(_default(_class_of(node), _CLASSIFIERS, 1))
 
 
 def _parts(node: Any, key: str) -> Iterator[tuple[str, dict]]:

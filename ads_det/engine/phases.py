@@ -105,15 +105,16 @@ def run_agreement(
     meter = Meter(next(inner.parameters()).device)
     with only_features_train(model):
         for batch in unlabeled:
+            # not inside the context: autocast would round boxes, and where a view looks
+            data = inner.data_preprocessor(batch, training=True)
+            data["inputs"] = view(data["inputs"])
             with optim_wrapper.optim_context(model):
-                data = inner.data_preprocessor(batch, training=True)
-                data["inputs"] = view(data["inputs"])
                 y1, y2 = model._run_forward(data, mode="outputs").members
                 kept = select(inner, y1, y2, criterion, threshold)
                 phase = kept.loss(criterion.agreement)
             measure_gradients(meter, kept, criterion.agreement, inner)
             if kept.n:
-                update(optim_wrapper, phase.loss * loss_weight, "agreement")
+                update(optim_wrapper, phase.loss * loss_weight, "agreement phase", OF_A_PHASE)
             meter.add(phase, kept.scale, kept.images, kept.confidence)
     return meter.stats()
 
@@ -135,7 +136,8 @@ def run_discrepancy(
     Args:
         labeled: an endless iterator of labelled batches; one is used for each unlabelled batch.
         loss_weight: scales the unlabelled term of Eq. 8.
-        freeze_statistics: whether BatchNorm in g keeps its statistics and normalises by them.
+        freeze_statistics: whether g runs as in evaluation: its BatchNorm keeps its statistics and
+            normalises by them, its dropout is off.
 
     The other arguments, the return value and the error are as in :func:`run_agreement`.
     """
@@ -143,7 +145,6 @@ def run_discrepancy(
     meter = Meter(next(inner.parameters()).device)
     with only_classifiers_train(model, freeze_statistics):
         for batch in unlabeled:
-            # not inside the context: autocast would round the boxes of a pipeline in this process
             data = inner.data_preprocessor(batch, training=True)
             data["inputs"] = view(data["inputs"])
             data["labeled"] = inner.data_preprocessor(next(labeled), training=True)
@@ -154,7 +155,8 @@ def run_discrepancy(
                 label_loss, _ = inner.parse_losses(losses)
             measure_gradients(meter, kept, criterion.discrepancy, inner)
             # without an image the labelled term alone still makes the update of Eq. 8
-            update(optim_wrapper, phase.loss * loss_weight + label_loss, "discrepancy")
+            loss = phase.loss * loss_weight + label_loss
+            update(optim_wrapper, loss, "discrepancy phase", OF_A_PHASE)
             meter.add(phase, kept.scale, kept.images, kept.confidence)
     return meter.stats()
 
@@ -226,15 +228,18 @@ def measure_gradients(
     meter.gradients = background, foreground
 
 
-def update(optim_wrapper: OptimWrapper, loss: Tensor, phase: str) -> None:
-    """One step; ``phase`` is named if its loss is not finite.
+OF_A_PHASE = "its lr_mult or loss_weight in the `method` block of the config, or "
+
+
+def update(optim_wrapper: OptimWrapper, loss: Tensor, phase: str, remedy: str = "") -> None:
+    """One step; if its loss is not finite, ``phase`` is named, and what may be lowered beside the
+    learning rate.
 
     Raises:
         ADSError: then.
     """
     if not torch.isfinite(loss):
         raise ADSError(
-            f"The loss of the {phase} phase became {loss.item()}; lower its lr_mult or loss_weight "
-            "in the `method` block of the config, or the learning rate."
+            f"The loss of the {phase} became {loss.item()}; lower {remedy}the learning rate."
         )
     optim_wrapper.update_params(loss)

@@ -21,10 +21,10 @@ def derive_seed(*parts: int | str) -> int:
     return int.from_bytes(digest[:4], "little")
 
 
-def seed_everything(*parts: int | str) -> None:
+def seed_everything(*parts: int | str, by_rank: bool = True) -> None:
     """Seed Python, NumPy and torch from ``parts`` and, so that ranks augment differently, from
-    the rank."""
-    seed = derive_seed(*parts, get_rank())
+    the rank; all ranks alike if ``by_rank`` is False."""
+    seed = derive_seed(*parts, get_rank() if by_rank else 0)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)  # CUDA too

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.structures import SampleList
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from ads_det.errors import ADSError
 
@@ -31,7 +36,8 @@ def head_image_losses(
     Raises:
         ADSError: with ``'sum'``, if the head does not tell by what it divides.
     """
-    answers = head(feats)
+    with _without_memory(head):
+        answers = head(feats)
     gt, ignored, metas = unpack_gt_instances(data_samples)
     each = []
     for i in range(len(data_samples)):
@@ -41,7 +47,8 @@ def head_image_losses(
         head.get_targets = lambda *a, _of=compute, _to=factors, **k: _noted(_of(*a, **k), _to)
         try:
             one = [_image(part, i) for part in answers]
-            losses = head.loss_by_feat(*one, [gt[i]], [metas[i]], [ignored[i]])
+            with _alone(head):
+                losses = head.loss_by_feat(*one, [gt[i]], [metas[i]], [ignored[i]])
         finally:
             vars(head).pop("get_targets", None)
         total: Any = sum(_total(value) for value in losses.values())
@@ -54,6 +61,39 @@ def head_image_losses(
             total = total * factors[0]
         each.append(total)
     return torch.stack(each)
+
+
+@contextmanager
+def _without_memory(head: nn.Module) -> Iterator[None]:
+    """A further pass of a batch: BatchNorm does not count it twice, and nothing is dropped."""
+    norms = [m for m in head.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    dropouts = [m for m in head.modules() if isinstance(m, _DropoutNd) and m.training]
+    try:
+        for norm in norms:
+            norm.track_running_stats = not norm.training
+        for dropout in dropouts:
+            dropout.training = False
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+        for dropout in dropouts:
+            dropout.training = True
+
+
+@contextmanager
+def _alone(head: nn.Module) -> Iterator[None]:
+    """Keep mmdet's losses from averaging what they divide by over all processes, whose images are
+    others."""
+    modules = {sys.modules[kind.__module__] for kind in type(head).__mro__}
+    averaging = {m: m.reduce_mean for m in modules if hasattr(m, "reduce_mean")}
+    try:
+        for module in averaging:
+            module.reduce_mean = lambda tensor: tensor
+        yield
+    finally:
+        for module, function in averaging.items():
+            module.reduce_mean = function
 
 
 def _noted(targets: Any, factors: list[Any]) -> Any:

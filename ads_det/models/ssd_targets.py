@@ -59,9 +59,11 @@ def assign(overlaps: Tensor, counts: list[int], assigner: Any) -> Tensor:
     found = torch.where(best >= assigner.pos_iou_thr, which + 1, found)
     # each box takes the anchor that fits it best, whatever that fits better; later boxes last
     best_of_box, anchor = each.max(dim=2)
-    for i in range(most):
-        rows = (best_of_box[:, i] >= assigner.min_pos_iou).nonzero()[:, 0]
-        found[rows, anchor[rows, i]] = i + 1
+    rows = torch.arange(n, device=found.device)
+    for i in range(most):  # nothing here waits for the device
+        column = anchor[:, i]
+        fits = best_of_box[:, i] >= assigner.min_pos_iou
+        found[rows, column] = torch.where(fits, i + 1, found[rows, column])
     return found
 
 

@@ -37,7 +37,7 @@ test_dataloader = dict(
 test_evaluator = dict(type="ads_det.AccuracyMetric")
 test_cfg = dict(type="TestLoop")
 # Paper: 200 epochs, learning rate 0.1, divided by 10 at 160, momentum 0.9, weight decay 5e-4.
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=200, val_interval=1000)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=200)
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=5e-4),

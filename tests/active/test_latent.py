@@ -212,9 +212,8 @@ def test_a_training_that_was_killed_is_repeated_to_the_same_bytes(kind, tmp_path
     assert files[0] == files[1]
 
 
-@pytest.mark.parametrize(
-    "kind", ["ads_det.VAAL", pytest.param("ads_det.SRAAL", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ads_det.VAAL", "ads_det.SRAAL"])
 def test_a_detector_is_sampled_without_a_label_of_the_pool(kind, digits, tmp_path):
     whole, bare = tmp_path / "whole", tmp_path / "bare"
     ActiveLearningLoop(tiny_config(digits, **options(kind)), whole).run()

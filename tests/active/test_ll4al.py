@@ -40,6 +40,7 @@ def test_the_largest_predicted_loss_is_first():
     assert LearnedLoss().query(candidates, 2)[0] == ["c", "a"]
 
 
+@pytest.mark.slow
 def test_a_run_cut_in_a_training_and_without_the_pool_s_labels_ends_the_same(digits, tmp_path):
     options = {"active_learning.cycles": 2, "model.bbox_head.num_classifiers": 1} | LL4AL
     whole, cut, root = tmp_path / "whole", tmp_path / "cut", tmp_path / "digits"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers import CONFIGS, dump_config, tiny_classification_config, tiny_config
-from processes import Forked
+from processes import TOOLS, Forked
 
 from ads_det.active.settings import load_config
 from ads_det.benchmark.methods import (
@@ -18,12 +18,10 @@ from ads_det.benchmark.methods import (
     parse_trainings,
 )
 from ads_det.benchmark.run_folder import find_runs
-from ads_det.benchmark.runs import Benchmark
+from ads_det.benchmark.runs import RUN, Benchmark
 from ads_det.benchmark.tables import read_curves
 from ads_det.errors import ADSError
 from ads_det.parent import PARENT
-
-LOOP = Path(__file__).parents[2] / "tools" / "al_loop.py"
 
 
 @pytest.mark.parametrize(
@@ -126,9 +124,9 @@ def test_a_plain_config_cannot_be_compared():
         )
 
 
-def benchmark(cfg, folder, methods, seeds=(0,), loop=LOOP):
+def benchmark(cfg, folder, methods, seeds=(0,), program=RUN):
     configs = {m: method_config(cfg, m, {}) for m in parse_methods(methods)}
-    return Benchmark(folder, cfg, configs, seeds, loop)
+    return Benchmark(folder, cfg, configs, seeds, program)
 
 
 def files(folder, pattern="*/seed_*/cycle_*/*.txt"):
@@ -141,7 +139,9 @@ def without_imports(monkeypatch):
 
     def popen(command, stdout, env, **_):
         del env[PARENT]  # that of a forked process is the server
-        return Forked(command[1:], Path.cwd(), stdout.name, stdout.name, **env)
+        if tuple(command[: len(RUN)]) == RUN:
+            command = [TOOLS / "al_loop.py", *command[len(RUN) :]]
+        return Forked(command, Path.cwd(), stdout.name, stdout.name, **env)
 
     names = SimpleNamespace(Popen=popen, DEVNULL=None, STDOUT=None)
     monkeypatch.setattr("ads_det.benchmark.runs.subprocess", names)
@@ -175,8 +175,8 @@ def test_runs_share_their_beginning_and_go_on(without_imports, tmp_path):
     assert read_curves(find_runs([tmp_path / "alone"]))[1]["ads+entropy"] == curves["ads+entropy"]
 
     # what is finished is not run again: this loop would fail
-    assert benchmark(cfg, folder, methods, loop=tmp_path / "nowhere.py").run(1, 1) == []
-    failed = benchmark(cfg, folder, methods, (1,), tmp_path / "nowhere.py").run(1, 1)
+    assert benchmark(cfg, folder, methods, program=[tmp_path / "nowhere.py"]).run(1, 1) == []
+    failed = benchmark(cfg, folder, methods, (1,), [tmp_path / "nowhere.py"]).run(1, 1)
     assert {run.seed for run in failed} == {1} and len(failed) == 3
 
     # a method that comes later takes the first model that is there, whatever the order
@@ -196,7 +196,7 @@ def test_the_tool_on_a_detector(digits, tmp_path):
     import subprocess
 
     dump_config(tiny_config(digits, **{"active_learning.cycles": 1}), tmp_path / "tiny.py")
-    tool = LOOP.with_name("benchmark.py")
+    tool = TOOLS / "benchmark.py"
     command = [sys.executable, tool, "tiny.py", "--work-dir", "bench", "--seeds", "0"]
     command += ["--methods", "weak+random"]
     command += ["--training", "weak: method.agreement.loss_weight=0.1"]

@@ -9,14 +9,23 @@ from ads_det.core.calibration import agreement_weight, discrepancy_weight, phase
 from ads_det.core.criterion import ADSCriterion
 from ads_det.core.entropy import EntropyRule, class_entropy, entropy, mean_entropy
 from ads_det.core.losses import (
-    agreement_loss,
+    agreement_terms,
     binary_cross_entropy,
     classifier_discrepancy,
-    discrepancy_loss,
+    discrepancy_terms,
     label_loss,
+    sum_over_batch,
 )
 
 LN2 = math.log(2)
+
+
+def agreement_loss(y1, y2, weight):
+    return sum_over_batch(agreement_terms(y1, y2, weight))
+
+
+def discrepancy_loss(y1, y2, weight):
+    return sum_over_batch(discrepancy_terms(y1, y2, weight))
 
 
 def reference_entropy(y):

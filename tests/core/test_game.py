@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ads_det.core.criterion import ADSCriterion
 from ads_det.core.diversity import bootstrap_weights, separate_samples
@@ -35,6 +36,7 @@ def test_confidence_and_shares_by_hand(pair):
     assert (shares.tolist(), total.item()) == ([[1, 1]], 1)
     assert normalized_sum(torch.tensor([2.0, 4.0]), torch.tensor([1.0, 0.5]), 8).item() == 0.5
     assert normalized_sum(torch.zeros(0, 3), torch.zeros(0, 3), torch.zeros(())).item() == 0
+    assert normalized_sum(torch.ones(3), *positive_shares(torch.zeros(3), 0.3)).item() == 0
 
 
 def weight(y1, y2, tau=0.1):
@@ -106,6 +108,8 @@ def test_gate_and_teaching_loss_by_hand(pair):
     y, target = torch.tensor([[[0.5, 0.25]]]), torch.tensor([[[1.0, 0.5]]])
     cross = math.log(2) - (math.log(0.25) + math.log(0.75)) / 2
     assert soft_cross_entropy(y, target).item() == pytest.approx(cross, rel=1e-5)
+    theirs = F.binary_cross_entropy(y, target, reduction="none").sum(dim=-1)
+    assert torch.allclose(soft_cross_entropy(y, target), theirs)
     members = [y.expand(1, 2, 2), target.expand(1, 2, 2)]
     # the target by itself: no loss for its sure class, ln 2 for the other
     mean = (cross + math.log(2)) / 2

@@ -64,6 +64,8 @@ def test_ids_are_file_names(coco):
     ]
     # what CocoMetric compares with the file
     assert [item["img_id"] for item in items(dataset)] == [100, 101, 102]
+    # what the loop and its strategies look for
+    assert dataset.loaded_ids() == names and list(dataset.count_objects()) == names
     assert dataset[1]["img"].shape == (30, 40, 3)
     unlabeled = build(root, load_annotations=False)
     assert [item["img_id"] for item in items(unlabeled)] == names
@@ -136,6 +138,7 @@ def test_items_are_those_of_mmdet(coco):
         metainfo=dict(classes=("dog", "cat")),
     )
     ours, theirs = items(CocoDataset(**options)), items(MMDetCocoDataset(**options))
+    assert [item.pop("pool_id") for item in ours] == list(images)
     assert ours == theirs
     assert [(i["bbox_label"], i["ignore_flag"]) for i in ours[0]["instances"]] == [(1, 1), (0, 0)]
 

@@ -229,6 +229,12 @@ def test_a_config_without_a_method_trains_plainly():
     assert type(method) is EqualSteps and method.interval == 3
 
 
+def test_equal_steps_counts_no_part_of_an_update():
+    cfg = Config(dict(method="ads_det.EqualSteps", optim_wrapper=dict(accumulative_counts=4)))
+    with pytest.raises(ADSError, match="accumulative_counts is 4; set it to 1"):
+        build_method(cfg).check_config(cfg)
+
+
 # -- options on top of a config ---------------------------------------------------------------
 
 

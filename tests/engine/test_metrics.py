@@ -112,6 +112,9 @@ def test_names_known_before_a_training_are_those_measured(metric, samples):
         and "/proposals/" not in name
         and not name.endswith(beside)
     ]
+    one = len(np.atleast_1d(metric.get("iou_thrs", 0.5))) == 1
+    prefix = metric.get("prefix", "pascal_voc")
+    assert (f"mean/{prefix}/mAP_low" in evaluate(samples, **metric)) is one
     assert found == believed(dict(type="ads_det.PerClassifierMetric", metric=metric))
 
 

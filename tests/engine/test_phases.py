@@ -1,6 +1,7 @@
 """Which parameters move in which phase, bit by bit."""
 
 import itertools
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -91,6 +92,27 @@ def test_agreement_lowers_and_discrepancy_raises_the_gap(model):
     # the labelled term alone pulls the classifiers together: weigh the unlabelled one up
     disagree(model, [batch] * 10, wrapper(model, lr=0.01), loss_weight=100.0)
     assert gap(model, batch) > agreed
+
+
+def test_views_are_made_in_full_precision(model):
+    """Autocast, which the context switches on, would round where a zoom looks."""
+    inside, seen = [], []
+
+    @contextmanager
+    def context(model):
+        inside.append(True)
+        yield
+        inside.pop()
+
+    def view(inputs):
+        seen.append(list(inside))
+        return inputs
+
+    optim = wrapper(model)
+    optim.optim_context = context
+    for phase in (agree, disagree):
+        phase(model, [detection_batch()], optim, view=view)
+    assert seen == [[], []]
 
 
 def test_discrepancy_computes_features_without_gradient(model):

@@ -4,6 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from family_models import build as build_family
+from family_models import family_config
 from helpers import CONFIGS, build_classifier, build_detector, classification_batch, detection_batch
 from mmengine.structures import InstanceData
 from retina_models import build_retina
@@ -100,6 +102,28 @@ def test_the_true_loss_of_an_image_is_its_own(name):
     assert mean.tolist() == pytest.approx(expected, rel=1e-4)
     assert total.tolist() == pytest.approx([m * n for m, n in zip(expected, positives)], rel=1e-4)
     assert not mean.requires_grad and "get_targets" not in vars(model.bbox_head)
+
+
+@pytest.mark.parametrize("family", ["fcos", "atss", "gfl", "rtmdet"])
+def test_true_losses_ask_no_other_process_and_leave_no_trace(family, monkeypatch):
+    """The average factor of another process is that of other images; BatchNorm and dropout have
+    had the batch already."""
+
+    def ask(tensor):
+        raise AssertionError("asked the other processes")
+
+    model = build_family(family_config(family)).train()
+    head = model.bbox_head
+    for kind in type(head).__mro__:
+        monkeypatch.setattr(f"{kind.__module__}.reduce_mean", ask, raising=False)
+    head.register_module("dropped", torch.nn.Dropout(0.5))
+    data = model.data_preprocessor(detection_batch(), True)
+    feats = model.extract_feat(data["inputs"])
+    before = {k: v.clone() for k, v in head.state_dict().items()}
+    losses = model.image_losses(feats, data["data_samples"])
+    assert losses.isfinite().all() and len(losses.unique()) == len(losses)
+    assert all(torch.equal(v, before[k]) for k, v in head.state_dict().items())
+    assert all(m.training for m in head.modules())
 
 
 def test_the_ranking_loss_of_a_batch_and_of_one_whose_middle_image_has_no_partner():

@@ -1,10 +1,14 @@
 import io
 
 import numpy as np
+from family_models import family_config
+from helpers import CONFIGS, detector_config
 from PIL import Image
 
 from ads_det.active.picks_picture import turns_of
-from ads_det.active.strategies import ClassBalancedEntropy, Entropy
+from ads_det.active.settings import load_config
+from ads_det.active.strategies import ClassBalancedEntropy, Entropy, ForegroundDiscrepancy
+from ads_det.engine.model_config import has_background
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.report.gallery import distinct, plot_picks
 from ads_det.report.model_figures import plot_scale
@@ -55,6 +59,20 @@ def test_where_classes_take_turns_a_pick_says_whose_turn_it_was():
     assert turns_of(taking, ["cat", "dog"], 3) == ["cat", "dog", "cat"]
     assert turns_of(taking, ["cat"], 3, background=True) == ["cat", "background", "cat"]
     assert turns_of(Entropy(), ["cat", "dog"], 3) == []
+    without = ForegroundDiscrepancy(background=True)
+    assert turns_of(without, ["cat"], 2, background=True) == ["cat", "cat"]
+
+
+def test_which_detectors_have_the_background_as_a_class():
+    for family in ("fcos", "atss", "gfl", "rtmdet"):
+        assert not has_background(family_config(family))
+        assert not has_background(family_config(family, plain=True))
+    assert has_background(family_config("faster_rcnn"))
+    assert has_background(family_config("faster_rcnn", plain=True))
+    assert has_background(detector_config(activation="softmax"))
+    assert not has_background(detector_config(activation="sigmoid"))
+    assert has_background(dict(bbox_head=dict(type="mmdet.SSDHead", num_classes=3)))
+    assert not has_background(load_config(CONFIGS / "resnet8_digits_ads.py").model)
 
 
 def test_marks_are_drawn_at_the_size_shown_with_readable_letters():

@@ -42,8 +42,7 @@ def main(args: argparse.Namespace) -> None:
         return
     prepare_data(cfg)  # once, not by several loops at the same time
     folder = args.work_dir or Path("work_dirs", f"benchmark_{args.config.stem}")
-    loop = Path(__file__).resolve().parents[3] / "tools" / "al_loop.py"
-    benchmark = Benchmark(folder, cfg, configs, args.seeds, loop)
+    benchmark = Benchmark(folder, cfg, configs, args.seeds)
     chosen = number_set()  # of this process; what the user set is of each
     threads = chosen if args.threads is None else max(chosen // args.jobs, 1)
     failed = benchmark.run(args.jobs, threads)

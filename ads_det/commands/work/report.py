@@ -1,7 +1,6 @@
 """The work of ``ads-det report``."""
 
 import argparse
-from pathlib import Path
 
 from ads_det.active.settings import prepare_data, use_default_scope
 from ads_det.benchmark.choices import add_choices, add_pictures
@@ -12,7 +11,7 @@ from ads_det.benchmark.sections import add_cycles, add_model, add_pool
 from ads_det.benchmark.tables import Curves, comparison_tables, read_curves
 from ads_det.console import say
 from ads_det.errors import ADSError
-from ads_det.files import read_json
+from ads_det.files import read_json, shipped
 from ads_det.report.curves import metric_label
 from ads_det.report.page import Page
 
@@ -85,7 +84,7 @@ def published_curves(figure: str | None, runs: dict) -> list[dict]:
     """Entries of the published results, in the units of these runs."""
     if figure is None:
         return []
-    path = Path(__file__).resolve().parents[3] / "docs" / "published_results.json"
+    path = shipped("docs", "published_results.json")
     entries = published_entries(read_json(path), figure)
     if not entries:
         raise ADSError(f"--published is {figure!r}, which {path} does not hold.")

@@ -56,7 +56,7 @@ class AgreementTeacher(UnlabeledEpochs):
         images_per_epoch: unlabelled images over which an epoch goes round and round.
         gate: largest difference of the teacher's heads in any class, in [0, 1]; None for no gate.
         loss_weight: Weight of the targets.
-        momentum: share of the student in the average after an update, in (0, 1].
+        momentum: share of the student in the average after an update, in (0, 1).
         zoom: ``(low, high)`` scales of the weak view, or None.
         tau: threshold of Eq. 4.
 
@@ -65,6 +65,7 @@ class AgreementTeacher(UnlabeledEpochs):
     """
 
     min_classifiers = 2
+    provides = frozenset()
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class AgreementTeacher(UnlabeledEpochs):
         tau: float = 0.1,
     ) -> None:
         super().__init__(interval, begin, epochs, images_per_epoch)
-        bounds = dict(gate=(0, 1), loss_weight=(0, 1e6), momentum=(1e-9, 1), tau=(-1e6, 1e6))
+        bounds = dict(gate=(0, 1), loss_weight=(0, 1e6), momentum=(1e-9, 1 - 1e-6), tau=(-1e6, 1e6))
         values = dict(gate=gate, loss_weight=loss_weight, momentum=momentum, tau=tau)
         for name, value in values.items():
             low, high = bounds[name]
@@ -131,19 +132,21 @@ class AgreementTeacher(UnlabeledEpochs):
                 self._batches = endless(self.loader)
         if self._batches is not None and self.teaching.loss_weight:
             data = unwrap(runner.model).data_preprocessor(next(self._batches), training=True)
+            inputs = data["inputs"]  # viewed outside of autocast, which would round where
+            weak = inputs if self.zoom is None else random_zoom(inputs, *self.zoom)
+            strong = strong_view(weak)
             with torch.no_grad(), runner.optim_wrapper.optim_context(runner.model):
-                self.teaching.lesson = self._lesson(data["inputs"])
+                self.teaching.lesson = strong, *self._lesson(weak)
 
-    def _lesson(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Strong view, targets, weights, confidence."""
+    def _lesson(self, weak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Targets, weights, confidence."""
         assert self.teacher is not None
-        weak = inputs if self.zoom is None else random_zoom(inputs, *self.zoom)
         teacher = self.teacher.module
         teacher.eval()
         y1, y2 = teacher.probabilities(teacher.extract_feat(weak))
         gate = agreement_gate(y1, y2, self.gate)
         weight = gate * agreement_weight(mean_entropy((y1, y2)), 1.0, self.tau)
-        return strong_view(weak), (y1 + y2) / 2, weight, teacher.confidence(y1, y2)
+        return (y1 + y2) / 2, weight, teacher.confidence(y1, y2)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import all_reduce
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -14,6 +15,7 @@ from torch import nn
 from ads_det.engine.methods.unlabeled import UnlabeledEpochs, labeled_batches
 from ads_det.engine.phases import unwrap, update
 from ads_det.engine.seeding import seed_everything
+from ads_det.errors import ADSError
 from ads_det.registry import METHODS
 
 PASSES = 2  # of ADS over the unlabelled loader, one a phase
@@ -41,6 +43,15 @@ class EqualSteps(UnlabeledEpochs):
     """
 
     provides = frozenset()
+
+    def check_config(self, cfg: Config) -> None:
+        super().check_config(cfg)
+        number = cfg.optim_wrapper.get("accumulative_counts", 1)
+        if number != 1:
+            raise ADSError(
+                f"EqualSteps counts updates of one batch each, as the phases of ADS make them, but "
+                f"optim_wrapper.accumulative_counts is {number}; set it to 1 and raise batch_size."
+            )
 
     def run_parts(self, runner: Runner) -> Iterator[tuple[str, LabelStats]]:
         assert self.loader is not None
@@ -75,7 +86,7 @@ def run_label_updates(
         with optim_wrapper.optim_context(model):
             data = inner.data_preprocessor(batch, training=True)
             loss, _ = inner.parse_losses(model._run_forward(data, mode="loss"))
-        update(optim_wrapper, loss, "label")
+        update(optim_wrapper, loss, "label updates")
         total += loss.detach()
     all_reduce(total, op="mean")
     return LabelStats(total.item() / max(updates, 1), updates)
