@@ -19,6 +19,9 @@ from ads_det.labels.sizes import read_upright
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _READ_BY_OPENCV = ("JPEG", "MPO", "PNG", "BMP", "WEBP")  # of others, such as TIFF, a part
 _THREADS = 4
+_DECODED = 1000  # images; of more only those that are not plainly whole
+_WHOLE = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND"))  # beginning, end
+_END = 4096  # bytes, in which some cameras write something behind the image
 
 
 def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
@@ -85,16 +88,30 @@ def why_unreadable(path: str) -> str | None:
     return None
 
 
+def why_cut_off(path: str) -> str | None:
+    """As :func:`why_unreadable`, but of a JPEG or PNG that has its beginning and its end the rest
+    is believed, which takes a hundredth of the time."""
+    try:
+        with open_regular(path) as file:
+            begin = file.read(8)
+            file.seek(max(os.fstat(file.fileno()).st_size - _END, 0))
+            end = file.read()
+    except OSError:
+        end = begin = b""
+    whole = any(begin.startswith(first) and last in end for first, last in _WHOLE)
+    return None if whole else why_unreadable(path)
+
+
 def find_unreadable(paths: Mapping[str, str]) -> dict[str, str]:
     """Ids of the images that cannot be read, with the reason.
 
     Args:
-        paths: path of each image by its id.
+        paths: path of each image by its id. Of more than 1,000 those that are whole files are
+            believed: one that is damaged inside shows when it is loaded.
     """
+    check = why_unreadable if len(paths) <= _DECODED else why_cut_off
     with ThreadPoolExecutor(_THREADS) as threads:
-        reasons = progress_bar(
-            threads.map(why_unreadable, paths.values()), "check images", total=len(paths)
-        )
+        reasons = progress_bar(threads.map(check, paths.values()), "check images", total=len(paths))
         return {name: why for name, why in zip(paths, reasons, strict=True) if why}
 
 

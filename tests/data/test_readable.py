@@ -30,3 +30,18 @@ def test_the_reason_is_told_and_the_path_is_not_repeated(image, tmp_path):
     assert set(found) == {"empty.jpg", "text.png", "gone"}
     assert "cannot identify" in found["text.png"] and str(tmp_path) not in found["text.png"]
     assert find_unreadable({}) == {}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+def test_of_many_images_those_that_are_cut_off_are_found(image, tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr("ads_det.data.readable._DECODED", 2)
+    paths = {name: tmp_path / f"{name}{suffix}" for name in ("whole", "cut", "more")}
+    for path in paths.values():
+        image.save(path)
+    paths["cut"].write_bytes(paths["cut"].read_bytes()[:-200])
+    paths["empty"] = tmp_path / f"empty{suffix}"
+    paths["empty"].touch()
+    with open(paths["more"], "ab") as file:
+        file.write(bytes(500))  # what some cameras write behind the image
+    found = find_unreadable({name: str(path) for name, path in paths.items()})
+    assert set(found) == {"cut", "empty"}
