@@ -19,7 +19,7 @@ from ads_det.labels.sizes import read_upright
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _READ_BY_OPENCV = ("JPEG", "MPO", "PNG", "BMP", "WEBP")  # of others, such as TIFF, a part
 _THREADS = 4
-_DECODED = 1000  # images; of more only those that are not plainly whole
+_DECODED = 500  # images; of more only those that are not plainly whole
 _WHOLE = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND"))  # beginning, end
 _END = 4096  # bytes, in which some cameras write something behind the image
 
@@ -106,7 +106,7 @@ def find_unreadable(paths: Mapping[str, str]) -> dict[str, str]:
     """Ids of the images that cannot be read, with the reason.
 
     Args:
-        paths: path of each image by its id. Of more than 1,000 those that are whole files are
+        paths: path of each image by its id. Of more than 500 those that are whole files are
             believed: one that is damaged inside shows when it is loaded.
     """
     check = why_unreadable if len(paths) <= _DECODED else why_cut_off
