@@ -97,21 +97,22 @@ def run_tool(
     args = argparse.Namespace()
     with prepared_streams():
         try:
-            args = make_parser(command, prog).parse_args(arguments)
-            args.typed = typed
-            about_to_do = command.check(args)
-            exit_without_stack()
-            if is_first_process():
-                print(about_to_do, flush=True)
-            if getattr(command, "COMPUTES", False):
-                threads = choose_threads()
-                args.threads = None if threads is None else threads.number
-                if threads is not None and is_first_process():
-                    print(f"{threads} OMP_NUM_THREADS overrides.", flush=True)
-            if not getattr(command, "LIGHT", False):
-                _quieten_packages()
-            command.main(args)
-            leave_processes()
+            with one_word_of_workers():
+                args = make_parser(command, prog).parse_args(arguments)
+                args.typed = typed
+                about_to_do = command.check(args)
+                exit_without_stack()
+                if is_first_process():
+                    print(about_to_do, flush=True)
+                if getattr(command, "COMPUTES", False):
+                    threads = choose_threads()
+                    args.threads = None if threads is None else threads.number
+                    if threads is not None and is_first_process():
+                        print(f"{threads} OMP_NUM_THREADS overrides.", flush=True)
+                if not getattr(command, "LIGHT", False):
+                    _quieten_packages()
+                command.main(args)
+                leave_processes()
         except ADSError as error:
             fail(str(error))
         except OSError as error:
@@ -132,6 +133,19 @@ def run_tool(
                 # mmengine's message for an unknown `type`
                 fail(f"{str(error.args[0]).split('. ')[0]}; correct its `type`.")
             _fail_unforeseen(error, typed, args)
+
+
+@contextmanager
+def one_word_of_workers() -> Iterator[None]:
+    """Let torch's handler, which raises in the main thread whenever a process that loads images has
+    ended, do so once: the others, ended after it, would interrupt what is said of the first."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            with suppress(ValueError):  # not the main thread, which alone gets signals
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        raise
 
 
 def _shortened(path: object, most: int = 200) -> str:

@@ -107,6 +107,8 @@ def test_a_worker_that_is_killed_or_stopped_ends_a_run_with_a_sentence(number, s
     loader = DataLoader(Ending(number), num_workers=1, timeout=1)
     status, said = ended(lambda args: list(loader), capsys)
     assert status == 2 and sentence in said and "--resume" in said
+    if number == signal.SIGKILL:  # the end of a second one interrupts nothing that is said
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     gc.collect()  # torch would speak of the dead worker at the next end of any process
 
 
