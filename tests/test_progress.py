@@ -104,7 +104,7 @@ def test_a_run_without_a_terminal_says_epoch_loss_and_time_left(
     first = next(line for line in lines if line.startswith("  train 2 "))
     # phases are to come, and nobody knows yet what they take
     assert "epoch 1 of 3, loss " in first and ", left: training more than " in first
-    assert any(", left: training " in line and ", run about " in line for line in lines)
+    assert any(", left: training " in line and ", run " in line for line in lines)
     second = [line for line in lines if ", cycle " in line]
     assert second  # the first cycle says how long the rest of the second may take
     for stage in ("test", "score", "epoch 1 agreement", "epoch 1 discrepancy"):

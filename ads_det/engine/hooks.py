@@ -10,13 +10,15 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from tqdm import tqdm
 
-from ads_det.console import duration, progress_bar, say, shows_soon
+from ads_det.console import ProgressLines, duration, progress_bar, say, shows_soon
 from ads_det.engine.input_size import small_objects
 from ads_det.engine.pace import Pace
 from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
 from ads_det.registry import HOOKS
+
+_NARROW = "{desc} |{bar}| {n_fmt}/{total_fmt}{postfix}"  # so that 80 columns hold the time left
 
 
 @HOOKS.register_module()
@@ -118,7 +120,9 @@ class ProgressHook(Hook):
     def before_train(self, runner: Runner) -> None:
         if runner.iter:
             say(f"The training goes on from epoch {runner.epoch + 1} of {runner.max_epochs}.")
-        self._bar = progress_bar(None, "train", total=runner.max_iters, initial=runner.iter)
+        self._bar = progress_bar(
+            None, "train", total=runner.max_iters, initial=runner.iter, bar_format=_NARROW
+        )
         methods = [hook.is_due for hook in runner.hooks if hasattr(hook, "is_due")]
         if runner.cfg.get("unlabeled_dataloader") is None:
             methods = []
@@ -132,7 +136,9 @@ class ProgressHook(Hook):
     ) -> None:
         assert self._bar is not None
         if shows_soon(self._bar):  # to read the loss waits for the device
-            note = f"epoch {runner.epoch + 1} of {runner.max_epochs}"
+            note = f"epoch {runner.epoch + 1}"
+            if isinstance(self._bar, ProgressLines):
+                note += f" of {runner.max_epochs}"
             loss = outputs and outputs.get("loss")
             if loss is not None:
                 note += f", loss {float(loss.detach()):.3f}"
@@ -148,15 +154,16 @@ class ProgressHook(Hook):
         """Time left of the training, the cycle and the run, as far as it is known."""
         now = time.monotonic()
         left, is_open = self._pace.left(share, now)
+        begin = ", left: training" if isinstance(self._bar, ProgressLines) else ", left"
         if is_open:
-            return f", left: training more than {duration(left)}"
-        text = f", left: training {duration(left)}"
+            return f"{begin} more than {duration(left)}"
+        text = f"{begin} {duration(left)}"
         if self._rest is not None:
             text += f", cycle {duration(left + self._rest)}"
         if self._later is not None:
             run = left + (self._rest or 0) + self._later_rest
             run += self._pace.whole(left, now) * self._later
-            text += f", run about {duration(run)}"
+            text += f", run {duration(run)}"
         return text
 
     def before_test(self, runner: Runner) -> None:
