@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import importlib
 import io
 import logging
@@ -208,8 +209,7 @@ def _fail_unforeseen(error: Exception, typed: Sequence[str], args: argparse.Name
     """End with one sentence about an error that no check foresaw."""
     sentence = crash.outer_cause(error)
     if sentence is not None:
-        for child in active_children():  # a stopped one would be waited for
-            child.kill()
+        _give_up_loaders()
         # not through `fail`: the other processes of a group may be in the middle of a collective
         print(f"error: {sentence}", file=sys.stderr)
         sys.exit(2)
@@ -222,6 +222,18 @@ def _fail_unforeseen(error: Exception, typed: Sequence[str], args: argparse.Name
         file=sys.stderr,
     )
     sys.exit(crash.STATUS)
+
+
+def _give_up_loaders() -> None:
+    """End the processes that load images, and have nobody wait for them: a stopped one never ends,
+    and a queue that the news of a dead one interrupted stays locked for ever."""
+    for child in active_children():
+        child.kill()
+    module = sys.modules.get("torch.utils.data.dataloader")
+    if module is not None:
+        for found in gc.get_objects():
+            if isinstance(found, module._MultiProcessingDataLoaderIter):
+                found._shutdown = True
 
 
 def fail(sentence: str) -> NoReturn:

@@ -104,9 +104,10 @@ class Ending(Dataset):
     [(signal.SIGKILL, "was ended from outside"), (signal.SIGSTOP, "gave none for the loader's")],
 )
 def test_a_worker_that_is_killed_or_stopped_ends_a_run_with_a_sentence(number, sentence, capsys):
-    loader = DataLoader(Ending(number), num_workers=1, timeout=1)
-    status, said = ended(lambda args: list(loader), capsys)
+    batches = iter(DataLoader(Ending(number), num_workers=1, timeout=1))
+    status, said = ended(lambda args: list(batches), capsys)
     assert status == 2 and sentence in said and "--resume" in said
+    assert batches._shutdown  # to end its workers would wait for a queue that may be locked
     if number == signal.SIGKILL:  # the end of a second one interrupts nothing that is said
         assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     gc.collect()  # torch would speak of the dead worker at the next end of any process
