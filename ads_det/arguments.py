@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, special_kind
+from ads_det.work_files import RunFiles
 
 _CONFIG_SUFFIXES = (".py", ".json", ".yaml", ".yml")
 
@@ -177,6 +178,20 @@ def check_outside(out: Path, images: Path) -> None:
         raise ADSError(
             f"--out {out} lies in the folder of images, whose pictures would mix; choose a folder "
             "elsewhere."
+        )
+
+
+def check_no_run(option: str, out: Path) -> None:
+    """Refuse to write into a run, or into a part of one.
+
+    Raises:
+        ADSError: if ``out`` is the work directory of a run or the folder of a batch or cycle.
+    """
+    run = RunFiles(out.parent)
+    folders = [c.folder for c in (run.initial, *run.cycles().values())]
+    if RunFiles(out).pool.exists() or (run.pool.exists() and out in folders):
+        raise ADSError(
+            f"{option} {out} is of a run, whose files would be overwritten; choose another folder."
         )
 
 

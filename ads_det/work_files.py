@@ -153,7 +153,13 @@ class CycleFiles(SelectionFiles):
                 f"it, or delete {self.picks_list.name} and run again with --resume, which selects "
                 "anew."
             )
-        return super().scores()
+        scores = super().scores()
+        strange = next((name for name in self.picks() if scores and name not in scores), None)
+        if strange is not None or (self.picks() and not scores):
+            raise wrong_shape(
+                self.scores_table, f"it has no score of {strange or self.picks()[0]!r}, a pick"
+            )
+        return scores
 
     def result(self) -> CycleResult:
         """What ``metrics.json`` says, with the seconds recorded so far.
@@ -255,9 +261,18 @@ def read_stored_config(path: Path) -> dict[str, Any]:
         ADSError: if a block that every run has is missing or no table.
     """
     content = read_table(path, model=_is_table, active_learning=_is_table)
-    pool = content.get("pool", {})
+    block, pool = content["active_learning"], content.get("pool", {})
+    if type(block.get("cycles")) is not int or block["cycles"] < 1:
+        raise wrong_shape(path, f"`active_learning.cycles` is {block.get('cycles')!r}")
+    test = content.get("test_dataloader")
+    if not _is_table(test) or not _is_table(test.get("dataset")):
+        raise wrong_shape(path, f"`test_dataloader` is {repr(test)[:60]}")
     if not _is_table(pool) or not _is_table(pool.get("metainfo") or {}):
         raise wrong_shape(path, f"`pool` is {repr(pool)[:60]}")
+    loader = content.get("train_dataloader") or {}
+    images = [pool, loader.get("dataset") if _is_table(loader) else None]
+    if block.get("oracle") == "human" and not any(_is_table(d) and d.get("labels") for d in images):
+        raise wrong_shape(path, "`pool.labels` is missing, although people label")
     return content
 
 

@@ -175,6 +175,51 @@ CONFIGS = {
         dict(test_evaluator__metric__metric="recall"),
         "metric is 'pascal_voc/mAP', but test_evaluator measures pascal_voc/recall@100@0.5",
     ),
+    "images of the pool chosen by hand": (dict(pool__ids=["x"]), "pool.ids is for the loop to set"),
+    "a part of the pool": (dict(pool__indices=12), "pool.indices is for the loop to set"),
+    "candidates chosen by hand": (
+        dict(candidate_dataloader__dataset__load_annotations=True), "load_annotations is for the l"
+    ),
+    "test images that are dropped": (
+        dict(test_dataloader__drop_last=True), "drop_last is True, but each image counts"
+    ),
+    "no whole batch": (
+        dict(train_dataloader__drop_last=True, train_dataloader__batch_size=64),
+        "drop_last leaves no batch: batch_size is 64, but an epoch has",
+    ),
+    "a test without end": (
+        dict(test_dataloader__sampler__type="InfiniteSampler"), "InfiniteSampler\\) never ends"
+    ),
+    "an epoch nearly without end": (
+        dict(train_dataloader__sampler__num_samples=10**11), "num_samples is 100000000000; use 1"
+    ),
+    "timeout without workers": (
+        dict(train_dataloader__timeout=5), "timeout is for workers, and num_workers is 0"
+    ),
+    "another loop": (dict(test_cfg__type="ValLoop"), "test_cfg.type is ValLoop, which is no TestL"),
+    "half precision in words": (dict(test_cfg__fp16="yes"), "test_cfg.fp16 is 'yes'; use True or"),
+    "unknown colours": (
+        {"test_dataloader.dataset.pipeline.0.color_type": "foo"}, "color_type is 'foo'; use one of"
+    ),
+    "boxes not loaded": (
+        {"test_dataloader.dataset.pipeline.2.with_bbox": False}, "bboxes|loads no labels"
+    ),
+    "sizes not packed": (
+        {"test_dataloader.dataset.pipeline.3.meta_keys": ["img_id"]}, "pipeline.*(shape|factor)"
+    ),
+    "ranges of one scale": (
+        dict(test_evaluator__metric__scale_ranges=[(0, 1)]), "test_evaluator.*; correct it"
+    ),
+    "unknown NMS": (dict(model__test_cfg__nms__type="foo"), "nms.type is 'foo'; use one of nms, s"),
+    "logs to a service that is not there": (
+        dict(visualizer=dict(type="Visualizer", vis_backends=[dict(type="WandbVisBackend")])),
+        "needs the package wandb",
+    ),
+    "nameless visualizer": (dict(visualizer=dict(type="Visualizer", name="")), "visualizer.name"),
+    "backwards": (
+        dict(optim_wrapper__paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=-1)))),
+        "lr_mult is -1; use a number of 0 or more",
+    ),
     "learning rate too high": (dict(optim_wrapper__optimizer__lr=1e9), "not finite|became nan"),
 }  # fmt: skip
 
@@ -199,6 +244,38 @@ def test_config_of_an_earlier_version(run, project):
 def test_option_of_an_earlier_version(run, project):
     project.arguments = ["--cfg-options", "ads.tau=0.2"]
     fails(run, project, r"--cfg-options ads.tau: .* `method` now; write method.tau=")
+
+
+def test_keys_of_mmengine_that_options_replace(run, project):
+    project.set(resume=True)
+    fails(run, project, "`resume` of .* is True; add --resume instead")
+    (project.folder / "config.py").unlink()
+    project.set(resume=False, launcher="slurm")
+    fails(run, project, "use --launcher slurm instead")
+
+
+def test_the_work_directory_of_the_config(run, project):
+    project.set(work_dir=str(project.folder / "there"), active_learning__cycles=1)
+    config, *_ = project.arguments_of_loop()
+    assert run("al_loop.py", config)[0] == 0
+    assert (project.folder / "there/history.json").exists()
+
+
+def test_a_comparison_cannot_wait_for_people(run, project):
+    labels = project.folder / "labels"
+    project.set(active_learning__oracle="human", pool__labels=str(labels))
+    config, *_ = project.arguments_of_loop()
+    status, _, err = run("benchmark.py", config, "--work-dir", project.folder / "bench")
+    assert status == 2 and "waits for labels from people" in err
+    assert not (project.folder / "bench").exists()
+
+
+def test_labels_of_test_images_are_read_before_the_first_training(run, project):
+    test = (project.root / "ImageSets/Main/test.txt").read_text().split()
+    xml = project.root / "Annotations" / f"{test[0]}.xml"
+    xml.write_text(xml.read_text().replace("<width>", "<width>9", 1))
+    fails(run, project, f"{test[0]}.xml")
+    assert not project.work_dir.exists()
 
 
 def test_cycles_0(run, project):
@@ -716,6 +793,16 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
     ("tool", "arguments", "message"),
     [
         ("benchmark.py", ["--jobs", "0"], "--jobs is 0"),
+        ("benchmark.py", ["--work-dir", "{run}"], "is of a run, whose files would be overwritten"),
+        ("train.py", ["{ids}", "--work-dir", "{run}"], "is of a run"),
+        (
+            "train.py",
+            ["{strange}", "--work-dir", "new"],
+            "names 'nobody', which the data",
+        ),
+        ("train.py", ["{ids}", "--unlabeled", "{ids}", "--work-dir", "new"], "keep it in one"),
+        ("test.py", ["{model}", "--out", "a/b.json"], "--out a/b.json is a folder, or in none"),
+        ("select_images.py", ["{model}", "--strategy", ""], "--strategy is empty"),
         ("benchmark.py", ["--work-dir", "{file}"], "{file}"),
         ("benchmark.py", ["--cfg-options", "active_learning.strategy=None"], "strategy is None"),
         ("benchmark.py", ["--metric", "mean/pascal_voc/AP"], "--metric is 'pascal_voc/AP', but"),
@@ -729,11 +816,15 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
 def test_other_tools(run, project, finished, tool, arguments, message):
     names = dict(
         file=project.folder / "file",
+        run=finished,
+        strange=project.folder / "strange.txt",
         ids=finished / "cycle_00/labeled.txt",
         model=finished / "cycle_00/model.pth",
     )
     names["file"].write_text("")
+    names["strange"].write_text("nobody\n")
     config = project.arguments_of_loop()[0]
     status, _, err = run(tool, config, *(a.format(**names) for a in arguments))
     assert status == 2, err
     assert message.format(**names) in err and err.count("\n") == 1, err
+    assert not (project.folder / "new").exists()  # which the next try would meet

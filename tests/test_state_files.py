@@ -112,12 +112,34 @@ def test_a_result_is_of_its_cycle_and_of_its_images(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [{}, dict(model=3, active_learning={}), dict(model={}, active_learning={}, pool=3)]
+    "change",
+    [
+        dict(model=3),
+        dict(active_learning={}),
+        dict(active_learning=dict(cycles="3")),
+        dict(pool=3),
+        dict(test_dataloader=None),
+        dict(active_learning=dict(cycles=3, oracle="human")),
+    ],
 )
-def test_a_stored_config_without_what_every_run_has(content, tmp_path):
+def test_a_stored_config_without_what_every_run_has(change, tmp_path):
+    whole = dict(model={}, active_learning=dict(cycles=3), pool={})
+    whole |= dict(test_dataloader=dict(dataset={}))
+    (tmp_path / "config.json").write_text(json.dumps(whole))
+    assert read_stored_config(tmp_path / "config.json") == whole
+    content = whole | change
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(ADSError, match="config.json is not as ads_det wrote it"):
         read_stored_config(tmp_path / "config.json")
+
+
+def test_picks_without_a_score(tmp_path):
+    files = CycleFiles(tmp_path)
+    write_ids(files.picks_list, ["a", "b"])
+    for rows in ("", "a,1\n"):
+        files.scores_table.write_text(f"id,score\n{rows}")
+        with pytest.raises(ADSError, match="it has no score of '[ab]', a pick"):
+            files.scores()
 
 
 def test_a_lock_that_is_a_pipe(tmp_path):

@@ -118,6 +118,9 @@ class OpenBatch:
                 if not ignore_others:
                     problems.append(self._stranger(image, name))
                 continue
+            if name not in self.paths:
+                problems.append(f"the image {name!r} is gone from its folder; restore it")
+                continue
             named = image.named(name)
             if accept_proposals or (name in proposed and same_boxes(named, proposed[name])):
                 named = named.without_scores()
@@ -255,9 +258,7 @@ class LabeledRun:
             work_dir = self.work_dir = Path(owner)
         self.files = RunFiles(work_dir)
         if not self.files.pool.exists():
-            raise ADSError(
-                f"{work_dir} holds no run; name the work directory that ads-det run wrote."
-            )
+            raise ADSError(f"{work_dir} holds no run; name the work directory of one.")
         self._lock = lock_folder(work_dir)
         cfg = read_config(self.files.config)
         use_default_scope(cfg)
@@ -285,8 +286,7 @@ class LabeledRun:
         path, batch = self.store.last()
         if batch != INITIAL and not batch.startswith("cycle_"):
             raise ADSError(
-                f"{path} holds the labels that the project began with, which no import brought; "
-                "make the project anew with ads-det init."
+                f"{path} holds the labels that the project began with; make it anew (ads-det init)."
             )
         first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
         self.pool.unlabel(first)

@@ -201,6 +201,7 @@ class ActiveLearningLoop:
             return pool
         pool = Pool(ids)
         check_test_images(self.cfg)
+        self._read_test_labels()
         if len(pool) <= READ_FIRST:
             pool.leave_out(unreadable_images(self.images))
         initial = self.settings.initial
@@ -214,10 +215,6 @@ class ActiveLearningLoop:
     def _check_data(self) -> None:
         simulated = self.settings.oracle == "simulated"
         check_data(self.cfg, self.images, self.settings.allow_test_in_pool, simulated)
-        if not simulated and not self.oracle.unlabeled_test_ids(self.cfg):
-            test = test_dataset(self.cfg)
-            if test is not None:
-                check_test_objects(test, any(test.count_objects().values()))
 
     def _check_progress(self, pool: Pool) -> None:
         """Refuse a state that cannot have been, and to go on with files that changed meanwhile."""
@@ -227,6 +224,12 @@ class ActiveLearningLoop:
         last = cycles.get(self.settings.cycles - 1)
         if begun and not (last and last.metrics_file.exists()):
             check_inputs(cycles[begun[-1]], self.images)
+
+    def _read_test_labels(self) -> None:
+        """Read them once now: what is wrong with them would show only after the first training."""
+        test = test_dataset(self.cfg)
+        if test is not None and not self.oracle.unlabeled_test_ids(self.cfg):
+            on_main(lambda: check_test_objects(test, any(test.count_objects().values())))
 
     def _asks_for_initial(self) -> bool:
         """Whether the first images are known, or their labels there, only after some work."""

@@ -41,6 +41,11 @@ def read_curves(
     name = metric or ""
     for method, by_seed in runs.items():
         for seed, run in by_seed.items():
+            if metric is None and name not in ("", run.metric):
+                raise ADSError(
+                    f"{run.path} is measured by {run.metric!r}, others by {name!r}; name one that "
+                    "all have with --metric, or compare runs of one metric."
+                )
             name = metric or run.metric
             if any(name not in row.metrics for row in run.rows):
                 known = ", ".join(run.rows[0].metrics)

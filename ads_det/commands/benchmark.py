@@ -9,6 +9,7 @@ from ads_det.arguments import (
     KeyValueAction,
     add_check_option,
     check_ceiling,
+    check_no_run,
     check_seed,
     config_file,
 )
@@ -60,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace) -> str:
+    if args.work_dir is not None:
+        check_no_run("--work-dir", args.work_dir)
     if args.jobs < 1:
         raise ADSError(f"--jobs is {args.jobs}; use 1 or more.")
     check_ceiling(args.ceiling)

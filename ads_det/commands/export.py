@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(args: argparse.Namespace) -> str:
-    if args.size is not None and min(args.size) < 1:
-        raise ADSError(f"--size is {args.size[0]} {args.size[1]}; use numbers of 1 or more.")
+    if args.size is not None and not 1 <= min(args.size) <= max(args.size) <= 10_000:
+        raise ADSError(f"--size is {args.size[0]} {args.size[1]}; use numbers from 1 to 10,000.")
     if args.size is not None and args.format == "mmdet":
         raise ADSError("--size is for --format onnx; mmdet's pipeline resizes images itself.")
     cycles = RunFiles(args.run).cycles()

@@ -111,6 +111,8 @@ def check(args: argparse.Namespace) -> str:
         raise ADSError(
             "--input-size is for the small SSD; set the scale in the config of --detector."
         )
+    if not args.out.name.strip("."):
+        raise ADSError(f"--out {args.out} has no name for the project; name a new folder.")
     _check_weights(args)
     if args.test_share is not None and not 0 < args.test_share < 1:
         raise ADSError(f"--test-share is {args.test_share}; use a share above 0 and below 1.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import check_outside, folder
+from ads_det.arguments import check_no_run, check_outside, folder
 from ads_det.errors import ADSError
 from ads_det.work_files import RunFiles
 
@@ -44,6 +44,9 @@ def check(args: argparse.Namespace) -> str:
         named = ", ".join(map(str, cycles))
         raise ADSError(f"--cycle is {args.cycle}; models are there of {named}.")
     check_outside(args.out, args.images)
+    check_no_run("--out", args.out)
+    if (args.out / "coco.json").exists():
+        raise ADSError(f"{args.out} holds a coco.json already; choose another --out.")
     return f"Loading the model of cycle {args.cycle} in {args.work_dir} ..."
 
 

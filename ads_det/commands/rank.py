@@ -11,6 +11,7 @@ from pathlib import Path
 from ads_det.arguments import (
     KeyValueAction,
     add_common_options,
+    check_no_run,
     check_outside,
     check_seed,
     checkpoint_file,
@@ -20,7 +21,6 @@ from ads_det.arguments import (
 )
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
-from ads_det.work_files import RunFiles
 
 COMPUTES = True
 EXAMPLES = (
@@ -76,17 +76,13 @@ def check(args: argparse.Namespace) -> str:
     check_seed("--seed", args.seed)
     if not 0 <= args.threshold <= 1:
         raise ADSError(f"--threshold is {args.threshold}; use a score from 0 to 1.")
+    if args.strategy is not None and not args.strategy:
+        raise ADSError("--strategy is empty; name one, such as entropy.")
     if args.number is not None and args.number < 1:
         raise ADSError(f"--number is {args.number}; ask for 1 image or more.")
     if args.images is not None:
         check_outside(args.out, args.images)
-    run = RunFiles(args.out.parent)
-    folders = [c.folder for c in (run.initial, *run.cycles().values())]
-    if RunFiles(args.out).pool.exists() or (run.pool.exists() and args.out in folders):
-        raise ADSError(
-            f"--out {args.out} is of a run, whose scores and picks would be overwritten; choose "
-            "another folder."
-        )
+    check_no_run("--out", args.out)
     return f"Loading {args.config} ..."
 
 

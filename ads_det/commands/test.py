@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ads_det.arguments import add_common_options, checkpoint_file, config_file
+from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
 
 COMPUTES = True
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
+    if args.out is not None and (args.out.is_dir() or not args.out.resolve().parent.is_dir()):
+        raise ADSError(f"--out {args.out} is a folder, or in none; name a file to write.")
     return f"Loading {args.config} ..."
 
 

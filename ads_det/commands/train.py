@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import add_check_option, add_common_options, check_seed, config_file, id_list
+from ads_det.arguments import (
+    add_check_option,
+    add_common_options,
+    check_no_run,
+    check_seed,
+    config_file,
+    id_list,
+)
 from ads_det.launchers import check_launcher
 
 COMPUTES = True
@@ -36,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
     check_seed("--seed", args.seed)
+    check_no_run("--work-dir", args.work_dir)
     return f"Loading {args.config} ..."
 
 

@@ -21,6 +21,7 @@ from ads_det.labels.coco import (
     by_id,
     category_names,
     category_of,
+    check_pixels,
     is_crowd,
     section,
 )
@@ -85,6 +86,8 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
         for where, annotation in annotations_of(content, by_number, file):
             if annotation["image_id"] in annotations:
                 annotations[annotation["image_id"]].append((where, annotation))
+        all_boxes = (bbox_of(a, where) for found in annotations.values() for where, a in found)
+        check_pixels(all_boxes, file)
         return [self._load_item(images[i], annotations[images[i]["id"]], names) for i in paths]
 
     def absent_classes(self) -> list[str]:

@@ -146,8 +146,10 @@ class PoolDatasetMixin(PoolDataset):
         return open_upright(self._paths[name])
 
     def unreadable_images(self, ids: Sequence[str] | None = None) -> dict[str, str]:
+        if ids is None:
+            return find_unreadable(self.image_files())
         paths = self.image_paths()
-        return find_unreadable(paths if ids is None else {i: paths[i] for i in ids})
+        return find_unreadable({i: paths[i] for i in ids})
 
     def prepare_data(self, idx: int) -> Any:
         """As in mmengine, but an image that cannot be read is no crash.

@@ -11,12 +11,14 @@ from pathlib import Path
 import mmcv
 from PIL import Image
 
-from ads_det.console import progress_bar
+from ads_det.console import progress_bar, say_once
 from ads_det.errors import ADSError
 from ads_det.files import open_regular
 from ads_det.labels.sizes import read_upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+_OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".jfif", ".jp2", ".jxl", ".dng", ".cr2")
+_OTHER_SUFFIXES += (".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".psd", ".ppm", ".pgm")
 _READ_BY_OPENCV = ("JPEG", "MPO", "PNG", "BMP", "WEBP")  # of others, such as TIFF, a part
 _THREADS = 4
 _DECODED = 500  # images; of more only those that are not plainly whole
@@ -37,6 +39,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     if not root.is_dir():
         raise ADSError(f"The image folder {root} does not exist; name one that does.")
     paths: dict[str, str] = {}
+    others: list[str] = []
     seen: set[str] = set()  # a link may lead back
     beginning = len(os.path.join(root, ""))
     for place, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
@@ -49,11 +52,19 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
             if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
                 path = os.path.join(place, name)
                 paths[path[beginning:].replace(os.sep, "/")] = path
+            elif name.lower().endswith(_OTHER_SUFFIXES):
+                others.append(name)
     odd = next((n for n in paths if n != n.strip() or not is_text(n)), None)
     if odd is not None:
         raise ADSError(
             f"The image {odd!r} in {root} has a blank at the end of its name or a character that "
             "cannot be printed, so no list of images can hold it; rename it."
+        )
+    if others:
+        kinds = ", ".join(sorted({Path(name).suffix for name in others}))
+        say_once(
+            f"{len(others)} file(s) in {root} are images of kinds that are not read ({kinds}), "
+            f"such as {others[0]}, and are passed over; convert them to JPEG or PNG."
         )
     return dict(sorted(paths.items()))
 

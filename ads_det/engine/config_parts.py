@@ -119,6 +119,8 @@ def typed_parts(node: Any, path: str) -> Iterator[tuple[str, dict]]:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error.args[0] if error.args else "").split())
+    if isinstance(error, AssertionError) and not text:  # the line that says what should hold
+        text = traceback.extract_tb(error.__traceback__)[-1].line or ""
     if "is not in the" in text:  # mmengine's message for an unknown type
         return text.split(". ")[0]
     if isinstance(error, RuntimeError) and text.startswith("Failed to get "):

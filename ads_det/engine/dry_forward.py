@@ -8,11 +8,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import METRICS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ads_det.engine.config_parts import named, same_randomness
-from ads_det.engine.datasets import training_dataset
+from ads_det.engine.config_keys import leaves
+from ads_det.engine.config_parts import each_part, named, same_randomness
+from ads_det.engine.datasets import class_names, training_dataset
 from ads_det.engine.dry_pipeline import try_pipeline
 from ads_det.engine.dry_run import build_model
 from ads_det.errors import ADSError
@@ -48,13 +50,15 @@ def try_step(cfg: Config) -> None:
         with named("model", cfg.model):
             operations = _count_features(model, sample["inputs"].shape)
         if operations <= _AFFORDABLE:
+            real = MODELS.build(copy.deepcopy(cfg.model))
             with named("model", cfg.model):
-                loss = _loss(cfg, sample)
+                loss = _loss(real, sample)
             if not loss.isfinite():
                 raise ADSError(
                     "The loss of a grey image with one box is not finite; correct the settings of "
                     "`model`, such as its loss weights."
                 )
+            _evaluate(cfg, real)
 
 
 def _count_features(model: nn.Module, shape: torch.Size) -> float:
@@ -78,11 +82,34 @@ def _count_features(model: nn.Module, shape: torch.Size) -> float:
     return float(counter.get_total_flops())
 
 
-def _loss(cfg: Config, sample: dict[str, Any]) -> torch.Tensor:
+def _evaluate(cfg: Config, model: nn.Module) -> None:
+    """Let an untrained model predict two grey images of the test pipeline, and the evaluator
+    measure it, where it needs no annotation file."""
+    key = "test_dataloader.dataset.pipeline"
+    dataset = cfg.test_dataloader.dataset
+    sample = try_pipeline(dataset.get("pipeline") or (), key)
+    if not isinstance((sample or {}).get("inputs"), torch.Tensor):
+        return
+    with named(key, dataset.get("pipeline")), torch.no_grad():
+        predicted = model.eval().test_step(_batch(sample))
+    for path, part in each_part(cfg.test_evaluator, "test_evaluator"):
+        if any(k.endswith("ann_file") for k, _ in leaves(part)) or "Coco" in str(part):
+            continue
+        with named(path, part):
+            metric = METRICS.build(part)
+            metric.dataset_meta = dict(classes=class_names(dataset))
+            metric.process(None, [one.to_dict() for one in predicted])
+            metric.evaluate(len(predicted))
+
+
+def _batch(sample: dict[str, Any]) -> dict[str, Any]:
+    return {key: [copy.deepcopy(value) for _ in range(2)] for key, value in sample.items()}
+
+
+def _loss(model: nn.Module, sample: dict[str, Any]) -> torch.Tensor:
     """The loss of a real, untrained model, after its gradients were computed."""
-    model = MODELS.build(copy.deepcopy(cfg.model))
     model.train()
-    batch = {key: [copy.deepcopy(value) for _ in range(2)] for key, value in sample.items()}
+    batch = _batch(sample)
     data = model.data_preprocessor(batch, training=True)
     loss, _ = model.parse_losses(model(**data, mode="loss"))
     loss.backward()

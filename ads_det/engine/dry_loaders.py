@@ -23,7 +23,12 @@ from ads_det.engine.config_parts import (
     find_type,
     named,
 )
-from ads_det.engine.datasets import candidate_loader, training_dataset, unlabeled_dataset
+from ads_det.engine.datasets import (
+    candidate_loader,
+    pool_config,
+    training_dataset,
+    unlabeled_dataset,
+)
 from ads_det.engine.dry_pipeline import try_pipeline
 from ads_det.errors import ADSError
 
@@ -41,6 +46,13 @@ def check_loaders(cfg: Config) -> None:
     Raises:
         ADSError: names the key of what cannot be built, or gives nothing that can be used.
     """
+    pool = pool_config(cfg)
+    for name in ("ids", "indices"):
+        if pool.get(name) is not None:
+            raise ADSError(
+                f"pool.{name} is for the loop to set, which takes the images from the whole pool; "
+                "name fewer in the data set's own list (ann_file), or `exclude` some."
+            )
     channels = {key: _check_loader(cfg, key) for key in _LOADERS}
     known = {key: number for key, number in channels.items() if number is not None}
     for key, number in known.items():
@@ -60,9 +72,16 @@ def _check_loader(cfg: Config, key: str) -> int | None:
     size = loader.get("batch_size", 1)
     if type(size) is not int or size < 1:
         raise ADSError(f"{key}.batch_size is {size!r}; use a whole number of 1 or more.")
+    if loader.get("timeout") and not loader.get("num_workers"):
+        raise ADSError(f"{key}.timeout is for workers, and num_workers is 0; take it out.")
+    _check_sampler(cfg, key, size)
     own = loader.get("dataset")
     if not isinstance(own, dict) and (own is not None or key in ("train_dataloader", *_OWN_DATA)):
         raise ADSError(f"{key}.dataset is {short(own)}; it must be a dict.")
+    if key != "train_dataloader" and key not in _OWN_DATA:
+        forced = sorted({"ids", "indices", "load_annotations"} & (own or {}).keys())
+        if forced:
+            raise ADSError(f"{key}.dataset.{forced[0]} is for the loop to set; take it out.")
     makers: dict[str, Callable[[], dict]] = {
         "train_dataloader": lambda: training_dataset(cfg, None),
         "unlabeled_dataloader": lambda: unlabeled_dataset(cfg, own or {}, None),
@@ -84,6 +103,26 @@ def _check_loader(cfg: Config, key: str) -> int | None:
     with named(key, loader):
         Runner.build_dataloader(dict(rest, dataset=NoImages()), seed=0)
     return channels
+
+
+def _check_sampler(cfg: Config, key: str, size: int) -> None:
+    """Refuse an epoch that has no end, or no batch."""
+    loader = cfg[key]
+    sampler = loader.get("sampler")
+    given = sampler if isinstance(sampler, dict) else {}
+    kind = str(given.get("type")).rpartition(".")[2]
+    by_epoch = "Iter" not in str((cfg.get("train_cfg") or {}).get("type", ""))
+    if "Infinite" in kind and (key in _OWN_DATA or (key == "train_dataloader" and by_epoch)):
+        raise ADSError(f"{key}.sampler ({kind}) never ends; use DefaultSampler.")
+    most = given.get("num_samples")
+    if key == "train_dataloader" and loader.get("drop_last"):
+        initial = (cfg.get("active_learning") or {}).get("initial")
+        most = most if most is not None else initial
+        if type(most) is int and most < size:
+            raise ADSError(
+                f"{key}.drop_last leaves no batch: batch_size is {size}, but an epoch has {most} "
+                "images; take drop_last out or lower batch_size."
+            )
 
 
 def _check_output(shown: dict[str, Any], key: str) -> int:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
+import io
 from collections.abc import Sequence
 from typing import Any
 
+import mmcv
 import numpy as np
+from mmcv.image.io import imread_flags
 from mmengine.registry import TRANSFORMS
+from PIL import Image
 
 from ads_det.engine.config_parts import build_part, named
+from ads_det.errors import ADSError
 
 _HEIGHT, _WIDTH = 60, 80
 _LOADS = frozenset({"LoadImageFromFile", "LoadResized"})
@@ -46,6 +52,8 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
         if results is not None and name in _LOADS:
             results |= _loaded(getattr(transform, "color_type", "color"))
         if name == "LoadImageFromFile":
+            with named(where, step):
+                _decode(transform)
             continue
         if name not in _ORDINARY:
             results = None
@@ -54,6 +62,20 @@ def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
                 # a random crop may find nothing to show
                 results = transform(copy.deepcopy(results))
     return results
+
+
+def _decode(transform: Any) -> None:
+    """Let the transform's decoder read a small image."""
+    backend, colour = transform.imdecode_backend, transform.color_type
+    if colour not in imread_flags:
+        raise ADSError(f"color_type is {colour!r}; use one of {', '.join(imread_flags)}")
+    if backend == "tifffile":
+        if importlib.util.find_spec("tifffile") is None:
+            raise ImportError("imdecode_backend='tifffile' needs the package tifffile")
+        return
+    encoded = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(encoded, "JPEG")
+    mmcv.imfrombytes(encoded.getvalue(), flag=colour, backend=backend)
 
 
 def _item() -> dict[str, Any]:

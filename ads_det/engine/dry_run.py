@@ -4,6 +4,7 @@ said in one sentence with the key's path instead of hours later."""
 from __future__ import annotations
 
 import copy
+import importlib.util
 import inspect
 import warnings
 from typing import Any
@@ -21,7 +22,7 @@ from mmengine.registry import (
     VISUALIZERS,
     WEIGHT_INITIALIZERS,
 )
-from mmengine.runner import get_priority
+from mmengine.runner import BaseLoop, TestLoop, ValLoop, get_priority
 from torch import nn
 
 from ads_det.data.pool_dataset import PoolDataset
@@ -51,6 +52,9 @@ from ads_det.engine.ranges import check_ranges
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
+# what a backend imports when it is first used
+_PACKAGES = dict(WandbVisBackend="wandb", MLflowVisBackend="mlflow", ClearMLVisBackend="clearml")
+_PACKAGES |= dict(NeptuneVisBackend="neptune", DVCLiveVisBackend="dvclive", AimVisBackend="aim")
 _COUNTS = ("max_epochs", "max_iters", "val_begin", "val_interval")
 _ENVIRONMENT = ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")
 _START = (None, "fork", "spawn", "forkserver")
@@ -144,6 +148,9 @@ def _check_loop(given: dict[str, Any], path: str, default: str | None) -> None:
     by_epoch = given.pop("by_epoch", True) if "type" not in given else True
     name = "EpochBasedTrainLoop" if by_epoch else "IterBasedTrainLoop"
     kind = find_type(LOOPS, given.pop("type", default or name), path)
+    base = {"train": BaseLoop, "val": ValLoop, "test": TestLoop}[path.partition("_")[0]]
+    if not issubclass(kind, base):
+        raise ADSError(f"{path}.type is {kind.__name__}, which is no {base.__name__}; correct it.")
     arguments = dict(runner=None, dataloader=None, **given)
     if "evaluator" in accepted_arguments(kind):
         arguments["evaluator"] = None
@@ -220,10 +227,19 @@ def _check_visualizer(given: dict) -> None:
     """It would keep itself for later."""
     kind = find_type(VISUALIZERS, given.get("type", "Visualizer"), "visualizer")
     check_arguments(kind, given, "visualizer")
+    name = given.get("name", "visualizer")
+    if not isinstance(name, str) or not name:
+        raise ADSError(f"visualizer.name is {name!r}; give it a name.")
     for path, backend in each_part(given.get("vis_backends"), "visualizer.vis_backends"):
         # only its arguments: some of them open a connection when they are built
         backend_kind = find_type(VISBACKENDS, backend.get("type"), path)
         check_arguments(backend_kind, backend, path)
+        package = _PACKAGES.get(backend_kind.__name__)
+        if package is not None and importlib.util.find_spec(package) is None:
+            raise ADSError(
+                f"{path} ({backend_kind.__name__}) needs the package {package}, which is not "
+                "installed; install it, or take the backend out."
+            )
 
 
 # -- helpers --------------------------------------------------------------------------------

@@ -55,6 +55,11 @@ class FitToDataHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model, dataset = unwrap(runner.model), runner.train_dataloader.dataset
+        if not len(runner.train_dataloader):  # epochs would begin for ever
+            raise ADSError(
+                f"{len(dataset)} labelled images make no batch, since train_dataloader.drop_last "
+                "wants whole ones; take it out, or lower batch_size."
+            )
         while hasattr(dataset, "dataset"):  # inside wrappers such as RepeatDataset
             dataset = dataset.dataset
         if getattr(model.data_preprocessor, "needs_statistics", False):

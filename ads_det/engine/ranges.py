@@ -42,18 +42,23 @@ _RULES: tuple[tuple[str, tuple[Test, str]], ...] = (
     (r"default_hooks\.checkpoint\.(interval|max_keep_ckpts)", _COUNT),
     (r"default_hooks\.logger\.interval", _STEPS),
     (r".*dataloader\.(num_workers|prefetch_factor)", _STEP),
-    (r".*\.num_samples", _STEPS),
+    (r".*\.num_samples", (lambda x: type(x) is int and 1 <= x <= 10**7, "1 to 10,000,000")),
+    (r".*lr_mult", _FROM_0),
+    (r".*decay_mult", _FROM_0),
     (r".*\.indices", (lambda x: type(x) is int, "whole numbers")),
     (r"auto_scale_lr\.base_batch_size", _STEPS),
 )
 
 
+_NMS = ("nms", "soft_nms", "nms_match", "nms_quadri")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TEXTS = re.compile(r".*\.(img_subdir|ann_subdir)")
+_ALL = re.compile(r"(test|val|candidate)_dataloader\.drop_last")
 _MAY_BE_NONE = (".iou_thrs", ".indices", ".prefetch_factor", "param_scheduler.end")
 _FLAGS = re.compile(
     r".*\.(filter_empty_gt|drop_last|shuffle|persistent_workers|pin_memory|per_classifier"
     r"|test_mode|load_annotations|norm_eval|with_bbox|keep_ratio)|auto_scale_lr\.enable"
+    r"|(test|val)_cfg\.fp16"
 )
 
 
@@ -77,6 +82,10 @@ def check_ranges(cfg: dict[str, Any]) -> None:
             raise ADSError(f"{key} is 0, which leaves no image; use a number of 1 or more.")
         if _FLAGS.fullmatch(key) and not isinstance(value, bool):
             raise ADSError(f"{key} is {short(value)}; use True or False.")
+        if re.fullmatch(r"model\..*nms\.type", key) and value not in _NMS:
+            raise ADSError(f"{key} is {short(value)}; use one of {', '.join(_NMS)}.")
+        if _ALL.fullmatch(key) and value and "active_learning" in cfg:
+            raise ADSError(f"{key} is True, but each image counts there; take it out.")
         if _TEXTS.fullmatch(key) and not isinstance(value, str):
             raise ADSError(f"{key} is {short(value)}; use a text.")
         plain = re.sub(r"\[\d+\]", "", key)

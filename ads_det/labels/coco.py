@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,9 @@ def read_coco(path: Path) -> list[ImageLabels]:
     entries = by_id(content, "images", path)
     names = category_names(content, path)
     boxes: dict[int | str, list[Box]] = defaultdict(list)
-    for where, annotation in annotations_of(content, entries, path):
+    found = list(annotations_of(content, entries, path))
+    check_pixels((bbox_of(annotation, where) for where, annotation in found), path)
+    for where, annotation in found:
         boxes[annotation["image_id"]].append(_read_annotation(annotation, names, where))
     images = [
         _read_image(entry, tuple(boxes[number]), f"{path}: image {number!r}")
@@ -134,6 +136,24 @@ def annotations_of(
         if number is not None:
             numbers.add(number)
         yield where, annotation
+
+
+def check_pixels(boxes: Iterable[Sequence[float]], path: Path) -> None:
+    """Refuse boxes that are parts of the image, as some services export them.
+
+    Args:
+        boxes: Boxes of the whole file, [x, y, width, height].
+        path: Path of the file.
+
+    Raises:
+        ADSError: if there are several and no number is above 1.
+    """
+    numbers = [value for box in boxes for value in box]
+    if len(numbers) > 4 and all(0 <= value <= 1 for value in numbers):
+        raise ADSError(
+            f"{path} gives all boxes in numbers from 0 to 1, as parts of the image, but COCO's "
+            "format has pixels; multiply them by width and height."
+        )
 
 
 def bbox_of(annotation: dict, where: str) -> list[float]:

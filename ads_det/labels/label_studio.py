@@ -161,6 +161,12 @@ def _read_task(entries: list[dict], where: str) -> ImageLabels:
             if result["type"] not in _NO_SHAPE:
                 box, size = _read_result(result, size, where)
                 boxes.append(box)
+        shown_on = {r["to_name"] for r in annotation if "to_name" in r}
+        if len(shown_on) > 1:
+            raise ADSError(
+                f"{where} has boxes on several images ({', '.join(map(str, sorted(shown_on)))}); "
+                "give each image a task of its own."
+            )
         versions.append(boxes)
     first, *others = map(_comparable, versions or [[]])
     if any(other != first for other in others):
@@ -206,6 +212,11 @@ def _read_result(result: dict, size: tuple[int, int], where: str) -> tuple[Box, 
         raise ADSError(
             f"{where} has a result of the type {result['type']!r}; only upright boxes "
             "(rectanglelabels) can be read: delete it or draw a box."
+        )
+    if result.get("item_index"):
+        raise ADSError(
+            f"{where} has a box on another of its images (item_index {result['item_index']}); give "
+            "each image a task of its own."
         )
     if value.get("rotation") or result.get("image_rotation"):
         raise ADSError(

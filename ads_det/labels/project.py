@@ -138,6 +138,12 @@ def find_labels(
         f"{count} object(s) of the class {name!r}, which --classes does not name, were passed over"
         for name, count in other_classes.items()
     ]
+    if other_classes and not any(image.boxes for image in found.images.values()):
+        named = ", ".join(sorted(other_classes))
+        raise ADSError(
+            f"No object in {path} is of the classes {', '.join(classes)}; it has {named}. Correct "
+            "--classes."
+        )
     if not found.images:
         first = f" The first problem: {found.problems[0]}." if found.problems else ""
         raise ADSError(

@@ -133,9 +133,14 @@ def _find(path: Path) -> tuple[str, Path]:
     if path.is_dir():
         if LabelStore(path).files():
             return "project", path
-        found = _find_xml(path) or _find_json(path)
-        if found is None and is_yolo_folder(path):
-            found = "yolo", path
+        several = [one for one in (_find_xml(path), _find_json(path)) if one is not None]
+        several += [("yolo", path)] if is_yolo_folder(path) else []
+        if len(several) > 1:
+            raise ADSError(
+                f"{path} holds labels in several formats ({', '.join(kind for kind, _ in several)})"
+                ", of which only one could be taken; give the file or folder of one of them."
+            )
+        found = several[0] if several else None
     else:
         kind = _kind_of_file(path)
         found = None if kind is None else (kind, path)

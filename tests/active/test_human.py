@@ -529,6 +529,13 @@ def test_test_images_without_any_object(project):
     assert status == 2 and "None of the test images shows an object" in err
 
 
+def test_a_photo_that_went_before_its_labels_came(waiting):
+    labels = waiting.export()
+    (waiting.photos / waiting.labels()[0].image).unlink()
+    status, _, err = waiting.bring(labels)
+    assert status == 2 and "is gone from its folder; restore it" in err
+
+
 def test_a_kill_while_the_first_batch_is_chosen(project, monkeypatch):
     """The test images are in the batch whenever it is there."""
     project.init("--first", "coverage", test=False)

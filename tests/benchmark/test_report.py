@@ -90,6 +90,19 @@ def test_the_nearest_relative_stands_beside_the_figure_of_its_data_and_model():
     assert published_entries(entries, "Fig. 99") == []
 
 
+def test_runs_of_several_metrics_have_no_common_curve(run, comparison, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(comparison / "ads+entropy/seed_0", other)
+    config = (other / "config.json").read_text()
+    history = json.loads((other / "history.json").read_text()) | dict(metric="coco/bbox_mAP")
+    for row in history["cycles"]:
+        row["metrics"]["mean/coco/bbox_mAP"] = 0.5
+    (other / "history.json").write_text(json.dumps(history))
+    (other / "config.json").write_text(config.replace('"pascal_voc/mAP"', '"coco/bbox_mAP"'))
+    status, _, err = run("report.py", comparison / "ads+entropy/seed_0", other, "--out", "out")
+    assert status == 2 and "--metric" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

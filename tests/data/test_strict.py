@@ -21,6 +21,7 @@ from ads_det.engine.datasets import (
     candidate_dataset,
     check_checkpoint,
     check_data,
+    check_test_objects,
     numbered_test_dataset,
 )
 from ads_det.errors import ADSError
@@ -131,15 +132,10 @@ def test_the_loop_stops_at_a_class_that_no_label_names(digits):
 
 def test_test_images_that_show_nothing(coco):
     root = coco({"a.jpg": [("cat", [0, 1, 9, 9])]}, ["cat"])
-    nothing = json.loads((root / "train.json").read_text()) | dict(annotations=[])
-    (root / "test.json").write_text(json.dumps(nothing))
-    pool = dict(type="ads_det.CocoDataset", data_root=str(root), data_prefix=dict(img="images"))
-    pool |= dict(ann_file="train.json", metainfo=dict(classes=("cat",)))
-    cfg = Config(dict(pool=pool, candidate_dataloader=dict(batch_size=1, num_workers=0)))
-    cfg.test_dataloader = dict(dataset=pool)
-    check(cfg, allow=True)
-    cfg.test_dataloader.dataset.ann_file = "test.json"
-    refuses(lambda: check(cfg, allow=True), "No label of the test images", "test_dataloader")
+    options = dict(data_prefix=dict(img="images"), metainfo=dict(classes=("cat",)), lazy_init=True)
+    test = CocoDataset(ann_file="train.json", data_root=str(root), **options)
+    check_test_objects(test, True)
+    refuses(lambda: check_test_objects(test, False), "No label of the test images", "test_dataload")
 
 
 @pytest.mark.parametrize("name", ["Cat", " CAT "])

@@ -259,6 +259,17 @@ def test_label_studio_json(tmp_path):
     ]
 
 
+def test_label_studio_with_several_images_in_a_task(tmp_path):
+    box = region(12.5, 25, 50, 25, "cat")
+    other = dict(box, to_name="image2")
+    path = dump(tmp_path / "a.json", [task("a.jpg", annotation(dict(box, to_name="image"), other))])
+    with pytest.raises(ADSError, match="boxes on several images .image, image2."):
+        read_label_studio(path)
+    path = dump(tmp_path / "b.json", [task("a.jpg", annotation(dict(box, item_index=1)))])
+    with pytest.raises(ADSError, match="on another of its images"):
+        read_label_studio(path)
+
+
 def short(task_id, image, **more) -> dict:
     return (
         dict(id=task_id, image=image, annotator=1, annotation_id=task_id, lead_time=2.0)

@@ -140,6 +140,14 @@ def test_several_files(make, tmp_path):
     refuses(tmp_path, "holds 2 files of labels", "give one of them")
 
 
+def test_several_formats(tmp_path):
+    (tmp_path / "a.xml").write_text("<annotation><path>a.jpg</path></annotation>")
+    (tmp_path / "b.txt").write_text("0 .5 .5 .2 .2\n")
+    (tmp_path / "classes.txt").write_text("cat\n")
+    with pytest.raises(ADSError, match=r"labels in several formats \(voc, yolo\)"):
+        read_labels(tmp_path, [], {})
+
+
 @pytest.mark.parametrize("make", [coco, cvat])
 def test_other_files_beside_the_labels(make, tmp_path):
     make(tmp_path)

@@ -50,6 +50,41 @@ def test_the_config_is_short_and_whole(init, photos, tmp_path):
     assert len((tmp_path / "p/dogs/dogs.py").read_text().splitlines()) < 30
 
 
+def test_what_would_not_be_used_is_refused_or_said(init, photos, tmp_path):
+    write_coco(labels(photos), ["dog"], tmp_path / "a.json")
+    status, _, err = init("--labels", tmp_path / "a.json", "--classes", "DOG", "--budget", 2)
+    assert status == 2 and "is of the classes DOG; it has dog" in err
+    same = ("--labels", tmp_path / "a.json", "--test", tmp_path / "a.json", "--budget", 2)
+    status, _, err = init(*same)
+    assert status == 2 and "label the same images" in err
+    write_coco(labels(photos, 3), ["dog"], tmp_path / "b.json")
+    status, out, _ = init("--labels", tmp_path / "a.json", "--test", tmp_path / "b.json")
+    assert "3 image(s) are in --labels and in --test" in out or status == 2
+    shutil.rmtree(tmp_path / "p", ignore_errors=True)
+    for path in list(photos.rglob("*.png")):
+        path.write_bytes(path.read_bytes()[:-30])
+    status, _, err = init("--classes", "dog", "--initial", 9, "--budget", 9, "--cycles", 4)
+    assert status == 2 and "cannot be read: '" in err
+    normal = dict(x1=0.1, y1=0.1, x2=0.4, y2=0.5)
+    write_coco(labels(photos, 8, **normal), ["dog"], tmp_path / "c.json")
+    status, _, err = init("--labels", tmp_path / "c.json", "--budget", 2)
+    assert status == 2 and "numbers from 0 to 1, as parts of the image" in err
+
+
+def test_photos_of_other_kinds_are_named(init, photos, tmp_path, monkeypatch):
+    (photos / "x.HEIC").write_bytes(b"x")
+    status, out, err = init("--classes", "dog", "--initial", 5, "--budget", 5)
+    assert status == 0 and "1 file(s) in" in out and "(.HEIC), such as x.HEIC" in out, err
+
+
+def test_an_unreadable_photo_is_left_out_of_the_run(init, photos, run, tmp_path):
+    broken = next(photos.rglob("*.JPG"))
+    broken.write_bytes(broken.read_bytes()[:-200])
+    assert init("--classes", "dog", "--initial", 5, "--budget", 5)[0] == 0
+    status, out, err = run("al_loop.py", tmp_path / "p/dogs/dogs.py")
+    assert status == 0 and "Left out 1 image(s) of the pool" in out, err
+
+
 def test_the_same_seed_gives_the_same_test_images(init, tmp_path):
     lists = []
     for seed in (0, 0, 1):

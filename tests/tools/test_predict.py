@@ -26,12 +26,31 @@ def test_pictures_and_coco_json_of_a_folder(finished, tmp_path, capsys, monkeypa
     with Image.open(out / "images/more/b.png.jpg") as picture:
         assert picture.size == (80, 60) and len(picture.getcolors(5000)) > 10
 
+    with pytest.raises(SystemExit):  # what is there may be somebody else's
+        run_tool(predict, list(map(str, arguments)), "ads-det predict")
+    assert "holds a coco.json already" in capsys.readouterr().err
+
+
+def test_a_folder_of_broken_images(finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/c.png").write_bytes(b"no image")
+    with pytest.raises(SystemExit):
+        arguments = [finished, tmp_path / "photos", "--out", tmp_path / "out"]
+        run_tool(predict, list(map(str, arguments)), "ads-det predict")
+    assert "None of the 1 images" in capsys.readouterr().err
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--cycle", "7"], "of 0, 1, 2"), (["--threshold", "2"], "from 0 to 1")],
+    [
+        (["--out", "{run}/cycle_00"], "is of a run"),
+        (["--cycle", "7"], "of 0, 1, 2"),
+        (["--threshold", "2"], "from 0 to 1"),
+    ],
 )
 def test_what_cannot_be_meant_is_refused(finished, tmp_path, capsys, arguments, message):
+    arguments = [word.format(run=finished) for word in arguments]
     with pytest.raises(SystemExit):
         run_tool(predict, [str(finished), str(tmp_path), *arguments], "ads-det predict")
     assert message in capsys.readouterr().err

@@ -32,6 +32,7 @@ def test_whose_turn_it_is(finished, tmp_path):
     assert f"Next: python tools/al_loop.py --work-dir {work_dir} --resume" in said
     config = read_json(work_dir / "config.json")
     config["active_learning"]["oracle"] = "human"
+    config["pool"]["labels"] = str(tmp_path / "none yet")
     write_json(work_dir / "config.json", config)
     (work_dir / "cycle_02/to_label").mkdir()
     said = "\n".join(status_lines(RunFiles(work_dir), ["ads-det", "status"]))

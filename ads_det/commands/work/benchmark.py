@@ -26,7 +26,11 @@ from ads_det.threads import number_set
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det benchmark --help``."""
     cfg = load_config(args.config, option_values(args.cfg_options))
-    Settings.from_config(cfg)
+    if Settings.from_config(cfg).oracle == "human":
+        raise ADSError(
+            f"{args.config} waits for labels from people, which runs of a comparison cannot; use "
+            "active_learning.oracle=simulated and a pool whose labels are known."
+        )
     check_training(cfg)
     methods = parse_methods(args.methods)
     trainings = parse_trainings(args.training, methods)

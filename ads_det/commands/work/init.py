@@ -63,6 +63,14 @@ def main(args: argparse.Namespace) -> None:
     trained = read(args.labels, usable, args)
     measured = read(args.test, usable, args)
     problems += trained.problems + measured.problems
+    both = [name for name in trained.images if name in measured.images]
+    if both:
+        problems.append(
+            f"{len(both)} image(s) are in --labels and in --test, such as {both[0]!r}; they are "
+            "used to measure on"
+        )
+    if len(both) == len(trained.images) > 0:
+        raise ADSError("--labels and --test label the same images; give each its own.")
     classes = args.classes or sorted({*trained.classes(), *measured.classes()})
     check_classes(classes)
     given = [name for name in trained.images if name not in measured.images]
@@ -83,9 +91,11 @@ def main(args: argparse.Namespace) -> None:
     most = 1 + (size - begin) // args.budget
     cycles = args.cycles or min(5, most)
     if begin > size or cycles > most:
+        left_out = f" ({len(unreadable)} cannot be read: {problems[0]})" if unreadable else ""
         raise ADSError(
             f"{cycles} cycles need {begin + (cycles - 1) * args.budget} images, but beside the "
-            f"{len(test)} test images there are {size}; lower --cycles, --budget or --initial."
+            f"{len(test)} test images there are {size}{left_out}; lower --cycles, --budget or "
+            "--initial."
         )
     labels = [*measured.images.values(), *(trained.images[name] for name in given)]
     detector, notes = fit_input(base, args, usable, [x for x in labels if x.boxes])

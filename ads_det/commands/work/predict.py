@@ -33,6 +33,12 @@ def main(args: argparse.Namespace) -> None:
         raise ADSError(f"{args.images} holds no image; name the folder that does.")
     unreadable = find_unreadable(paths)
     ids = [name for name in paths if name not in unreadable]
+    if not ids:
+        first = min(unreadable)
+        raise ADSError(
+            f"None of the {len(paths)} images of {args.images} can be read ({first}: "
+            f"{unreadable[first]}); name another folder."
+        )
     args.out.mkdir(parents=True, exist_ok=True)
     model = evaluation_runner(
         cfg, files.cycle(args.cycle).found_models()[0], args.out / "log"

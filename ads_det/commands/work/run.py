@@ -13,6 +13,7 @@ from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.stored_config import read_config
+from ads_det.errors import ADSError
 from ads_det.launchers import start_processes
 
 
@@ -23,6 +24,8 @@ def main(args: argparse.Namespace) -> None:
     if args.is_stored:
         read_config(args.config)  # refuses what a stored config must not hold
     cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
+    if cfg.get("launcher", "none") not in ("none", args.launcher):
+        raise ADSError(f"`launcher` is {cfg.launcher!r}; use --launcher {cfg.launcher} instead.")
     cfg.launcher = args.launcher
     name = args.config.stem
     if args.seed is not None:
@@ -30,7 +33,9 @@ def main(args: argparse.Namespace) -> None:
         name += f"_seed{args.seed}"
     if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
-    work_dir = Path(args.work_dir or Path("work_dirs", name))
+    work_dir = Path(args.work_dir or cfg.get("work_dir") or Path("work_dirs", name))
+    if cfg.get("resume") and not args.resume:
+        raise ADSError(f"`resume` of {args.config} is {cfg.resume!r}; add --resume instead.")
     bring = next_command(args.typed, "import", work_dir, "EXPORTED_FILE")
     commands = Commands(again(args, work_dir), bring)
     loop = ActiveLearningLoop(cfg, work_dir, args.resume, commands)

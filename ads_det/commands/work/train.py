@@ -77,9 +77,27 @@ def _check(cfg: Config) -> None:
     try_step(cfg)
 
 
+def check_ids(cfg: Config, args: argparse.Namespace) -> None:
+    """Refuse lists that the data cannot answer.
+
+    Raises:
+        ADSError: if an id is unknown, or stands in both lists.
+    """
+    known, labeled = set(candidate_dataset(cfg).image_ids()), set(read_ids(args.labeled))
+    for path in filter(None, (args.labeled, args.unlabeled)):
+        strange = next((name for name in read_ids(path) if name not in known), None)
+        if strange is not None:
+            raise ADSError(f"{path} names {strange!r}, which the data set does not have; correct.")
+    if args.unlabeled is not None:
+        both = next((name for name in read_ids(args.unlabeled) if name in labeled), None)
+        if both is not None:
+            raise ADSError(f"{both!r} is in {args.labeled} and {args.unlabeled}; keep it in one.")
+
+
 def begin(cfg: Config, args: argparse.Namespace) -> IO[str]:
     """Lock the folder, note what is trained there, or compare with what was noted."""
     labeled = read_ids(args.labeled)
+    check_ids(cfg, args)
     args.work_dir.mkdir(parents=True, exist_ok=True)
     lock = lock_folder(args.work_dir)
     path = args.work_dir / "training.json"
