@@ -102,6 +102,7 @@ def test_one_sentence(case, run, root, tmp_path):
     test.update(data_root=str(root), data_prefix=dict(img="test/"))
     test.pipeline[-1].meta_keys = ("img_id", *test.pipeline[-1].meta_keys)
     cfg.test_dataloader.dataset = test
+    del cfg.test_dataloader["drop_last"]
     cfg.test_evaluator.ann_file = str(root / "test.json")
     cfg.active_learning = dict(initial=1, budget=1, cycles=1)
     changes = {k.replace("__", "."): v for k, v in changes.items()}

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from ads_det import crash
 from ads_det.active.settings import load_config
 from ads_det.cli import run_tool
+from ads_det.engine import watched_loader
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.runner import LOADER_TIMEOUT, CycleRunner
 from ads_det.errors import ADSError
@@ -111,6 +112,20 @@ def test_a_worker_that_is_killed_or_stopped_ends_a_run_with_a_sentence(number, s
     if number == signal.SIGKILL:  # the end of a second one interrupts nothing that is said
         assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     gc.collect()  # torch would speak of the dead worker at the next end of any process
+
+
+def test_a_worker_whose_end_was_not_heard_of(monkeypatch, capsys):
+    """As one that is killed before torch listens; the loader would wait for its ten minutes."""
+    monkeypatch.setattr(watched_loader, "LOOK", 0.2)
+    sampler = dict(type="DefaultSampler", shuffle=False)
+    config = dict(batch_size=1, num_workers=1, sampler=sampler, dataset=Ending(signal.SIGKILL))
+    batches = iter(CycleRunner.build_dataloader(config))
+    heard = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        status, said = ended(lambda args: list(batches), capsys)
+    finally:
+        signal.signal(signal.SIGCHLD, heard)
+    assert status == 2 and "was ended from outside" in said
 
 
 def test_loaders_with_workers_wait_for_a_time():

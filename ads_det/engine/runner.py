@@ -21,6 +21,7 @@ from ads_det.engine.class_rows import Transfer, carry_classes, class_tensors
 from ads_det.engine.datasets import candidate_dataset, classes_of_checkpoint
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
+from ads_det.engine.watched_loader import WatchedLoader
 from ads_det.errors import ADSError
 from ads_det.files import replacing
 
@@ -106,7 +107,10 @@ class CycleRunner(Runner):
         keeping it waiting for ever; ``timeout`` of the loader's config says otherwise."""
         if isinstance(dataloader, dict) and dataloader.get("num_workers", 0) > 0:
             dataloader = dict(dict(timeout=LOADER_TIMEOUT), **dataloader)
-        return Runner.build_dataloader(dataloader, *args, **kwargs)
+        built = Runner.build_dataloader(dataloader, *args, **kwargs)
+        if type(built) is DataLoader:
+            built.__class__ = WatchedLoader
+        return built
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
