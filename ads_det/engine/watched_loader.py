@@ -12,8 +12,8 @@ LOOK = 5.0  # seconds between two looks at the workers
 
 
 class _WatchedIterator(_MultiProcessingDataLoaderIter):
-    """With a ``timeout`` torch's own looks at its workers only when that is over: one that was ended
-    before torch listened to the news of it, or whose news got lost, would cost it all."""
+    """With a ``timeout`` torch's own looks at its workers only when that is over: one that was
+    ended before torch listened to the news of it would cost it all."""
 
     def _get_data(self) -> Any:
         if not self._timeout:
