@@ -74,6 +74,25 @@ class Notes:
             )
         say_once(f"Ignored objects of other classes in {where}: {found}")
 
+    @staticmethod
+    def report_doubles(where: str, items: Sequence[dict]) -> None:
+        """Say which images list an object twice: the copy counts as missed whatever is found.
+
+        Args:
+            where: how messages name the data set.
+            items: with ``instances``.
+        """
+        doubled = {}
+        for item in items:
+            boxes = [(x["bbox_label"], *x["bbox"]) for x in item["instances"]]
+            if len(set(boxes)) < len(boxes):
+                doubled[item["img_path"]] = len(boxes) - len(set(boxes))
+        if doubled:
+            say_once(
+                f"{sum(doubled.values())} object(s) of {where} are listed twice, class and box, "
+                f"such as in {next(iter(doubled))}: the copies count as missed; delete them."
+            )
+
     def _refuse_beyond(self, where: str, num_boxes: int) -> None:
         number = sum(map(len, self.beyond.values()))
         if number < _FEW or 2 * number <= num_boxes:

@@ -224,6 +224,7 @@ class PoolDatasetMixin(PoolDataset):
         self._check_classes()
         items = self.load_labeled(paths)
         self._report(sum(len(item["instances"]) for item in items))
+        self.notes.report_doubles(self.where(), items)
         return items
 
     def filter_data(self) -> list[dict]:

@@ -188,6 +188,12 @@ def test_area_does_not_matter(coco, warnings, area):
     assert warnings() == []
 
 
+def test_an_object_that_is_listed_twice_is_said(coco, warnings):
+    items(build(coco({"a.jpg": [CAT, CAT, DOG], "b.jpg": [CAT]}, CLASSES)))
+    (line,) = [line for line in warnings() if "listed twice" in line]
+    assert line.startswith("1 object(s) of") and "images/a.jpg" in line
+
+
 def test_labels_not_asked_for_are_left_alone(coco, warnings):
     root = coco({"a.jpg": [CAT], "b.jpg": [DOG, ("bird", [1, 1, 5, 5])]}, [*CLASSES, "bird"])
     change(root, "annotations", 1, bbox=["no", "number"])
