@@ -142,8 +142,10 @@ def one_word_of_workers() -> Iterator[None]:
     ended, do so once: the others, ended after it, would interrupt what is said of the first."""
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader worker" in str(error):
+    except ADSError:
+        raise
+    except Exception:  # what is told of the end of a worker may have many faces
+        if "torch.utils.data" in sys.modules:
             with suppress(ValueError):  # not the main thread, which alone gets signals
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         raise

@@ -19,13 +19,16 @@ STATUS = 70  # of a command that ended by an error of its own (EX_SOFTWARE of sy
 _PACKAGES = ("ads_det", "torch", "torchvision", "numpy", "onedl-mmengine", "mmengine")
 _PACKAGES += ("onedl-mmcv", "mmcv", "onedl-mmdetection", "mmdet", "pillow", "opencv-python")
 _ON = "correct that and run the command again with --resume: what was finished is kept."
+_WORKER = (
+    "A process that loads images was ended from outside, as happens when memory runs short; lower "
+    "the loaders' num_workers, then run again with --resume: what was finished is kept."
+)
+_SHARE = "multiprocessing/resource_sharer.py"  # by which processes get each other's tensors
 # messages of torch and the operating system, and what to do about them
 _CAUSED = (
     (
         r"DataLoader worker .*(killed|exited unexpectedly)|unable to open shared memory",
-        "A process that loads images was ended from outside, as happens when memory runs short; "
-        "lower the loaders' num_workers, then run again with --resume: what was "
-        "finished is kept.",
+        _WORKER,
     ),
     (
         r"DataLoader timed out",
@@ -46,6 +49,9 @@ def outer_cause(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         return f"The memory does not suffice; {_ON}"
     text = str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    if isinstance(error, (OSError, EOFError)) and any(f.filename.endswith(_SHARE) for f in frames):
+        return _WORKER  # it was to hand over a tensor
     if isinstance(error, (RuntimeError, OSError)):
         return next((said for sign, said in _CAUSED if re.search(sign, text)), None)
     return None

@@ -128,6 +128,18 @@ def test_a_worker_whose_end_was_not_heard_of(monkeypatch, capsys):
     assert status == 2 and "was ended from outside" in said
 
 
+def test_a_worker_that_ends_while_it_hands_over_a_tensor(capsys):
+    def fetch(args):
+        from multiprocessing import resource_sharer
+
+        shared = resource_sharer.DupFd(0)
+        resource_sharer.stop()
+        shared.detach()
+
+    status, said = ended(fetch, capsys)
+    assert status == 2 and "was ended from outside" in said
+
+
 def test_loaders_with_workers_wait_for_a_time():
     sampler = dict(type="DefaultSampler", shuffle=False)
     for workers, given, expected in ((0, {}, 0), (1, {}, LOADER_TIMEOUT), (1, dict(timeout=7), 7)):

@@ -28,6 +28,7 @@ _RULES: tuple[tuple[str, tuple[Test, str]], ...] = (
     (r"model\..*train_cfg\.(.*\.)?neg_pos_ratio", _ABOVE_0),
     (r"model\..*train_cfg\.(.*\.)?smoothl1_beta", _FROM_0),
     (r"(model\.)?data_preprocessor\.std", _ABOVE_0),
+    (r"(model\.)?data_preprocessor\.pad_size_divisor", _STEPS),
     (r".*optimizer\.lr", (lambda x: 0 < x < math.inf, "a number above 0")),
     (r".*optimizer\.momentum", (lambda x: 0 <= x < 1, "a number from 0 to below 1")),
     (r".*optimizer\.weight_decay", _FROM_0),
@@ -88,6 +89,8 @@ def check_ranges(cfg: dict[str, Any]) -> None:
             raise ADSError(f"{key} is True, but each image counts there; take it out.")
         if _TEXTS.fullmatch(key) and not isinstance(value, str):
             raise ADSError(f"{key} is {short(value)}; use a text.")
+        if key.endswith(".milestones"):
+            raise ADSError(f"{key} is {short(value)}; use a list, such as [{short(value)}].")
         plain = re.sub(r"\[\d+\]", "", key)
         rule = next((rule for end, rule in _RULES if re.fullmatch(end, plain)), None)
         if rule is None or (value is None and plain.endswith(_MAY_BE_NONE)):
