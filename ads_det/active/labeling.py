@@ -162,7 +162,7 @@ class OpenBatch:
                 to learn from or leaves test images without labels, on which all is measured.
         """
         if not answer.images and len(answer.missing) == len(self.batch.ids):
-            raise ADSError("There are labels for no image of the batch, so there is nothing to import.")
+            raise ADSError("There is a label for no image of the batch: nothing to import.")
         if self.batch.name != INITIAL or (answer.missing and not go_on):
             return
         without = [name for name in answer.missing if name in self.test_ids]
