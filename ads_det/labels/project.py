@@ -21,7 +21,7 @@ from ads_det.labels.store import LabelStore
 GIVEN = "given"  # the name of the labels that a project begins with
 
 _CONFIG = """\
-# A project for labelling, written by tools/init_project.py. Change what you like before the first
+# A project for labelling, written by ads-det init. Change what you like before the first
 # run; docs/labelling.md says what the settings of `active_learning` mean.
 _base_ = {base}
 
