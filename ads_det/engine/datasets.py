@@ -27,7 +27,11 @@ def pool_config(cfg: Config) -> dict:
     A config without the block, such as one of mmdet, names its images in the latter alone.
     """
     pool = copy.deepcopy(cfg.get("pool") or ConfigDict())
-    dataset = (cfg.get("train_dataloader") or {}).get("dataset") or {}
+    loader = cfg.get("train_dataloader") or {}
+    dataset = (loader.get("dataset") if isinstance(loader, dict) else loader) or {}
+    for key, value in (("pool", pool), ("train_dataloader.dataset", dataset)):
+        if not isinstance(value, dict):
+            raise ADSError(f"{key} is {str(value)[:60]!r}; it must be a dict.")
     while isinstance(dataset.get("dataset"), dict):  # inside wrappers such as RepeatDataset
         dataset = dataset["dataset"]
     return ConfigDict(pool | _without_loader_keys(dataset))
