@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ads_det.engine.build import accepted_arguments
+from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
 _CLASSIFIERS = "num_classifiers"
@@ -84,7 +85,10 @@ def classifiers_in(model: dict) -> int:
     for part in key.split(".")[1:-1]:
         node = node[part]
     if _CLASSIFIERS in node:
-        return int(node[_CLASSIFIERS])
+        number = node[_CLASSIFIERS]
+        if type(number) is not int or number < 1:
+            raise ADSError(f"{key} is {str(number)[:60]}; use a whole number of 1 or more.")
+        return number
     return int(_default(_class_of(node), _CLASSIFIERS, 1))
 
 
