@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -95,11 +99,23 @@ def _evaluate(cfg: Config, model: nn.Module) -> None:
     for path, part in each_part(cfg.test_evaluator, "test_evaluator"):
         if any(k.endswith("ann_file") for k, _ in leaves(part)) or "Coco" in str(part):
             continue
-        with named(path, part):
+        with named(path, part), _silent_log():
             metric = METRICS.build(part)
             metric.dataset_meta = dict(classes=class_names(dataset))
             metric.process(None, [one.to_dict() for one in predicted])
             metric.evaluate(len(predicted))
+
+
+@contextmanager
+def _silent_log() -> Iterator[None]:
+    """Metrics print tables, which say nothing here."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _batch(sample: dict[str, Any]) -> dict[str, Any]:
