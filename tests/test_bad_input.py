@@ -811,6 +811,11 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
         ("select_images.py", ["{model}", "--out", "{file}"], "{file}"),
         ("select_images.py", ["{model}", "--seed", "-1"], "--seed is -1"),
         ("test.py", ["gone.pth"], "gone.pth does not exist"),
+        (
+            "test.py",
+            ["{model}", "--cfg-options", "test_dataloader.dataset.pipeline=[]"],
+            "pipeline is [",
+        ),
     ],
 )
 def test_other_tools(run, project, finished, tool, arguments, message):

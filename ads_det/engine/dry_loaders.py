@@ -53,7 +53,7 @@ def check_loaders(cfg: Config) -> None:
                 f"pool.{name} is for the loop to set, which takes the images from the whole pool; "
                 "name fewer in the data set's own list (ann_file), or `exclude` some."
             )
-    channels = {key: _check_loader(cfg, key) for key in _LOADERS}
+    channels = {key: check_loader(cfg, key) for key in _LOADERS}
     known = {key: number for key, number in channels.items() if number is not None}
     for key, number in known.items():
         first = next(iter(known))
@@ -64,8 +64,19 @@ def check_loaders(cfg: Config) -> None:
             )
 
 
-def _check_loader(cfg: Config, key: str) -> int | None:
-    """Channels of the images that the loader gives, if they can be told."""
+def check_loader(cfg: Config, key: str) -> int | None:
+    """Build one loader without its images.
+
+    Args:
+        cfg: Run config.
+        key: name of the loader's block.
+
+    Returns:
+        Channels of the images that it gives, if they can be told.
+
+    Raises:
+        ADSError: as :func:`check_loaders`.
+    """
     loader = cfg.get(key)
     if loader is None:
         return None

@@ -8,6 +8,7 @@ from ads_det.active.settings import load_config, prepare_data
 from ads_det.arguments import option_values
 from ads_det.cli import print_metrics
 from ads_det.engine.complete_config import in_loop
+from ads_det.engine.dry_loaders import check_loader
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_json
 from ads_det.launchers import start_processes
@@ -18,6 +19,7 @@ def main(args: argparse.Namespace) -> None:
     start_processes(args.launcher, args.local_rank)
     cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
+    check_loader(cfg, "test_dataloader")
     if is_main_process():
         prepare_data(cfg)
     barrier()
