@@ -5,6 +5,7 @@ is a failure.
 """
 
 import copy
+import csv
 import io
 import json
 import random
@@ -109,34 +110,67 @@ def slip(content, generator, value=None):
 
 ROW = dict(cycle=0, labeled_images=3, labeled_objects=5, metrics={"mean/m": 0.5}, seconds={})
 _HASHES = dict(model="a" * 12, pool="b" * 12)
+
+
+def rows(text):
+    """Scores by id, read with nothing of the project."""
+    lines = list(csv.reader(text.splitlines()))[1:]
+    return {name: float(score) for name, score, *_ in filter(None, lines)}
+
+
+# content, how the project reads it, and what is read, told without the project
 STATES = {
     "pool.json": (
         dict(format=1, run=dict(seed=0, config=_HASHES), images={"a": 0, "b/c": -1, "d": -2}),
         lambda run: Pool.load(run / "pool.json")[0].labeled_in.tolist(),
+        lambda text: list(json.loads(text)["images"].values()),
     ),
     "history.json": (
         dict(metric="m", cycles=[ROW, ROW | dict(cycle=1)], advice=dict(text="go on")),
         lambda run: RunFiles(run).read_history(),
+        json.loads,
     ),
-    "metrics.json": (ROW, lambda run: CycleFiles(run).result()),
-    "seconds.json": (dict(train=1.5, evaluate=2.0), lambda run: CycleFiles(run).seconds()),
+    "metrics.json": (
+        ROW,
+        lambda run: CycleFiles(run).result().metrics,
+        lambda text: json.loads(text)["metrics"],
+    ),
+    "seconds.json": (
+        dict(train=1.5, evaluate=2.0),
+        lambda run: CycleFiles(run).seconds(),
+        json.loads,
+    ),
     "manifest.json": (
         dict(
             config="a", trainings={"b": "c"}, methods={"b": "c"}, seeds=[0], versions=[{"a": "1"}]
         ),
         lambda run: read_table(run / "manifest.json", **MANIFEST),
+        json.loads,
     ),
-    "scores.csv": ("id,score\na,0.5\nb/c,-1.25e-3\nd d,0\n", lambda run: CycleFiles(run).scores()),
-    "picks.txt": ("a\nb/c\nd d\n", lambda run: read_ids(run / "picks.txt")),
-    "run.txt": ("/a/b\n", owner_of),
+    "scores.csv": (
+        "id,score\na,0.5\nb/c,-1.25e-3\nd d,0\n",
+        lambda run: CycleFiles(run).scores(),
+        rows,
+    ),
+    "picks.txt": (
+        "a\nb/c\nd d\n",
+        lambda run: read_ids(run / "picks.txt"),
+        lambda text: [line.strip() for line in text.split("\n") if line.strip()],
+    ),
+    "run.txt": ("/a/b\n", owner_of, str.strip),
 }
 
 
 def check_state(rng, folder):
-    content, read = STATES[name := rng.choice(sorted(STATES))]
+    content, read, meant = STATES[name := rng.choice(sorted(STATES))]
     text = content if isinstance(content, str) else json.dumps(content, indent=1)
     kinds = ANY if isinstance(content, str) else [*ANY, json_value, json_key, json_twice]
-    return refusal(read, write(folder, {name: rng.choice(kinds)(rng, text)})) is not None
+    place, found = write(folder, {name: rng.choice(kinds)(rng, text)}), []
+    if refusal(lambda: found.append(read(place))) is not None:
+        return True
+    changed = (place / name).read_bytes().decode("utf-8-sig")
+    assert json.dumps(found[0]) == json.dumps(meant(changed)), changed
+    return False
 
 
 # -- checkpoints --------------------------------------------------------------------------------
@@ -160,7 +194,11 @@ def check_checkpoint(rng, folder):
         del data[rng.randrange(len(data)) :]
     elif kind == 3:
         data = bytearray(rng.choice([b"", b"PK\3\4", b"\x80\2.", bytes(rng.randbytes(99))]))
-    return refusal(read_model, model, write(folder, {"a.pth": bytes(data)}) / "a.pth") is not None
+    if refusal(read_model, model, write(folder, {"a.pth": bytes(data)}) / "a.pth") is not None:
+        return True
+    for name, value in model.state_dict().items():  # what it holds is what is loaded
+        assert torch.equal(value, state[name].to(value.dtype)), name
+    return False
 
 
 # -- special files ------------------------------------------------------------------------------
@@ -172,7 +210,8 @@ def check_special(rng, folder, images):
     folder.mkdir()
     where = rng.randrange(4)
     if where == 0:
-        name, (_, read) = rng.choice(sorted(STATES.items()))
+        name = rng.choice(sorted(STATES))
+        read = STATES[name][1]
         make(folder / name)
         found = refusal(read, folder)
         assert found or make is dangling, name
@@ -205,7 +244,9 @@ def check_stored(content, folder):
     """A config in a work directory, changed there."""
     folder.mkdir()
     write_config(folder / "config.json", Config(content, format_python_code=False))
-    check(read_config(folder / "config.json").to_dict())
+    stored = read_config(folder / "config.json").to_dict()
+    assert repr(stored) == repr(Config(content).to_dict())  # NaN is not equal to itself
+    check(stored)
 
 
 @contextmanager

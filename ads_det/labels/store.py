@@ -114,7 +114,7 @@ def owner_of(folder: Path) -> str:
     """
     file = folder / "run.txt"
     try:
-        return read_bytes(file).decode().strip() if os.path.lexists(file) else ""
+        return read_bytes(file).decode("utf-8-sig").strip() if os.path.lexists(file) else ""
     except (OSError, ValueError) as error:
         raise ADSError(f"{file} cannot be read ({error}); delete it.") from error
 
