@@ -154,11 +154,9 @@ class CycleFiles(SelectionFiles):
                 "anew."
             )
         scores = super().scores()
-        strange = next((name for name in self.picks() if scores and name not in scores), None)
-        if strange is not None or (self.picks() and not scores):
-            raise wrong_shape(
-                self.scores_table, f"it has no score of {strange or self.picks()[0]!r}, a pick"
-            )
+        strange = next((name for name in self.picks() if name not in scores), None)
+        if strange is not None:
+            raise wrong_shape(self.scores_table, f"it has no score of {strange!r}, a pick")
         return scores
 
     def result(self) -> CycleResult:

@@ -229,7 +229,7 @@ class ActiveLearningLoop:
         """Read them once now: what is wrong with them would show only after the first training."""
         test = test_dataset(self.cfg)
         if test is not None and not self.oracle.unlabeled_test_ids(self.cfg):
-            on_main(lambda: check_test_objects(test, any(test.count_objects().values())))
+            on_main(lambda: check_test_objects(test))
 
     def _asks_for_initial(self) -> bool:
         """Whether the first images are known, or their labels there, only after some work."""

@@ -159,17 +159,13 @@ def check_data(cfg: Config, pool: PoolDataset, allow_test_in_pool: bool, simulat
         )
 
 
-def check_test_objects(test: PoolDataset, has_objects: bool) -> None:
-    """Refuse test images that show nothing: there would be nothing to measure.
-
-    Args:
-        test: their data set.
-        has_objects: whether a label names one of its classes.
+def check_test_objects(test: PoolDataset) -> None:
+    """Read all labels of the test images, and refuse those that show nothing.
 
     Raises:
-        ADSError: if none does.
+        ADSError: if a label cannot be read, or none names one of the classes.
     """
-    if not has_objects:
+    if not any(test.count_objects().values()):
         raise ADSError(
             f"No label of the test images ({test.where()}) names one of the classes "
             f"{', '.join(list(test.known_classes())[:5])}, so nothing can be measured on them; "

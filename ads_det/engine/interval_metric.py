@@ -20,7 +20,7 @@ class IntervalMetric(BaseMetric):
     Args:
         iou_thrs: Least overlap of a hit, as ``VOCMetric`` takes it: a number, or a list of one.
         eval_mode: How precision is averaged, as ``VOCMetric`` takes it.
-        prefix: of the results' names, as ``VOCMetric`` takes it.
+        prefix: Prefix of the results' names, as ``VOCMetric`` takes it.
     """
 
     default_prefix = "pascal_voc"

@@ -18,7 +18,7 @@ def check_metric(name: str, where: str, cfg: Config) -> None:
     """Refuse a metric that the evaluator will not give, which would show only after a training.
 
     Args:
-        name: of the metric, such as ``'pascal_voc/mAP'``.
+        name: Metric name, such as ``'pascal_voc/mAP'``.
         where: what names it: a key of the config or an option.
         cfg: a run's config; metrics that mmdet or this project do not have are believed.
 

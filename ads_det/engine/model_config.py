@@ -8,6 +8,7 @@ from typing import Any
 
 from ads_det.engine.build import accepted_arguments
 from ads_det.errors import ADSError
+from ads_det.models.background import background_is_a_class, default_argument
 from ads_det.registry import MODELS
 
 _CLASSIFIERS = "num_classifiers"
@@ -40,30 +41,13 @@ def with_setting(model: dict, key: str, value: Any) -> dict:
 
 
 def has_background(model: dict) -> bool:
-    """Whether the background is a class of a detector, its last one: its scores are a softmax."""
-    from mmdet.models.dense_heads.anchor_head import AnchorHead  # not before it is asked for
-    from mmdet.models.dense_heads.ssd_head import SSDHead
-    from mmdet.models.roi_heads.bbox_heads.bbox_head import BBoxHead
-
+    """Whether the background is a class of a detector, its last one."""
     for _, node in _parts(model, "model"):
         kind = _class_of(node)
-        if kind is None or "num_classes" not in node:
-            continue
-        if issubclass(kind, SSDHead):
-            return node.get("activation", _default(kind, "activation", "softmax")) == "softmax"
-        if issubclass(kind, (AnchorHead, BBoxHead)):
-            loss = node.get("loss_cls") or _default(kind, "loss_cls", {})
-            return not loss.get("use_sigmoid", False)
+        found = background_is_a_class(kind, node) if kind and "num_classes" in node else None
+        if found is not None:
+            return found
     return False
-
-
-def _default(kind: type, name: str, otherwise: Any) -> Any:
-    """The default of an argument of a class or of the first of its bases that takes it."""
-    for base in kind.__mro__:
-        parameter = inspect.signature(base.__init__).parameters.get(name)
-        if parameter is not None:
-            return parameter.default
-    return otherwise
 
 
 def classifiers_key(model: dict) -> str | None:
@@ -89,7 +73,7 @@ def classifiers_in(model: dict) -> int:
         if type(number) is not int or number < 1:
             raise ADSError(f"{key} is {str(number)[:60]}; use a whole number of 1 or more.")
         return number
-    return int(_default(_class_of(node), _CLASSIFIERS, 1))
+    return int(default_argument(_class_of(node), _CLASSIFIERS, 1))
 
 
 def _parts(node: Any, key: str) -> Iterator[tuple[str, dict]]:

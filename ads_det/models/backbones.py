@@ -68,7 +68,7 @@ class CIFARResNet(BaseModule):
     Args:
         depth: 8, 10, 14, 18 or 34.
         width: channels of the first stage; each further stage doubles them.
-        init_cfg: as in mmengine.
+        init_cfg: Weights to begin with, as in mmengine.
 
     Attributes:
         out_channels: D of the features.

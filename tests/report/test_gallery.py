@@ -3,6 +3,7 @@ import io
 import numpy as np
 from family_models import family_config
 from helpers import CONFIGS, detector_config
+from mmengine.registry import init_default_scope
 from PIL import Image
 
 from ads_det.active.picks_picture import turns_of
@@ -64,6 +65,7 @@ def test_where_classes_take_turns_a_pick_says_whose_turn_it_was():
 
 
 def test_which_detectors_have_the_background_as_a_class():
+    init_default_scope("mmdet")  # as any config of a run sets it
     for family in ("fcos", "atss", "gfl", "rtmdet"):
         assert not has_background(family_config(family))
         assert not has_background(family_config(family, plain=True))

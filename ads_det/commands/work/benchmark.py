@@ -65,7 +65,7 @@ def check_curve_metric(metric: str, cfg: Config) -> None:
 
     Args:
         metric: name there, which begins with the prediction measured.
-        cfg: of a run.
+        cfg: Run config.
 
     Raises:
         ADSError: then.
