@@ -11,6 +11,7 @@ import numpy as np
 
 from ads_det.errors import ADSError
 from ads_det.files import read_json, write_text
+from ads_det.garbage import uncollected
 from ads_det.work_files import are_pool_images
 
 FORMAT = 1
@@ -94,6 +95,7 @@ class Pool:
         unlabeled = [p for p in positions if self.labeled_in[p] == UNLABELED]
         self.labeled_in[unlabeled] = LEFT_OUT
 
+    @uncollected()
     def save(self, path: Path, run: dict[str, Any]) -> None:
         """Write the pool and facts about its run (JSON types) atomically."""
         images = dict(zip(self.ids, self.labeled_in.tolist(), strict=True))

@@ -24,6 +24,7 @@ from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.seeding import derive_seed
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
+from ads_det.garbage import uncollected
 from ads_det.scores import write_scores
 from ads_det.work_files import SelectionFiles
 
@@ -144,6 +145,7 @@ def _choose_measured(
     return Selection(measured.ids, scores, picks, measured.unreadable)
 
 
+@uncollected()
 def read_selection(files: SelectionFiles, budget: int) -> tuple[list[str], dict[str, float]]:
     """The ids that a finished selection chose, best first, and their scores.
 

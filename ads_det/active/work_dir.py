@@ -14,6 +14,7 @@ from ads_det.engine.run_settings import changed_blocks, changed_workers, fingerp
 from ads_det.engine.stored_config import config_program, read_config, write_config
 from ads_det.errors import ADSError
 from ads_det.files import write_text
+from ads_det.garbage import uncollected
 from ads_det.lock import lock_folder
 from ads_det.standing import discard_start
 from ads_det.work_files import COPIED, RunFiles
@@ -85,6 +86,7 @@ class WorkDir:
         """Write the state."""
         pool.save(self.files.pool, self._facts)
 
+    @uncollected()
     def read_pool(self, ids: list[str]) -> Pool:
         """The state, if it is that of this config, seed and data set.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from abc import abstractmethod
 from collections import Counter
@@ -15,6 +16,7 @@ from ads_det.data.notes import Notes, and_more
 from ads_det.data.readable import find_unreadable, loader_refuses
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, read_ids
+from ads_det.garbage import uncollected
 from ads_det.labels.sizes import open_upright
 
 
@@ -162,7 +164,7 @@ class PoolDatasetMixin(PoolDataset):
             ADSError: if a labelled or a test image cannot be read, or none can.
         """
         try:
-            if not os.path.isfile(self.get_data_info(idx)["img_path"]):
+            if not os.path.isfile(self._path(idx)):
                 raise FileNotFoundError  # a named pipe would be read for ever
             return super().prepare_data(idx)  # type: ignore[misc]
         except ADSError:
@@ -178,10 +180,21 @@ class PoolDatasetMixin(PoolDataset):
                 ) from error
             return self._stand_in(idx, item["img_id"])
 
+    def get_data_info(self, idx: int) -> dict:
+        """As in mmengine, but numbers and names are not copied by the general copier."""
+        if self.serialize_data or not self._fully_initialized:
+            return super().get_data_info(idx)  # type: ignore[misc]
+        return _copied(self.data_list[idx]) | dict(sample_idx=idx if idx >= 0 else len(self) + idx)
+
+    def _path(self, idx: int) -> str:
+        """Of an image, without a copy of its whole item."""
+        item = self.get_data_info(idx) if self.serialize_data else self.data_list[idx]
+        return item["img_path"]
+
     def _stand_in(self, idx: int, image_id: str) -> Any:
         for step in range(1, len(self)):
             other = (idx + step) % len(self)
-            if not os.path.isfile(self.get_data_info(other)["img_path"]):
+            if not os.path.isfile(self._path(other)):
                 continue
             with suppress(Exception):
                 data = super().prepare_data(other)  # type: ignore[misc]
@@ -207,6 +220,7 @@ class PoolDatasetMixin(PoolDataset):
         """Data items with annotations of the images in ``paths``, in that order."""
         raise NotImplementedError
 
+    @uncollected()
     def load_data_list(self) -> list[dict]:
         """Data items of the ids asked for.
 
@@ -273,3 +287,12 @@ class PoolDatasetMixin(PoolDataset):
         # a few images asked for by id, unfiltered, may well show nothing of interest
         must_have = self.ids is None or bool((self.filter_cfg or {}).get("filter_empty_gt"))
         self.notes.report(self.where(), self.metainfo["classes"], num_boxes, must_have)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of an item of a data set, which a pipeline may change at any depth."""
+    if type(value) is dict:
+        return {key: _copied(entry) for key, entry in value.items()}
+    if type(value) is list:
+        return [_copied(entry) for entry in value]
+    return value if type(value) in (str, int, float, bool) else copy.deepcopy(value)

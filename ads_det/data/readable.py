@@ -16,6 +16,7 @@ from PIL import Image
 from ads_det.console import progress_bar, say_once
 from ads_det.errors import ADSError
 from ads_det.files import open_regular
+from ads_det.garbage import uncollected
 from ads_det.labels.sizes import read_upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
@@ -28,6 +29,7 @@ _WHOLE = ((b"\xff\xd8\xff", b"\xff\xd9"), (b"\x89PNG\r\n\x1a\n", b"IEND"))  # be
 _END = 4096  # bytes, in which some cameras write something behind the image
 
 
+@uncollected()
 def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     """Path of every image below a folder by its relative path, sorted.
 
@@ -50,13 +52,19 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
             subfolders[:] = []
             continue
         seen.add(os.path.realpath(place))
+        # a million names: whatever is the same for all of a folder is done once
+        prefix = os.path.join(place, "")
+        relative = prefix[beginning:].replace(os.sep, "/")
         for name in files:
-            if not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES):
-                path = os.path.join(place, name)
-                paths[path[beginning:].replace(os.sep, "/")] = path
-            elif name.lower().endswith(_OTHER_SUFFIXES):
+            small = name.lower()
+            if small.endswith(IMAGE_SUFFIXES):
+                if name[0] != ".":
+                    paths[relative + name] = prefix + name
+            elif small.endswith(_OTHER_SUFFIXES):
                 others.append(name)
-    odd = next((n for n in paths if n != n.strip() or not is_text(n)), None)
+    odd = next((n for n in paths if not n.isprintable() or n[-1].isspace() or n[0].isspace()), None)
+    if odd is not None:
+        odd = next((n for n in paths if n != n.strip() or not is_text(n)), None)
     if odd is not None:
         raise ADSError(
             f"The image {odd!r} in {root} has a blank at the end of its name or a character that "

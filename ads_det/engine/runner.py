@@ -13,7 +13,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.runner import Runner
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ads_det.console import say_once
 from ads_det.engine.checkpoints import fits, safe_loader, weights_in
@@ -107,6 +107,9 @@ class CycleRunner(Runner):
         keeping it waiting for ever; ``timeout`` of the loader's config says otherwise."""
         if isinstance(dataloader, dict) and dataloader.get("num_workers", 0) > 0:
             dataloader = dict(dict(timeout=LOADER_TIMEOUT), **dataloader)
+        if isinstance(dataloader, dict) and isinstance(dataloader["dataset"], Dataset):
+            # mmengine copies what it is given: of a million images that takes seconds
+            dataloader = dict(dataloader, dataset=_Itself(dataloader["dataset"]))
         built = Runner.build_dataloader(dataloader, *args, **kwargs)
         if type(built) is DataLoader:
             built.__class__ = WatchedLoader
@@ -118,3 +121,13 @@ class CycleRunner(Runner):
             if not isinstance(handler, logging.FileHandler):
                 handler.setLevel(max(handler.level, logging.ERROR))
         return logger
+
+
+class _Itself:
+    """What a deep copy leaves as it is."""
+
+    def __init__(self, whole: Dataset) -> None:
+        self.whole = whole
+
+    def __deepcopy__(self, memo: dict) -> Dataset:
+        return self.whole

@@ -53,7 +53,7 @@ def head_image_losses(
             vars(head).pop("get_targets", None)
         total: Any = sum(_total(value) for value in losses.values())
         if reduction == "sum":
-            if not factors or not isinstance(factors[0], (int, float)):
+            if not factors or not isinstance(factors[0], (int, float, Tensor)):
                 raise ADSError(
                     f"target='sum' needs the number of positives of an image, which "
                     f"{type(head).__name__} does not tell; use target='mean'."

@@ -18,6 +18,7 @@ from ads_det.core.diversity import DIVERSITIES, bootstrap_weights, separate_samp
 from ads_det.core.losses import binary_cross_entropy
 from ads_det.errors import ADSError
 from ads_det.models.losses import hard_negative_loss
+from ads_det.models.side_by_side import side_by_side
 from ads_det.models.ssd_targets import batch_targets, can_batch
 from ads_det.models.two_classifier_head import Levels, TwoClassifierHead
 from ads_det.registry import MODELS
@@ -95,17 +96,16 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
 
     def forward(self, x: tuple[Tensor, ...]) -> tuple[list[Levels], Levels]:
         """Scores of each classifier and box deltas, see :class:`TwoClassifierHead`."""
-        scores = self.scores(x)
-        return scores, [conv(feat) for conv, feat in zip(self.reg_convs, x, strict=True)]
+        if self._dropout:  # the boxes' convolutions see features that nothing was dropped from
+            return self.scores(x), side_by_side([self.reg_convs], x)[0]
+        *scores, deltas = side_by_side([*self.classifiers(), self.reg_convs], x)
+        return scores, deltas
 
     def scores(self, x: tuple[Tensor, ...]) -> list[Levels]:
         """The scores alone, without touching the box branch."""
         if self._dropout:
             x = tuple(self.feature_dropout(feat) for feat in x)
-        return [
-            [conv(feat) for conv, feat in zip(convs, x, strict=True)]
-            for convs in self.classifiers()
-        ]
+        return side_by_side(self.classifiers(), x)
 
     # -- losses -----------------------------------------------------------------------------
 
@@ -155,30 +155,29 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
 
     def _targets(
         self, levels: list[Tensor], gt: list, metas: list[dict], gt_ignore: list | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, float, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | int, Tensor]:
         """Labels (N, A), their weights, box targets (N, A, 4), their weights, the number of
-        positives, anchors (N, A, 4)."""
+        positives, anchors (N, A, 4); where possible for all images at once."""
         sizes = [level.shape[-2:] for level in levels]
-        anchors, valid = self.get_anchors(sizes, metas, device=levels[0].device)
-        stacked = torch.stack([torch.cat(image) for image in anchors])
+        device = levels[0].device
+        if can_batch(self, sizes, metas):
+            anchors, valid = torch.cat(self.prior_generator.grid_priors(sizes, device=device)), None
+            stacked = anchors.expand(len(gt), -1, -1)
+        else:
+            anchors, valid = self.get_anchors(sizes, metas, device=device)
+            stacked = torch.stack([torch.cat(image) for image in anchors])
         *lists, avg_factor = self.get_targets(
             anchors, valid, gt, metas, batch_gt_instances_ignore=gt_ignore, unmap_outputs=True
         )
         labels, label_weights, bbox_targets, bbox_weights = (torch.cat(t, dim=1) for t in lists)
         return labels, label_weights, bbox_targets, bbox_weights, avg_factor, stacked
 
-    def get_targets(
-        self,
-        anchors: list[list[Tensor]],
-        valid: list[list[Tensor]],
-        gt: list,
-        *args: Any,
-        **kw: Any,
-    ) -> tuple:
-        """As in mmdet, but where possible for all images at once, and then as a single level."""
-        if not can_batch(self, valid):
+    def get_targets(self, anchors: Any, valid: Any, gt: list, *args: Any, **kw: Any) -> tuple:
+        """As in mmdet; without ``valid`` for all images at once on anchors (A, 4) that all of them
+        have, and then as a single level."""
+        if valid is not None:
             return super().get_targets(anchors, valid, gt, *args, **kw)
-        *targets, positives = batch_targets(self, torch.cat(anchors[0]), gt)
+        *targets, positives = batch_targets(self, anchors, gt)
         return *([one] for one in targets), positives
 
     def _classification_losses(
@@ -186,17 +185,18 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
         cls_scores: list[list[Tensor]],
         labels: Tensor,
         label_weights: Tensor,
-        avg_factor: float,
+        avg_factor: Tensor | int,
         metas: list[dict],
     ) -> dict[str, Tensor]:
         per_anchor: Callable[[Tensor, Tensor], Tensor] = (
-            self._bce if self.activation == "sigmoid" else self._cross_entropy
+            binary_cross_entropy if self.activation == "sigmoid" else self._cross_entropy
         )
         positive = labels < self.num_classes
         samples = self._samples(positive, metas)
+        wanted = self._one_hot(labels) if self.activation == "sigmoid" else labels
         losses = {}
         for i, scores in enumerate(cls_scores):
-            loss = per_anchor(self._flatten(scores), labels) * label_weights
+            loss = per_anchor(self._flatten(scores), wanted) * label_weights
             if samples is not None:
                 loss = loss * samples[i]
             mined = hard_negative_loss(loss, positive, self.train_cfg["neg_pos_ratio"])
@@ -222,9 +222,10 @@ class ADSSSDHead(TwoClassifierHead, SSDHead):
             return [positive | own for own in dealt]
         return None
 
-    def _bce(self, scores: Tensor, labels: Tensor) -> Tensor:
-        one_hot = F.one_hot(labels, self.num_classes + 1)[..., :-1]  # background: all zeros
-        return binary_cross_entropy(scores, one_hot)
+    def _one_hot(self, labels: Tensor) -> Tensor:
+        """Labels (N, A) to (N, A, C); background is all zeros."""
+        classes = torch.arange(self.num_classes, device=labels.device)
+        return (labels[..., None] == classes).float()
 
     @staticmethod
     def _cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:

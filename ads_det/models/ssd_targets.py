@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,12 +11,14 @@ from mmdet.models.task_modules import BboxOverlaps2D, MaxIoUAssigner, PseudoSamp
 from torch import Tensor
 
 
-def can_batch(head: Any, valid: list[list[Tensor]]) -> bool:
+def can_batch(head: Any, sizes: Sequence[tuple[int, int]], metas: Sequence[dict]) -> bool:
     """Whether :func:`batch_targets` knows what the head is configured to do.
 
     Args:
         head: an anchor head of mmdet.
-        valid: For each image and level, which anchors lie in the image.
+        sizes: Height and width of each level.
+        metas: meta information of the images, with ``pad_shape``; anchors outside it are not
+            valid.
     """
     assigner = head.assigner
     return (
@@ -30,7 +34,16 @@ def can_batch(head: Any, valid: list[list[Tensor]]) -> bool:
         and assigner.perm_repeat_gt_cfg is None
         and head.train_cfg["allowed_border"] < 0
         and not head.reg_decoded_bbox
-        and bool(torch.cat([level for image in valid for level in image]).all())
+        and all(_covered(head, sizes, shape) for shape in {tuple(m["pad_shape"]) for m in metas})
+    )
+
+
+def _covered(head: Any, sizes: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> bool:
+    """Whether each cell of each level lies in an image, as mmdet's ``valid_flags`` reckon."""
+    strides = head.prior_generator.strides
+    return all(
+        math.ceil(shape[0] / stride[1]) >= height and math.ceil(shape[1] / stride[0]) >= width
+        for (height, width), stride in zip(sizes, strides, strict=True)
     )
 
 
@@ -54,8 +67,8 @@ def assign(overlaps: Tensor, counts: list[int], assigner: Any) -> Tensor:
     each = overlaps.new_full((n, most, anchors), -1)
     each[image.to(overlaps.device), place.to(overlaps.device)] = overlaps
     best, which = each.max(dim=1)
-    found = torch.full_like(which, -1)
-    found[best < assigner.neg_iou_thr] = 0  # also where the image has no box at all
+    # background is 0 also where the image has no box at all
+    found = torch.where(best < assigner.neg_iou_thr, 0, torch.full_like(which, -1))
     found = torch.where(best >= assigner.pos_iou_thr, which + 1, found)
     # each box takes the anchor that fits it best, whatever that fits better; later boxes last
     best_of_box, anchor = each.max(dim=2)
@@ -69,8 +82,8 @@ def assign(overlaps: Tensor, counts: list[int], assigner: Any) -> Tensor:
 
 def batch_targets(
     head: Any, anchors: Tensor, gt: list
-) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
-    """Targets of a head for which :func:`can_batch` holds.
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Targets of a head for which :func:`can_batch` holds; nothing here waits for the device.
 
     Args:
         head: an anchor head of mmdet.
@@ -85,18 +98,18 @@ def batch_targets(
     boxes = torch.cat([one.bboxes for one in gt])
     classes = torch.cat([one.labels for one in gt])
     found = assign(head.assigner.iou_calculator(boxes, anchors), counts, head.assigner)
-    image, anchor = (found > 0).nonzero(as_tuple=True)
-    first = torch.tensor([0, *counts[:-1]], device=anchors.device).cumsum(0)
-    box = first[image] + found[image, anchor] - 1
-    labels = torch.full_like(found, head.num_classes)
-    labels[image, anchor] = classes[box]
+    positive = found > 0
+    positives = positive.sum(dim=1).clamp(min=1).sum()
     weight = head.train_cfg["pos_weight"]
     label_weights = (found == 0).to(anchors.dtype)
-    label_weights[image, anchor] = weight if weight > 0 else 1.0
+    label_weights += positive * (weight if weight > 0 else 1.0)
+    labels = torch.full_like(found, head.num_classes)
     targets = anchors.new_zeros((*found.shape, 4))
-    weights = torch.zeros_like(targets)
-    if len(box):
-        targets[image, anchor] = head.bbox_coder.encode(anchors[anchor], boxes[box])
-        weights[image, anchor] = 1.0
-    positives = int((found > 0).sum(dim=1).clamp(min=1).sum())
+    weights = positive[..., None].expand_as(targets).to(anchors.dtype)
+    if len(boxes):
+        first = torch.tensor([0, *counts[:-1]]).cumsum(0)[:, None].to(anchors.device)
+        box = torch.where(positive, first + found - 1, 0)
+        labels = torch.where(positive, classes[box], labels)
+        encoded = head.bbox_coder.encode(anchors.repeat(len(gt), 1), boxes[box].flatten(0, 1))
+        targets = torch.where(positive[..., None], encoded.view_as(targets), targets)
     return labels, label_weights, targets, weights, positives

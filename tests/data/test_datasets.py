@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from ads_det.data.image_folder import ImageFolderDataset
 from ads_det.data.pool_dataset import PoolDatasetMixin
 from ads_det.data.voc import VOCDataset
+from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
 
@@ -447,3 +448,21 @@ def test_blood_cells():
     assert len(dataset) == 292
     assert len(labels) == 3941
     assert np.unique(labels).tolist() == [0, 1, 2]
+
+
+def test_what_a_pipeline_changes_in_an_item_stays_in_its_copy(voc):
+    dataset = build(voc({"1": [CAT], "2": [DOG]}))
+    item = dataset.get_data_info(-1)
+    assert item["sample_idx"] == 1
+    item["instances"][0]["bbox"][0] = -5
+    item["instances"].clear()
+    assert dataset.get_data_info(1)["instances"][0]["bbox"][0] != -5
+
+
+def test_a_loader_has_the_very_data_set_that_it_is_given(voc):
+    dataset = build(voc({"1": [CAT], "2": [DOG]}))
+    sampler = dict(type="DefaultSampler", shuffle=False)
+    cfg = dict(dataset=dataset, batch_size=1, num_workers=0, sampler=sampler)
+    loader = CycleRunner.build_dataloader(cfg)
+    assert loader.dataset is dataset
+    assert cfg == dict(dataset=dataset, batch_size=1, num_workers=0, sampler=sampler)

@@ -97,7 +97,7 @@ def test_sigmoid_loss_reference():
                 )
                 (pos if label < 3 else neg).append(value)
             total += sum(pos) + sum(sorted(neg, reverse=True)[: 3 * len(pos)])
-        assert losses[name].item() == pytest.approx(total / positives, rel=1e-4)
+        assert losses[name].item() == pytest.approx(total / positives.item(), rel=1e-4)
 
 
 def test_hard_negatives_by_hand():

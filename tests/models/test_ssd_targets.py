@@ -25,12 +25,14 @@ def test_a_batch_has_the_targets_that_mmdet_finds_image_by_image(counts, weight)
     metas = [dict(img_shape=(64, 64), pad_shape=(64, 64))] * len(gt)
     sizes = [(8, 8), (4, 4), (2, 2)]
     anchors, valid = head.get_anchors(sizes, metas, device="cpu")
-    assert can_batch(head, valid)
-    *ours, positives = head.get_targets(anchors, valid, gt, metas)
+    assert can_batch(head, sizes, metas)
+    levels = [torch.empty(len(gt), 1, *size) for size in sizes]
+    *ours, positives, places = head._targets(levels, gt, metas, None)
     *theirs, expected = AnchorHead.get_targets(head, anchors, valid, gt, metas)
     assert positives == expected
     for mine, reference in zip(ours, theirs, strict=True):
-        assert torch.equal(mine[0], torch.cat(reference, dim=1))
+        assert torch.equal(mine, torch.cat(reference, dim=1))
+    assert torch.equal(places, torch.stack([torch.cat(image) for image in anchors]))
 
 
 def test_assignment_by_hand():
@@ -45,10 +47,13 @@ def test_assignment_by_hand():
 
 def test_what_it_does_not_know_is_left_to_mmdet():
     head = build_detector().bbox_head
-    valid = [[torch.ones(5, dtype=torch.bool)]]
-    assert can_batch(head, valid)
-    assert not can_batch(head, [[torch.tensor([True, False])]])
+    sizes, metas = [(8, 8), (4, 4), (2, 2)], [dict(pad_shape=(64, 64))]
+    assert can_batch(head, sizes, metas)
+    outside = dict(pad_shape=(64, 40))
+    assert not can_batch(head, sizes, [*metas, outside])
+    _, valid = head.get_anchors(sizes, [*metas, outside], device="cpu")
+    assert [bool(torch.cat(image).all()) for image in valid] == [True, False]
     head.assigner.gt_max_assign_all = True
-    assert not can_batch(head, valid)
+    assert not can_batch(head, sizes, metas)
     head.assigner.gt_max_assign_all, head.assigner.ignore_iof_thr = False, 0.5
-    assert not can_batch(head, valid)
+    assert not can_batch(head, sizes, metas)

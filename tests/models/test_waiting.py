@@ -1,0 +1,48 @@
+"""A step reads nothing back from the device: there each reading waits until all is computed."""
+
+import torch
+from helpers import build_detector, detection_batch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ads_det.models import losses
+
+WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "_unique2", "equal")
+
+
+class Waits(TorchDispatchMode):
+    """Names of the operations whose result, or its size, the host must know."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func._schema.name.removeprefix("aten::")
+        masks = args[1] if name.startswith("index") and len(args) > 1 else ()
+        masks = masks if isinstance(masks, (list, tuple)) else ()
+        if name in WAITS or any(
+            isinstance(m, torch.Tensor) and m.dtype == torch.bool for m in masks
+        ):
+            self.seen.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_counter_sees_what_waits():
+    x = torch.ones(3)
+    with Waits() as waits:
+        x.sum().item()
+        bool((x > 0).all())
+        x[x > 0]
+        (x > 0).nonzero()
+    assert waits.seen == ["_local_scalar_dense"] * 2 + ["index", "nonzero"]
+
+
+def test_a_label_step_of_ssd_waits_for_nothing(monkeypatch):
+    model = build_detector()
+    data = model.data_preprocessor(detection_batch(), training=True)
+    # the branch of other devices; a CPU has nobody to wait for
+    monkeypatch.setattr(losses, "on_cpu", lambda tensor: False)
+    with Waits() as waits:
+        loss, _ = model.parse_losses(model.forward(**data, mode="loss"))
+        loss.backward()
+    assert waits.seen == []
