@@ -104,9 +104,13 @@ class CycleRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> DataLoader:
         """As in mmengine, but a worker that gives nothing for ten minutes ends the run instead of
-        keeping it waiting for ever; ``timeout`` of the loader's config says otherwise."""
+        keeping it waiting for ever, and beside a GPU batches lie in pinned memory; ``timeout``
+        and ``pin_memory`` of the loader's config say otherwise."""
         if isinstance(dataloader, dict) and dataloader.get("num_workers", 0) > 0:
             dataloader = dict(dict(timeout=LOADER_TIMEOUT), **dataloader)
+        if isinstance(dataloader, dict) and torch.cuda.is_available():
+            # from there copies to the device need not be waited for
+            dataloader = dict(dict(pin_memory=True), **dataloader)
         if isinstance(dataloader, dict) and isinstance(dataloader["dataset"], Dataset):
             # mmengine copies what it is given: of a million images that takes seconds
             dataloader = dict(dataloader, dataset=_Itself(dataloader["dataset"]))

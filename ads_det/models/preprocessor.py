@@ -42,7 +42,7 @@ class BatchAugmentPreprocessor(BaseDataPreprocessor):
         crop_padding: int = 4,
         flip: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)
         if isinstance(crop_padding, bool) or not isinstance(crop_padding, int) or crop_padding < 0:
             raise ADSError(
                 f"BatchAugmentPreprocessor.crop_padding is {crop_padding!r}; use a whole number "

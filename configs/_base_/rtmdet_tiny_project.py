@@ -5,6 +5,7 @@ model = dict(
     type="ads_det.ADSDetector",
     data_preprocessor=dict(
         type="DetDataPreprocessor",
+        non_blocking=True,
         mean=[103.53, 116.28, 123.675],
         std=[57.375, 57.12, 58.395],
         bgr_to_rgb=False,

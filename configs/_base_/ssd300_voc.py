@@ -9,6 +9,7 @@ model = dict(
     type="ads_det.ADSDetector",
     data_preprocessor=dict(
         type="DetDataPreprocessor",
+        non_blocking=True,
         mean=mean,
         std=[1, 1, 1],  # mean only: the Caffe weights expect pixels on the scale of 0 to 255
         bgr_to_rgb=True,

@@ -1,0 +1,32 @@
+# RetinaNet with two classifiers on blood cells: the small SSD's backbone, a feature pyramid and
+# RetinaNet's head.
+_base_ = "./ssd_small_bccd_ads.py"
+
+model = dict(
+    neck=dict(_delete_=True, type="FPN", in_channels=[32, 64, 128], out_channels=32, num_outs=3),
+    bbox_head=dict(
+        _delete_=True,
+        type="ads_det.ADSRetinaHead",
+        num_classes=3,
+        in_channels=32,
+        feat_channels=32,
+        stacked_convs=2,
+        anchor_generator=dict(
+            type="AnchorGenerator",
+            octave_base_scale=2,
+            scales_per_octave=2,
+            ratios=[0.5, 1.0, 2.0],
+            strides=[8, 16, 32],
+        ),
+        bbox_coder=dict(type="DeltaXYWHBBoxCoder"),
+        loss_cls=dict(type="FocalLoss", use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
+        loss_bbox=dict(type="L1Loss", loss_weight=1.0),
+    ),
+    train_cfg=dict(
+        _delete_=True,
+        assigner=dict(type="MaxIoUAssigner", pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0),
+        sampler=dict(type="PseudoSampler"),
+        allowed_border=-1,
+        pos_weight=-1,
+    ),
+)
