@@ -28,6 +28,7 @@ from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
 from ads_det.launchers import is_first_process, leave_processes
 from ads_det.parent import end_with_parent
+from ads_det.memory import keep_freed_memory
 from ads_det.threads import choose_threads
 
 # a disk that is full, over quota, read-only, or takes no larger file
@@ -106,6 +107,7 @@ def run_tool(
                 if is_first_process():
                     print(about_to_do, flush=True)
                 if getattr(command, "COMPUTES", False):
+                    keep_freed_memory()
                     threads = choose_threads()
                     args.threads = None if threads is None else threads.number
                     if threads is not None and is_first_process():
