@@ -11,6 +11,7 @@ model = dict(
         in_channels=32,
         feat_channels=32,
         stacked_convs=2,
+        norm_cfg=dict(type="BN"),
         anchor_generator=dict(
             type="AnchorGenerator",
             octave_base_scale=2,

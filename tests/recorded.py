@@ -46,7 +46,6 @@ OPTIONS = {
 # Strategies that choose 8 images each, one after the other with one model.
 STRATEGIES = ("Entropy", "ClassBalancedEntropy", "CoreSet", "DiverseADS", "Margin",
               "LeastConfident", "Random")  # fmt: skip
-RENAMED = {"f1": "classifier_1", "f2": "classifier_2"}  # first part of a metric: its name now
 
 FILE = Path(__file__).with_suffix(".json")
 # Each library picks its code, and so the order of its sums, by the processor it finds.
@@ -63,11 +62,6 @@ PINNED = {
     "OMP_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "-1",
 }
-
-
-def name_now(metric):
-    first, _, rest = metric.partition("/")
-    return f"{RENAMED.get(first, first)}/{rest}"
 
 
 def versions():  # besides the code of this project, what the values hold for
