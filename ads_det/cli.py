@@ -27,8 +27,8 @@ from ads_det.arguments import Parser
 from ads_det.errors import ADSError, exit_without_stack
 from ads_det.files import cannot_write
 from ads_det.launchers import is_first_process, leave_processes
-from ads_det.parent import end_with_parent
 from ads_det.memory import keep_freed_memory
+from ads_det.parent import end_with_parent
 from ads_det.threads import choose_threads
 
 # a disk that is full, over quota, read-only, or takes no larger file
