@@ -4,7 +4,7 @@ Updates follow from the config; the operations of a forward pass are counted on 
 builds, for one image of its size. A label or agreement step counts as three forward passes, a
 discrepancy step as two (unlabelled and labelled images, without gradient for the features), scoring
 as one for each candidate. Hours are an estimate for a card that sustains --tflops, with at least
---least seconds an update, which small images need for launches and loading. No data is read.
+--least seconds a batch, which small images need for launches and loading. No data is read.
 
     python benchmarks/updates.py configs/ssd300_voc_ads.py:16551 \\
         configs/resnet18_cifar10_ads.py:50000 configs/resnet18_cifar100_ads.py:50000
@@ -29,17 +29,21 @@ from ads_det.registry import METHODS, MODELS
 SIZES = {"ssd300": (300, 300), "resnet18_cifar": (32, 32), "retinanet": (800, 1216)}
 
 
-class Cycle(NamedTuple):
-    """Optimiser steps of a cycle, and the images whose features are computed in them."""
+class Work(NamedTuple):
+    """What a part of a cycle does.
 
-    label: int
-    agreement: int
-    discrepancy: int
-    passes: float  # forward passes of an image, a backward pass counting as two
+    Args:
+        steps: optimiser steps, or batches to score.
+        passes: forward passes of an image, a backward pass counting as two.
+    """
+
+    steps: int
+    passes: int
 
 
-def cycle_cost(cfg: Any, images: int, labeled: int) -> Cycle:
-    """Of the cycle that trains on ``labeled`` of ``images`` images."""
+def cycle_work(cfg: Any, images: int, labeled: int) -> list[Work]:
+    """Label training, agreement, discrepancy and scoring of the cycle that trains on ``labeled`` of
+    ``images`` images."""
     batch, epochs = cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs
     method = METHODS.build(ConfigDict(cfg.method).copy())
     due = sum(method.is_due(epoch) for epoch in range(epochs))
@@ -47,11 +51,16 @@ def cycle_cost(cfg: Any, images: int, labeled: int) -> Cycle:
     candidates = min(images - labeled, cfg.active_learning.get("subset") or images)
     seen = candidates
     if share is not None:
-        seen = min(candidates, round(share * labeled) if isinstance(share, float) else share)
-    steps = math.ceil(seen / cfg.unlabeled_dataloader.batch_size)
-    label = epochs * math.ceil(labeled / batch)
-    passes = 3 * epochs * labeled + due * seen * (3 + 2) + candidates
-    return Cycle(label, due * steps, due * steps, passes)
+        wanted = max(round(share * labeled), 1) if isinstance(share, float) else share
+        seen = min(candidates, wanted)
+    steps = due * math.ceil(seen / cfg.unlabeled_dataloader.batch_size)
+    scored = math.ceil(candidates / cfg.candidate_dataloader.batch_size)
+    return [
+        Work(epochs * math.ceil(labeled / batch), 3 * epochs * labeled),
+        Work(steps, 3 * due * seen),
+        Work(steps, 2 * due * seen),
+        Work(scored, candidates),
+    ]
 
 
 def forward_flop(cfg: Any, size: tuple[int, int]) -> int:
@@ -78,15 +87,18 @@ def main() -> None:
         path, _, number = given.rpartition(":")
         cfg, images = load_config(path), int(number)
         name = Path(path).stem
-        flop = forward_flop(cfg, next(s for key, s in SIZES.items() if name.startswith(key)))
+        size = next((s for key, s in SIZES.items() if name.startswith(key)), None)
+        if size is None:
+            parser.error(f"{path}: the size of its images is not known; add it to SIZES")
+        flop = forward_flop(cfg, size)
         settings, total = cfg.active_learning, 0.0
         for cycle in range(settings.cycles):
-            cost = cycle_cost(cfg, images, settings.initial + cycle * settings.budget)
-            updates = sum(cost[:3])
-            seconds = max(cost.passes * flop / args.tflops / 1e12, updates * args.least)
+            work = cycle_work(cfg, images, settings.initial + cycle * settings.budget)
+            rate = flop / args.tflops / 1e12
+            seconds = sum(max(part.passes * rate, part.steps * args.least) for part in work)
             total += seconds / 3600
             if cycle in (0, settings.cycles - 1):
-                counts = [f"{n:,}" for n in cost[:3]]
+                counts = [f"{part.steps:,}" for part in work[:3]]
                 hours = f"{seconds / 3600:.2f}"
                 table.add_row(name, f"{flop / 1e9:.1f}", str(cycle), *counts, hours)
         table.add_row(name, "", "all", "", "", "", f"{total:.1f}")

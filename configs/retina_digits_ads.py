@@ -2,6 +2,13 @@
 # SSD's backbone with a feature pyramid and RetinaNet's head, three levels of 3 x 2 anchors.
 _base_ = "./ssd_digits_ads.py"
 
+# the small SSD's schedule without its prior
+method = dict(images_per_epoch=320)
+train_cfg = dict(max_epochs=16)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=40),
+    dict(type="CosineAnnealingLR", by_epoch=True, T_max=16, convert_to_iter_based=True),
+]
 model = dict(
     neck=dict(_delete_=True, type="FPN", in_channels=[32, 64, 128], out_channels=32, num_outs=3),
     bbox_head=dict(

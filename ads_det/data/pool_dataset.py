@@ -188,8 +188,10 @@ class PoolDatasetMixin(PoolDataset):
 
     def _path(self, idx: int) -> str:
         """Of an image, without a copy of its whole item."""
-        item = self.get_data_info(idx) if self.serialize_data else self.data_list[idx]
-        return item["img_path"]
+        plain = type(self).get_data_info is PoolDatasetMixin.get_data_info
+        if self.serialize_data or not plain or not self._fully_initialized:
+            return self.get_data_info(idx)["img_path"]
+        return self.data_list[idx]["img_path"]
 
     def _stand_in(self, idx: int, image_id: str) -> Any:
         for step in range(1, len(self)):

@@ -53,7 +53,7 @@ def head_image_losses(
             vars(head).pop("get_targets", None)
         total: Any = sum(_total(value) for value in losses.values())
         if reduction == "sum":
-            if not factors or not isinstance(factors[0], (int, float, Tensor)):
+            if not factors or not _is_number(factors[0]):
                 raise ADSError(
                     f"target='sum' needs the number of positives of an image, which "
                     f"{type(head).__name__} does not tell; use target='mean'."
@@ -110,3 +110,7 @@ def _total(value: Any) -> Tensor:
     """A loss, or the sum of a list of one a level."""
     parts = [value] if isinstance(value, Tensor) else value
     return torch.stack([x.mean() for x in parts]).sum()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.dim() == 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,7 +12,7 @@ def hard_negative_loss(loss: Tensor, positive: Tensor, neg_pos_ratio: float) -> 
     """Sum of all positive anchors' losses and of the hardest negatives of each image.
 
     An image with P positive anchors contributes its ``neg_pos_ratio * P`` largest negative
-    losses (SSD, Sec. 2.2). The whole batch is sorted at once.
+    losses (SSD, Sec. 2.2). One sort serves the whole batch.
 
     Args:
         loss: non-negative loss of each anchor, shape (N, A).
@@ -23,7 +25,7 @@ def hard_negative_loss(loss: Tensor, positive: Tensor, neg_pos_ratio: float) -> 
     keep = neg_pos_ratio * positive.sum(dim=1, keepdim=True)
     negatives = loss.masked_fill(positive, 0)
     if on_cpu(loss):  # the hardest of them are found sooner than all are sorted
-        most = min(int(keep.max()), loss.shape[1])
+        most = min(math.ceil(keep.max()), loss.shape[1])
         negatives = negatives.topk(most, dim=1).values
     else:  # nobody waits for the device
         negatives = negatives.sort(dim=1, descending=True).values

@@ -83,7 +83,7 @@ def assign(overlaps: Tensor, counts: list[int], assigner: Any) -> Tensor:
 def batch_targets(
     head: Any, anchors: Tensor, gt: list
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Targets of a head for which :func:`can_batch` holds; nothing here waits for the device.
+    """Targets of a head for which :func:`can_batch` holds; no value is read back from the device.
 
     Args:
         head: an anchor head of mmdet.

@@ -4,7 +4,7 @@ _base_ = ["./runtime.py", "./ssd_small.py"]
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=40)
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="AdamW", lr=4e-3, weight_decay=0.05, fused=True),
+    optimizer=dict(type="AdamW", lr=4e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=10),
 )
 param_scheduler = [

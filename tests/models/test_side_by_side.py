@@ -50,9 +50,23 @@ def test_one_convolution_a_level_runs_for_all_of_a_detectors(monkeypatch):
     assert [len(level[0]) for level in (scores[0], scores[1], deltas)] == [2, 2, 2]
 
 
-def test_a_layer_that_somebody_watches_runs_by_itself():
+@pytest.mark.parametrize(
+    "watch",
+    [
+        lambda layer, seen: layer[0].register_forward_hook(seen),
+        lambda layer, seen: layer.register_forward_pre_hook(lambda *a: seen(*a)),
+        lambda layer, seen: layer[0].register_full_backward_hook(lambda *a: seen(*a)),
+        lambda layer, seen: setattr(
+            layer[0],
+            "forward",
+            lambda x: (seen(), layer[0]._conv_forward(x, layer[0].weight, layer[0].bias))[1],
+        ),
+    ],
+)
+def test_a_layer_that_somebody_watches_runs_by_itself(watch):
     one, other = layers()
     seen = []
-    one[0][0].register_forward_hook(lambda *a: seen.append(1))
-    side_by_side((one, other), FEATURES)
+    watch(one[0], lambda *a: seen.append(1))
+    found = side_by_side((one, other), [x.requires_grad_() for x in FEATURES])
+    sum(level.sum() for levels in found for level in levels).backward()
     assert seen == [1]

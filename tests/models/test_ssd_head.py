@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ads_det.core.diversity import bootstrap_weights
 from ads_det.errors import ADSError
-from ads_det.models import ssd_head
+from ads_det.models import losses, ssd_head
 from ads_det.models.losses import hard_negative_loss
 
 ANCHORS = 64 * 4 + 16 * 4 + 4 * 4
@@ -259,3 +259,12 @@ def test_separate_negatives_keep_positives_and_share_no_negative(monkeypatch):
     assert (first | second).all()
     with pytest.raises(ValueError, match="diversity is 'x'"):
         build_detector(diversity="x")
+
+
+@pytest.mark.parametrize("ratio, expected", [(2.5, 9 + 5 + 4 + 3), (0.5, 9 + 5), (9, 24)])
+@pytest.mark.parametrize("sorts", [True, False])
+def test_hard_negatives_of_a_ratio_that_is_no_whole_number(monkeypatch, ratio, expected, sorts):
+    monkeypatch.setattr(losses, "on_cpu", lambda tensor: not sorts)
+    loss = torch.tensor([[5.0, 4.0, 3.0, 2.0, 1.0, 9.0]])
+    positive = torch.tensor([[False] * 5 + [True]])
+    assert hard_negative_loss(loss, positive, ratio).item() == expected

@@ -1,4 +1,4 @@
-"""A step reads nothing back from the device: there each reading waits until all is computed."""
+"""A label step reads no value back from the device, which would have to end all else first."""
 
 import torch
 from helpers import build_detector, detection_batch
@@ -37,7 +37,7 @@ def test_the_counter_sees_what_waits():
     assert waits.seen == ["_local_scalar_dense"] * 2 + ["index", "nonzero"]
 
 
-def test_a_label_step_of_ssd_waits_for_nothing(monkeypatch):
+def test_forward_and_backward_of_ssd_read_nothing_back(monkeypatch):
     model = build_detector()
     data = model.data_preprocessor(detection_batch(), training=True)
     # the branch of other devices; a CPU has nobody to wait for

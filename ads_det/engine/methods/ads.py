@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ads_det.console import progress_bar
 from ads_det.core.criterion import ADSCriterion
 from ads_det.core.entropy import EntropyRule
+from ads_det.engine.fused import fuse
 from ads_det.engine.methods.joint import JointTerms
 from ads_det.engine.methods.unlabeled import (
     UnlabeledEpochs,
@@ -262,7 +263,7 @@ def _build_optim_wrapper(runner: Runner, settings: dict[str, Any]) -> OptimWrapp
     cfg.pop("accumulative_counts", None)
     if settings["optimizer"] is not None:
         cfg["optimizer"] = copy.deepcopy(settings["optimizer"])
-    wrapper = build_optim_wrapper(runner.model, cfg)
+    wrapper = fuse(build_optim_wrapper(runner.model, cfg))
     for group in wrapper.param_groups:
         if settings["weight_decay"] is not None and group.get("weight_decay"):
             group["weight_decay"] = settings["weight_decay"]
