@@ -125,14 +125,27 @@ def test_the_classification_loop_on_two_processes(tmp_path):
         assert (folder / name).read_text() == (tmp_path / "alone" / name).read_text()
 
 
-def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits, tmp_path):
+OTHER_FAMILIES = ("fcos", "atss", "gfl", "rtmdet")
+
+
+@pytest.mark.parametrize(
+    "others", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "other families"]
+)
+def test_a_phase_moves_its_part_alone_and_alike_on_all_ranks(
+    on_processes, digits, tmp_path, others
+):
     """Detectors of one and two stages and a classifier; the labelled images divide unevenly."""
-    dump_config(
-        tiny_config(digits, **{"method.positive_filter": "predicted"}), tmp_path / "detector.py"
-    )
-    dump_config(tiny_retina_config(digits), tmp_path / "detector_retina.py")
-    dump_config(tiny_family_config(digits, "faster_rcnn"), tmp_path / "detector_two_stages.py")
-    dump_config(tiny_classification_config(), tmp_path / "classifier.py")
+    if others:
+        configs = {f"detector_{f}": tiny_family_config(digits, f) for f in OTHER_FAMILIES}
+    else:
+        configs = dict(
+            detector=tiny_config(digits, **{"method.positive_filter": "predicted"}),
+            detector_retina=tiny_retina_config(digits),
+            detector_two_stages=tiny_family_config(digits, "faster_rcnn"),
+            classifier=tiny_classification_config(),
+        )
+    for name, cfg in configs.items():
+        dump_config(cfg, tmp_path / f"{name}.py")
     script = tmp_path / "ranks.py"
     script.write_text(
         "import sys\n"
@@ -156,7 +169,15 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits
         "def check(name):\n"
         "    original = getattr(ads_method, name)\n"
         "    def checked(model, *args, **kwargs):\n"
+        "        inner = unwrap(model)\n"
+        "        before = [p.detach().clone() for p in inner.parameters()]\n"
         "        stats = original(model, *args, **kwargs)\n"
+        "        pairs = list(zip(before, inner.parameters()))\n"
+        "        moved = {id(p) for old, p in pairs if not old.equal(p)}\n"
+        "        heads = {id(p) for c in inner.classifiers() for p in c.parameters()}\n"
+        "        if name == 'run_agreement': assert not moved & heads\n"
+        "        else: assert moved and moved <= heads\n"
+        "        assert moved or not stats.images\n"
         "        assert stats.images or 'detector' in str(path)\n"
         "        same(model, name)\n"
         "        return stats\n"
@@ -177,8 +198,7 @@ def test_weights_are_the_same_on_all_ranks_after_each_phase(on_processes, digits
         "    same(runner.model, 'training')\n"
         "leave_processes()\n"
     )
-    names = ("detector", "detector_retina", "detector_two_stages", "classifier")
-    paths = [tmp_path / f"{name}.py" for name in names]
+    paths = [tmp_path / f"{name}.py" for name in configs]
     on_processes(2, script, *paths, launcher=())
     ads_epoch = ["run_agreement", "run_discrepancy"]
     told = (tmp_path / "same.txt").read_text().split()  # an output that both write to may be mixed
