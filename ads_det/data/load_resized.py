@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -10,6 +11,7 @@ import mmcv
 import numpy as np
 from mmdet.datasets.transforms import Resize
 
+from ads_det.data.image_cache import Decoded, DiskCache, MemoryCache
 from ads_det.errors import ADSError
 from ads_det.files import read_bytes
 from ads_det.labels.sizes import upright_size
@@ -21,6 +23,7 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
+_VERSION = 1  # of the pixels: to be raised when decoding or resizing changes
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -34,26 +37,44 @@ class LoadResized(Resize):
 
     Args:
         scale: width and height, pixels.
-        cache_mib: memory for resized images, which a training reads again in each epoch, in each
-            process that loads; 0 keeps none.
+        cache_mib: room for resized images, which a training reads again in each epoch; 0 keeps
+            none.
+        cache_dir: folder to keep them in, for all processes, cycles and runs together; None: the
+            memory of each process that loads.
 
     Raises:
         ADSError: if an argument has no meaning.
     """
 
-    def __init__(self, scale: Sequence[int], cache_mib: float = 0) -> None:
+    def __init__(
+        self, scale: Sequence[int], cache_mib: float = 0, cache_dir: str | None = None
+    ) -> None:
         if isinstance(cache_mib, bool) or not isinstance(cache_mib, (int, float)) or cache_mib < 0:
             raise ADSError(f"LoadResized.cache_mib is {cache_mib!r}; use 0 or more.")
+        if cache_dir is not None and not (isinstance(cache_dir, str) and cache_dir and cache_mib):
+            raise ADSError(
+                f"LoadResized.cache_dir is {cache_dir!r} and cache_mib {cache_mib!r}; name a folder "
+                "and the MiB that it may hold, or leave cache_dir out."
+            )
         super().__init__(scale=tuple(scale), keep_ratio=False)
-        self._room = cache_mib * 2**20
-        self._cache: dict[str, tuple[np.ndarray, tuple[int, int]]] = {}
+        room = cache_mib * 2**20
+        self._cache: MemoryCache | DiskCache = (
+            MemoryCache(room)
+            if cache_dir is None
+            else DiskCache(Path(cache_dir), room, f"{_VERSION} {self.scale}")
+        )
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Set ``img`` (H, W, 3), BGR, its shapes and factors; an image that is there is resized."""
         if results.get("img") is not None:
             resized: dict[str, Any] = super().transform(results)
             return resized
-        pixels, (height, width) = self._load(results["img_path"])
+        path = results["img_path"]
+        image = self._cache.get(path)
+        if image is None:
+            image = self._decode(path)
+            self._cache.put(path, image)
+        pixels, (height, width) = image
         results.update(
             img=pixels.copy(),  # another transform may write to it
             img_shape=pixels.shape[:2],
@@ -66,10 +87,7 @@ class LoadResized(Resize):
         self._record_homography_matrix(results)
         return results
 
-    def _load(self, path: str) -> tuple[np.ndarray, tuple[int, int]]:
-        """The resized image, and height and width that it had."""
-        if path in self._cache:
-            return self._cache[path]
+    def _decode(self, path: str) -> Decoded:
         content = read_bytes(path)
         factor, size = self._factor(path, content)
         if factor == 1:
@@ -77,11 +95,7 @@ class LoadResized(Resize):
             size = whole.shape[:2]
         else:
             whole = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[factor])
-        found = mmcv.imresize(whole, self.scale), size
-        if found[0].nbytes <= self._room:
-            self._room -= found[0].nbytes
-            self._cache[path] = found
-        return found
+        return Decoded(mmcv.imresize(whole, self.scale), size)
 
     def _factor(self, path: str, content: bytes) -> tuple[int, tuple[int, int]]:
         """By what the image is reduced when it is decoded, and its height and width."""

@@ -98,3 +98,73 @@ def test_the_dry_run_wants_an_image_to_be_loaded():
     resize = dict(type="mmdet.Resize", scale=(64, 32))
     with pytest.raises(ADSError, match=r"pipeline\[[12]\]"):
         try_pipeline([ANNOTATIONS, resize, pack], "pipeline")
+
+
+def folder_cache(tmp_path, mib=1.0):
+    return LoadResized((64, 64), cache_mib=mib, cache_dir=str(tmp_path / "cache"))
+
+
+def cached_files(tmp_path):
+    return sorted((tmp_path / "cache").rglob("*.image"))
+
+
+def pixels_of(transform, path):
+    return transform.transform(dict(img_path=str(path)))
+
+
+def test_a_folder_keeps_the_same_pixels_for_other_processes_and_runs(tmp_path, monkeypatch):
+    path = photo(tmp_path / "a.jpg", 300, 200)
+    first = pixels_of(folder_cache(tmp_path), path)
+    first["img"][:] //= 2  # a later transform writes to it
+    plain = pixels_of(LoadResized((64, 64)), path)
+    monkeypatch.setattr(LoadResized, "_decode", None)  # what is kept needs no decoding
+    again = pixels_of(folder_cache(tmp_path), path)
+    assert np.array_equal(again["img"], plain["img"]) and again["ori_shape"] == (200, 300)
+    again["img"][:] = 0  # and may be written to as well
+    with pytest.raises(TypeError):
+        pixels_of(LoadResized((32, 32), 1.0, str(tmp_path / "cache")), path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_file_of_the_folder_is_made_anew(damage, tmp_path):
+    path = photo(tmp_path / "a.png", 80, 80)
+    plain = pixels_of(folder_cache(tmp_path), path)["img"]
+    (file,) = cached_files(tmp_path)
+    content = bytearray(file.read_bytes())
+    if damage == "flipped":
+        content[-5] ^= 1
+    file.write_bytes(dict(cut=content[:-9], flipped=content, empty=b"")[damage])
+    assert np.array_equal(pixels_of(folder_cache(tmp_path), path)["img"], plain)
+    assert len(file.read_bytes()) == len(content) and len(cached_files(tmp_path)) == 1
+
+
+def test_a_photo_that_was_replaced_is_not_taken_from_the_folder(tmp_path):
+    path = photo(tmp_path / "a.png", 80, 80)
+    before = pixels_of(folder_cache(tmp_path), path)["img"]
+    Image.new("RGB", (80, 80), "red").save(path)
+    after = pixels_of(folder_cache(tmp_path), path)["img"]
+    assert (after[..., 2] == 255).all() and not np.array_equal(before, after)
+
+
+def test_the_folder_stays_within_its_bound(tmp_path):
+    paths = [photo(tmp_path / f"{i}.png", 80, 80) for i in range(5)]
+    room = 2.5 * 64 * 64 * 3 / 2**20
+    for _ in range(2):
+        for path in paths:
+            pixels_of(folder_cache(tmp_path, room), path)
+    assert len(cached_files(tmp_path)) == 2
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time_and_a_sentence(tmp_path, capsys):
+    path = photo(tmp_path / "a.png", 80, 80)
+    (tmp_path / "cache").write_text("no folder")
+    transform = folder_cache(tmp_path)
+    for _ in range(2):
+        assert pixels_of(transform, path)["img"].shape == (64, 64, 3)
+    assert capsys.readouterr().out.count("no longer kept") == 1
+
+
+@pytest.mark.parametrize("options", [dict(cache_dir="x"), dict(cache_dir=7, cache_mib=1)])
+def test_a_folder_without_room_or_name_is_refused(options):
+    with pytest.raises(ADSError, match="cache_dir"):
+        LoadResized((64, 64), **options)
