@@ -23,7 +23,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
-from ads_det.benchmark.passes import COUNTERS, PassCounter
+from ads_det.benchmark.cost import COUNTERS, PassCounter
 from ads_det.core.criterion import ADSCriterion
 from ads_det.data.classification import ClassificationDataset, Images, whole_batch
 from ads_det.engine.methods.equal_steps import run_label_updates

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from ads_det.active.settings import load_config, prepare_data
+from ads_det.benchmark.cost import COUNTERS, Cost, measure_cost
 from ads_det.benchmark.methods import method_config, parse_methods
-from ads_det.benchmark.passes import COUNTERS, Cost, measure_cost
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.files import write_ids
 

@@ -53,8 +53,8 @@ class LoadResized(Resize):
             raise ADSError(f"LoadResized.cache_mib is {cache_mib!r}; use 0 or more.")
         if cache_dir is not None and not (isinstance(cache_dir, str) and cache_dir and cache_mib):
             raise ADSError(
-                f"LoadResized.cache_dir is {cache_dir!r} and cache_mib {cache_mib!r}; name a folder "
-                "and the MiB that it may hold, or leave cache_dir out."
+                f"LoadResized.cache_dir is {cache_dir!r} and cache_mib {cache_mib!r}; name a "
+                "folder and the MiB that it may hold, or leave cache_dir out."
             )
         super().__init__(scale=tuple(scale), keep_ratio=False)
         room = cache_mib * 2**20

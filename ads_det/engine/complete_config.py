@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from ads_det.engine.config_keys import short
 from ads_det.engine.config_parts import typed_parts
-from ads_det.engine.foreign import without_annotations
+from ads_det.engine.foreign_config import without_annotations
 from ads_det.errors import ADSError
 
 _DATA_SETS = {"CocoDataset": "ads_det.CocoDataset", "VOCDataset": "ads_det.VOCDataset"}

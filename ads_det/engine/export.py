@@ -14,7 +14,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from ads_det.engine.foreign import without_annotations
+from ads_det.engine.foreign_config import without_annotations
 from ads_det.engine.input_size import RESIZES
 from ads_det.errors import ADSError
 from ads_det.files import write_atomic, write_text

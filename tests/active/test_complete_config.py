@@ -13,7 +13,7 @@ from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.settings import load_config
 from ads_det.engine.complete_config import in_loop, is_complete, loop_config
 from ads_det.engine.export import export_mmdet
-from ads_det.engine.foreign import load_detector
+from ads_det.engine.foreign_config import load_detector
 from ads_det.engine.hooks import ProgressHook
 from ads_det.engine.training import evaluation_runner
 

@@ -13,7 +13,7 @@ from ads_det.engine.methods import ADS, AgreementTeacher
 from ads_det.engine.methods.joint import JointTerms
 from ads_det.engine.phase_stats import AnchorStats, gradient_norms
 from ads_det.engine.phases import only_classifiers_train, run_agreement, run_discrepancy
-from ads_det.engine.views import random_zoom, strong_view, zoomed
+from ads_det.engine.unlabeled_views import random_zoom, strong_view, zoomed
 from ads_det.errors import ADSError
 
 LABELED = [detection_batch(n=4, seed=s) for s in (0, 1)]

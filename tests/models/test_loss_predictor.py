@@ -126,6 +126,14 @@ def test_true_losses_ask_no_other_process_and_leave_no_trace(family, monkeypatch
     assert all(m.training for m in head.modules())
 
 
+def test_a_detector_that_does_not_tell_the_positives_of_an_image_refuses_their_sum():
+    model = build_family(family_config("faster_rcnn"))
+    data = model.data_preprocessor(detection_batch(), True)
+    feats = model.extract_feat(data["inputs"])
+    with pytest.raises(ADSError, match="target='sum' needs the number of positives.*ADSFaster"):
+        model.image_losses(feats, data["data_samples"], "sum")
+
+
 def test_the_ranking_loss_of_a_batch_and_of_one_whose_middle_image_has_no_partner():
     model, _, data = extended("ssd", weight=0.5)
     model.eval()

@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from ads_det.active.proposals import propose_boxes
 from ads_det.engine.datasets import candidate_loader
-from ads_det.engine.foreign import class_names, foreign_config, load_detector
+from ads_det.engine.foreign_config import class_names, foreign_config, load_detector
 from ads_det.models.foreign import MAX_BOXES
 
 

@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 
 from ads_det.console import say
 from ads_det.engine.export import export_mmdet, export_onnx, input_size, largest_difference
-from ads_det.engine.foreign import class_names, load_detector
+from ads_det.engine.foreign_config import class_names, load_detector
 from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
 from ads_det.models.base import TwoClassifierModel

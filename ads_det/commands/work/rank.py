@@ -18,7 +18,7 @@ from ads_det.arguments import option_values
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
-from ads_det.engine.foreign import class_names, foreign_config, is_foreign, load_detector
+from ads_det.engine.foreign_config import class_names, foreign_config, is_foreign, load_detector
 from ads_det.engine.methods import Plain
 from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError

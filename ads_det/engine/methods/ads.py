@@ -27,7 +27,7 @@ from ads_det.engine.methods.unlabeled import (
 from ads_det.engine.phase_stats import PhaseStats
 from ads_det.engine.phases import run_agreement, run_discrepancy, unwrap
 from ads_det.engine.seeding import derive_seed, seed_everything
-from ads_det.engine.views import check_zoom, random_zoom
+from ads_det.engine.unlabeled_views import check_zoom, random_zoom
 from ads_det.errors import ADSError
 from ads_det.registry import METHODS
 
@@ -77,8 +77,8 @@ class ADS(UnlabeledEpochs):
             :class:`~ads_det.engine.methods.joint.JointTerms`. There the phases have no optimiser
             of their own, so only ``loss_weight`` is left of ``agreement`` and ``discrepancy``.
         zoom: ``(low, high)``: unlabelled images are shown at a random scale between these, 1 being
-            the whole image, at a random place (:func:`~ads_det.engine.views.random_zoom`); as they
-            are unless given.
+            the whole image, at a random place
+            (:func:`~ads_det.engine.unlabeled_views.random_zoom`); as they are unless given.
 
     Raises:
         ADSError: if an argument has no meaning.

@@ -16,7 +16,7 @@ from ads_det.core.teacher import agreement_gate, teaching_loss
 from ads_det.engine.methods.unlabeled import UnlabeledEpochs, endless, set_epoch
 from ads_det.engine.phases import unwrap
 from ads_det.engine.seeding import derive_seed
-from ads_det.engine.views import check_zoom, random_zoom, strong_view
+from ads_det.engine.unlabeled_views import check_zoom, random_zoom, strong_view
 from ads_det.errors import ADSError
 from ads_det.models.base import Extension, TwoClassifierModel
 from ads_det.registry import METHODS

@@ -4,8 +4,8 @@ import pytest
 import torch
 from helpers import tiny_classification_config
 
+from ads_det.benchmark.cost import PassCounter, measure_cost
 from ads_det.benchmark.methods import method_config, parse_methods
-from ads_det.benchmark.passes import PassCounter, measure_cost
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.files import write_ids
 
