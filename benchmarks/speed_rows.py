@@ -154,6 +154,25 @@ def core_set() -> Iterator[Pair]:
     )
 
 
+def loop() -> Iterator[Pair]:
+    """The bookkeeping of a cycle (benchmarks/million.py), 100,000 images / 10,000."""
+    from million import make_files, run
+
+    folder = Path(tempfile.mkdtemp(dir=os.environ["SPEED_FOLDER"]))
+
+    def cycle(number: int) -> Work:
+        images = folder / f"images_{number}"
+        make_files(images, number)
+
+        def work() -> None:
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                run(images, Path(place, "work"))
+
+        return work
+
+    yield "bookkeeping of a cycle, 100,000 images / 10,000", cycle(100_000), cycle(10_000)
+
+
 def start() -> Iterator[Pair]:
     """--help of each tool / a Python that does nothing, seconds on the clock."""
     for tool in TOOLS:
@@ -187,6 +206,7 @@ ROWS = {
     "step": small_step,
     "score": scoring,
     "coreset": core_set,
+    "loop": loop,
     "start": start,
     "jobs": jobs,
 }
