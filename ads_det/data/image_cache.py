@@ -91,17 +91,11 @@ class DiskCache:
         head["shape"], head["original"] = image.pixels.shape[:2], image.original
         content = head.tobytes()[4:] + image.pixels.tobytes()
         head["checksum"] = zlib.crc32(content)
-        file = self._file(path)
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(head.tobytes()[:4] + content)
-            os.replace(temporary, file)  # not flushed: a checksum tells what a crash has left
+            _write(self._file(path), head.tobytes()[:4] + content)
         except OSError as error:
             self._limit = self._left = 0.0
             say(f"Images are no longer kept in {self._folder} ({error.strerror}).")
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
             return
         self._left -= size
         self._until_look -= 1
@@ -119,3 +113,15 @@ class DiskCache:
             with suppress(OSError):  # another process has just renamed it
                 total += file.stat().st_size
         return total
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Under its name there is all of it; not flushed, since a checksum tells what a crash left."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -61,7 +61,7 @@ class LoadResized(Resize):
         self._cache: MemoryCache | DiskCache = (
             MemoryCache(room)
             if cache_dir is None
-            else DiskCache(Path(cache_dir), room, f"{_VERSION} {self.scale}")
+            else DiskCache(Path(cache_dir).expanduser(), room, f"{_VERSION} {self.scale}")
         )
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
