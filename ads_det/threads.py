@@ -18,8 +18,8 @@ from ads_det.errors import ADSError
 MOST = 4  # the small models here gain nothing from more
 _NAME = "OMP_NUM_THREADS"
 # Threads that wait must not spin for long: on a busy machine they keep those that work from the
-# cores. A thousand turns are some microseconds, less than a thread takes to fall asleep and wake.
-_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
+# cores. So many turns are some microseconds, less than a thread takes to fall asleep and wake.
+_PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "3000", "KMP_BLOCKTIME": "0"}
 _LOCAL_SIZES = ("LOCAL_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_NTASKS_PER_NODE")
 
 

@@ -5,6 +5,7 @@ _base_ = "./ssd_digits_ads.py"
 # the small SSD's schedule without its prior
 method = dict(images_per_epoch=320)
 train_cfg = dict(max_epochs=16)
+optim_wrapper = dict(optimizer=dict(lr=4e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=40),
     dict(type="CosineAnnealingLR", by_epoch=True, T_max=16, convert_to_iter_based=True),
