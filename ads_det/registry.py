@@ -29,6 +29,7 @@ TRANSFORMS = _child("transform", root.TRANSFORMS, "ads_det.data.load_resized")
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
 HOOKS = _child("hook", root.HOOKS, "ads_det.engine.hooks")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "ads_det.engine.autocast")
+PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS, "ads_det.engine.schedulers")
 METRICS = _child("metric", root.METRICS, "ads_det.engine.metrics")
 FUNCTIONS = _child(
     *("function", root.FUNCTIONS, "ads_det.engine.seeding", "ads_det.data.prepare"),

@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import queue
 import resource
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -84,6 +85,8 @@ def main() -> None:
                 numbers = [f"{result[k]:.4g}" for k in ("seconds", "anchor", "ratio", "peak_mib")]
                 table.add_row(result["row"], *numbers)
             process.join()
+            if process.exitcode:
+                sys.exit(f"The row {row!r} failed, as said above.")
     Console(width=110).print(table)
     args.out.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -78,6 +78,8 @@ def ads_epoch() -> Iterator[Pair]:
 
     runner, batches = trainer("resnet8_digits_ads.py")
     model, optim, criterion = runner.model, runner.optim_wrapper, ADSCriterion()
+    for group in optim.param_groups:
+        group["lr"] = 1e-4  # dozens of phases in a row, without labels between them, would diverge
 
     def fresh() -> list[dict]:
         return copy.deepcopy(batches[:2])

@@ -45,7 +45,8 @@ train_cfg = dict(max_epochs=11)
 optim_wrapper = dict(optimizer=dict(lr=6e-3))
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=15),
-    dict(type="CosineAnnealingLR", by_epoch=True, begin=7, T_max=4, convert_to_iter_based=True),
+    # the last four epochs
+    dict(type="ads_det.LateCosineLR", by_epoch=True, share=4 / 11, convert_to_iter_based=True),
 ]
 active_learning = dict(
     initial=100,

@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
 
+from ads_det.console import say
 from ads_det.engine.config_keys import short
 from ads_det.engine.config_parts import (
     build_part,
@@ -51,6 +52,7 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
     for path, scheduler in each_part(cfg.get("param_scheduler"), "param_scheduler"):
         by_epoch = scheduler.get("by_epoch", True)
         end = counts.get("max_epochs" if by_epoch else "max_iters") or 10**6
+        unit = "epochs" if by_epoch else "iterations"
         given = dict(dict(end=end), **scheduler)
         check_arguments(
             find_type(PARAM_SCHEDULERS, given.get("type"), path),
@@ -58,6 +60,11 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
             path,
         )
         check_types(given, path, PARAM_SCHEDULERS)
+        if given.get("begin", 0) >= given["end"]:
+            raise ADSError(
+                f"{path} begins after {given['begin']} {unit} and ends after {given['end']}, so it "
+                "never acts; set it and train_cfg together."
+            )
         with named(path, scheduler):
             built = PARAM_SCHEDULERS.build(
                 given, default_args=dict(optimizer=wrapper, epoch_length=_EPOCH)
@@ -66,6 +73,12 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
                 built.step()
             if not all(math.isfinite(float(g["lr"])) for g in wrapper.param_groups):
                 raise ValueError("the learning rate becomes infinite")
+        cut = given.get("begin", 0) + given.get("T_max", 0)
+        if "Cosine" in str(given["type"]) and cut > end:
+            say(
+                f"{path} falls until {cut} {unit}, but the training has {end}: the learning rate "
+                "ends high. Set T_max and train_cfg together."
+            )
 
 
 def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:

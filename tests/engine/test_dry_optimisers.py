@@ -1,0 +1,71 @@
+"""Schedules and the length of training."""
+
+import pytest
+import torch
+from helpers import CONFIGS
+from mmengine.optim import CosineAnnealingLR
+from torch import nn
+
+from ads_det.active.settings import load_config
+from ads_det.engine.dry_optimisers import check_optimisers
+from ads_det.engine.schedulers import LateCosineLR
+from ads_det.errors import ADSError
+
+COSINE = dict(type="CosineAnnealingLR", by_epoch=True, begin=25, T_max=15)
+
+
+def said(name, capsys, **options):
+    cfg = load_config(CONFIGS / name, {key.replace("__", "."): v for key, v in options.items()})
+    check_optimisers(cfg, nn.Linear(1, 1))
+    return capsys.readouterr().out
+
+
+def test_a_training_too_short_for_its_schedule_is_told_so(capsys):
+    for epochs in (40, 50):
+        options = dict(param_scheduler=[COSINE], train_cfg__max_epochs=epochs)
+        assert "falls" not in said("ssd_small_bccd_ads.py", capsys, **options)
+    options["train_cfg__max_epochs"] = 30
+    out = said("ssd_small_bccd_ads.py", capsys, **options)
+    assert "param_scheduler[0] falls until 40 epochs, but the training has 30: " in out
+    options["train_cfg__max_epochs"] = 20
+    with pytest.raises(ADSError, match=r"param_scheduler\[0\] begins after 25 epochs"):
+        said("ssd_small_bccd_ads.py", capsys, **options)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
+def test_every_schedule_of_ours_ends_with_its_training(path, capsys):
+    assert "param_scheduler" not in said(path.name, capsys)
+
+
+def rates(scheduler, steps):
+    found = []
+    for _ in range(steps):
+        found.append(scheduler.optimizer.param_groups[0]["lr"])
+        scheduler.optimizer.step()
+        scheduler.step()
+    return found
+
+
+def sgd():
+    return torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.8)
+
+
+def test_a_late_cosine_by_hand():
+    late = LateCosineLR(sgd(), share=0.5, end=8, by_epoch=False)
+    half = 0.5**0.5
+    expected = [0.8] * 5 + [0.4 * (1 + half), 0.4, 0.4 * (1 - half)]
+    assert rates(late, 8) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("share", "epochs", "begin"), [(0.375, 40, 25), (4 / 11, 11, 7)])
+def test_it_is_mmengines_cosine_with_its_begin(share, epochs, begin):
+    late = LateCosineLR.build_iter_from_epoch(sgd(), share=share, end=epochs, epoch_length=20)
+    options = dict(begin=begin, T_max=epochs - begin, end=epochs, epoch_length=20)
+    theirs = CosineAnnealingLR.build_iter_from_epoch(sgd(), **options)
+    assert rates(late, 20 * epochs + 1) == rates(theirs, 20 * epochs + 1)
+
+
+@pytest.mark.parametrize("options", [dict(share=0), dict(share=1.1), dict(share=True), dict()])
+def test_a_share_or_an_end_without_meaning_is_refused(options):
+    with pytest.raises(ADSError, match="share is" if options else "end"):
+        LateCosineLR(sgd(), **options, **({"end": 8} if options else {}))
