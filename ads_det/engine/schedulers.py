@@ -25,12 +25,15 @@ class LateCosineLR(CosineAnnealingLR):
     The other arguments are those of ``CosineAnnealingLR``.
 
     Raises:
-        ADSError: if the share has no meaning, or nothing says when training ends.
+        ADSError: if the share has no meaning, nothing says when training ends, or ``begin`` or
+            ``T_max`` are given.
     """
 
     def __init__(
         self, optimizer: Any, *args: Any, share: float = 0.375, end: float = math.inf, **kwargs: Any
     ) -> None:
+        for name in kwargs.keys() & {"begin", "T_max"}:
+            raise ADSError(f"LateCosineLR finds {name!r} by itself; leave it out, or set `share`.")
         if type(share) not in (int, float) or not 0 < share <= 1:
             raise ADSError(f"LateCosineLR.share is {share!r}; use a number above 0, at most 1.")
         if not end < 10**9:

@@ -65,7 +65,16 @@ def test_it_is_mmengines_cosine_with_its_begin(share, epochs, begin):
     assert rates(late, 20 * epochs + 1) == rates(theirs, 20 * epochs + 1)
 
 
-@pytest.mark.parametrize("options", [dict(share=0), dict(share=1.1), dict(share=True), dict()])
-def test_a_share_or_an_end_without_meaning_is_refused(options):
-    with pytest.raises(ADSError, match="share is" if options else "end"):
-        LateCosineLR(sgd(), **options, **({"end": 8} if options else {}))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(share=0, end=8), "share is 0"),
+        (dict(share=1.1, end=8), "share is 1.1"),
+        (dict(share=True, end=8), "share is True"),
+        (dict(), "`end`"),
+        (dict(end=8, T_max=4), "finds 'T_max' by itself"),
+    ],
+)
+def test_arguments_without_meaning_are_refused(options, message):
+    with pytest.raises(ADSError, match=message):
+        LateCosineLR(sgd(), **options)
