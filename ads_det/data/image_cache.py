@@ -14,7 +14,7 @@ import numpy as np
 from ads_det.console import say
 
 _HEAD = np.dtype([("checksum", "<u4"), ("shape", "<u4", 2), ("original", "<u4", 2)])
-_LOOK = 64  # images that are written before the folder is measured again
+_LOOK = 64  # images at least that are written before the folder is measured again
 
 
 class Decoded(NamedTuple):
@@ -84,7 +84,8 @@ class DiskCache:
     def put(self, path: str, image: Decoded) -> None:
         size = image.pixels.nbytes + _HEAD.itemsize
         if not self._until_look:
-            self._left, self._until_look = self._limit - self._size(), _LOOK
+            used, files = self._measure()
+            self._left, self._until_look = self._limit - used, max(_LOOK, files // 8)
         if size > self._left:
             return
         head = np.zeros(1, _HEAD)
@@ -106,13 +107,13 @@ class DiskCache:
         name = hashlib.sha1(text.encode(errors="surrogateescape")).hexdigest()
         return self._folder / name[:2] / f"{name}.image"
 
-    def _size(self) -> int:
-        """Bytes in the folder."""
-        total = 0
+    def _measure(self) -> tuple[int, int]:
+        """Bytes in the folder, and files."""
+        sizes = []
         for file in self._folder.glob("*/*"):
             with suppress(OSError):  # another process has just renamed it
-                total += file.stat().st_size
-        return total
+                sizes.append(file.stat().st_size)
+        return sum(sizes), len(sizes)
 
 
 def _write(file: Path, content: bytes) -> None:

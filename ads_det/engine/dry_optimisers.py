@@ -60,12 +60,12 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
             path,
         )
         check_types(given, path, PARAM_SCHEDULERS)
-        if given.get("begin", 0) >= given["end"]:
-            raise ADSError(
-                f"{path} begins after {given['begin']} {unit} and ends after {given['end']}, so it "
-                "never acts; set it and train_cfg together."
-            )
         with named(path, scheduler):
+            if given.get("begin", 0) >= given["end"]:
+                raise ADSError(
+                    f"{path} begins after {given['begin']} {unit} and ends after {given['end']}, "
+                    "so it never acts; set it and train_cfg together."
+                )
             built = PARAM_SCHEDULERS.build(
                 given, default_args=dict(optimizer=wrapper, epoch_length=_EPOCH)
             )

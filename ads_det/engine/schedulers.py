@@ -30,7 +30,7 @@ class LateCosineLR(CosineAnnealingLR):
     """
 
     def __init__(
-        self, optimizer: Any, *args: Any, share: float = 0.375, end: float = math.inf, **kwargs: Any
+        self, optimizer: Any, *args: Any, share: float, end: float = math.inf, **kwargs: Any
     ) -> None:
         for name in kwargs.keys() & {"begin", "T_max"}:
             raise ADSError(f"LateCosineLR finds {name!r} by itself; leave it out, or set `share`.")
@@ -39,7 +39,7 @@ class LateCosineLR(CosineAnnealingLR):
         if not end < 10**9:
             raise ADSError("LateCosineLR does not know when training ends; give it `end`.")
         fall = max(1, round(share * end))
-        super().__init__(optimizer, *args, begin=int(end) - fall, end=end, T_max=fall, **kwargs)
+        super().__init__(optimizer, *args, begin=int(end) - fall, end=end, **kwargs)
 
     @classmethod
     def build_iter_from_epoch(

@@ -113,7 +113,7 @@ class CIFARVGG(BaseModule):
     Args:
         depth: 11, 13 or 16.
         width: channels of the first stage; the last has eight times as many.
-        init_cfg: as in mmengine.
+        init_cfg: Weights to begin with, as in mmengine.
 
     Attributes:
         out_channels: D of the features.

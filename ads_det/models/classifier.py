@@ -65,8 +65,8 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
         classifier: ``'linear'`` (the paper) or ``'prototype'`` (the authors' published code,
             :class:`PrototypeClassifier`).
         dropout: share of the features dropped before the classifiers, in [0, 1).
-        data_preprocessor: as in mmengine.
-        init_cfg: as in mmengine.
+        data_preprocessor: Config of what prepares a batch, as in mmengine.
+        init_cfg: Weights to begin with, as in mmengine.
 
     Raises:
         ADSError: if an argument has no meaning.

@@ -16,7 +16,7 @@ def summary(rows: Sequence[CycleResult], metric: str, advice: Mapping[str, Any])
     Args:
         rows: results of the cycles, at least one.
         metric: Metric of the mean prediction.
-        advice: as in ``history.json``; empty as long as there is none.
+        advice: What ``history.json`` expects of the next batch; empty as long as there is none.
     """
     last, name = rows[-1], metric.rpartition("/")[2]
     return [_now(last, metric, name), _last_batch(rows, metric, name), _next(advice, rows, name)]

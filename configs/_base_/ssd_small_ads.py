@@ -9,7 +9,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=40),
-    # 1 to 3 points better than falling from the start (docs/results.md)
+    # .7 to 3 points better than falling from the start, in four pairs of runs (docs/results.md)
     dict(type="ads_det.LateCosineLR", by_epoch=True, share=0.375, convert_to_iter_based=True),
 ]
 method = dict(

@@ -32,6 +32,14 @@ def test_a_training_too_short_for_its_schedule_is_told_so(capsys):
         said("ssd_small_bccd_ads.py", capsys, **options)
 
 
+def test_a_cosine_without_a_length_passes_and_an_end_of_none_is_refused(capsys):
+    options = dict(param_scheduler=[dict(type="CosineAnnealingLR")])
+    assert said("ssd_small_bccd_ads.py", capsys, **options) == ""
+    options["param_scheduler"][0]["end"] = None
+    with pytest.raises(ADSError, match=r"param_scheduler\[0\]"):
+        said("ssd_small_bccd_ads.py", capsys, **options)
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.py")), ids=lambda path: path.stem)
 def test_every_schedule_of_ours_ends_with_its_training(path, capsys):
     assert "param_scheduler" not in said(path.name, capsys)
@@ -71,8 +79,8 @@ def test_it_is_mmengines_cosine_with_its_begin(share, epochs, begin):
         (dict(share=0, end=8), "share is 0"),
         (dict(share=1.1, end=8), "share is 1.1"),
         (dict(share=True, end=8), "share is True"),
-        (dict(), "`end`"),
-        (dict(end=8, T_max=4), "finds 'T_max' by itself"),
+        (dict(share=0.5), "`end`"),
+        (dict(share=0.5, end=8, T_max=4), "finds 'T_max' by itself"),
     ],
 )
 def test_arguments_without_meaning_are_refused(options, message):
