@@ -25,7 +25,9 @@ DATASETS = _child(
     *("dataset", root.DATASETS, *_DETECTION_DATA, _CLASSIFICATION_DATA),
     "ads_det.data.class_folders",
 )
-TRANSFORMS = _child("transform", root.TRANSFORMS, "ads_det.data.load_resized")
+TRANSFORMS = _child(
+    "transform", root.TRANSFORMS, "ads_det.data.load_resized", "ads_det.data.random_affine"
+)
 DATA_SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "ads_det.data.samplers")
 HOOKS = _child("hook", root.HOOKS, "ads_det.engine.hooks")
 OPTIM_WRAPPERS = _child("optimizer wrapper", root.OPTIM_WRAPPERS, "ads_det.engine.autocast")

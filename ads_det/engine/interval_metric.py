@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from ads_det.core.bootstrap import ClassHits, average_precisions, mean_precision_interval
+
+
+class Hits(NamedTuple):
+    """Detections of one class in an image.
+
+    Args:
+        scores: shape (D,).
+        hits: whether each found an object that no better one had found, shape (D,).
+        objects: Objects of the class in the image.
+    """
+
+    scores: np.ndarray
+    hits: np.ndarray
+    objects: int
+
+
+NO_HITS = Hits(np.zeros(0), np.zeros(0, bool), 0)
 
 
 class IntervalMetric(BaseMetric):
@@ -37,12 +54,11 @@ class IntervalMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            classes = range(len(self.dataset_meta["classes"]))
-            self.results.append([hits_of_class(sample, c, self._iou) for c in classes])
+            self.results.append(image_hits(sample, self._iou))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         names = self.dataset_meta["classes"]
-        classes = [_joined([image[c] for image in results]) for c in range(len(names))]
+        classes = [_joined([image.get(c, NO_HITS) for image in results]) for c in range(len(names))]
         once = np.ones((1, len(results)))
         metrics: dict[str, float] = dict(test_images=len(results))
         for name, found in zip(names, classes, strict=True):
@@ -54,44 +70,41 @@ class IntervalMetric(BaseMetric):
         return metrics
 
 
-def hits_of_class(sample: dict, label: int, iou: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Scores and hits of the detections of a class in an image, and its number of objects.
+def image_hits(sample: dict, iou: float) -> dict[int, Hits]:
+    """Which detections of an image are hits, by class; classes without detection or object lack.
 
     The best-scored detection takes an object; those on objects that do not count are left out.
 
     Args:
         sample: with ``pred_instances``, ``gt_instances`` and ``ignored_instances``.
-        label: the class.
         iou: least overlap of a hit.
     """
     from mmdet.evaluation.functional.mean_ap import tpfp_default
 
-    found, truth, ignored = (
-        _of_label(sample[name], label)
-        for name in ("pred_instances", "gt_instances", "ignored_instances")
-    )
-    scores = found["scores"].cpu().numpy().astype(float)
-    boxes = found["bboxes"].cpu().numpy().reshape(-1, 4)
-    if not len(boxes):
-        return scores, np.zeros(0, bool), len(truth["labels"])
-    hits, wrong = tpfp_default(
-        np.hstack([boxes, scores[:, None]]),
-        truth["bboxes"].cpu().numpy().reshape(-1, 4),
-        ignored["bboxes"].cpu().numpy().reshape(-1, 4),
-        iou,
-        use_legacy_coordinate=True,
-    )
-    counts = (hits[0] + wrong[0]) > 0  # others lie on objects that do not count
-    return scores[counts], hits[0][counts] > 0, len(truth["labels"])
+    names = ("pred_instances", "gt_instances", "ignored_instances")
+    labels = [sample[name]["labels"].cpu().numpy() for name in names]
+    boxes = [sample[name]["bboxes"].cpu().numpy().reshape(-1, 4) for name in names]
+    scores = sample["pred_instances"]["scores"].cpu().numpy().astype(float)
+    hits_of = {}
+    for label in np.unique(np.concatenate(labels[:2])).tolist():
+        mine = [own == label for own in labels]
+        found, truth, ignored = (own[chosen] for own, chosen in zip(boxes, mine))
+        own_scores, hit = scores[mine[0]], np.zeros(0, bool)
+        if len(found):
+            right, wrong = tpfp_default(
+                np.hstack([found, own_scores[:, None]]),
+                truth,
+                ignored,
+                iou,
+                use_legacy_coordinate=True,
+            )
+            counts = (right[0] + wrong[0]) > 0  # others lie on objects that do not count
+            own_scores, hit = own_scores[counts], right[0][counts] > 0
+        hits_of[label] = Hits(own_scores, hit, len(truth))
+    return hits_of
 
 
-def _of_label(instances: Any, label: int) -> dict[str, Any]:
-    chosen = instances["labels"] == label
-    names = [name for name in ("bboxes", "labels", "scores") if name in instances]
-    return {name: instances[name][chosen] for name in names}
-
-
-def _joined(images: list[tuple[np.ndarray, np.ndarray, int]]) -> ClassHits:
+def _joined(images: list[Hits]) -> ClassHits:
     return ClassHits(
         np.concatenate([scores for scores, _, _ in images]),
         np.concatenate([hits for _, hits, _ in images]),

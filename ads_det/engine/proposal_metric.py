@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from ads_det.core.proposal_score import least_score
-from ads_det.engine.interval_metric import hits_of_class
+from ads_det.engine.interval_metric import NO_HITS, image_hits
 
 IOU = 0.5
 
@@ -27,12 +27,10 @@ class ProposalMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            parts = [(np.zeros(0), np.zeros(0, bool))]
-            if "bboxes" in sample.get("gt_instances", {}) and "ignored_instances" in sample:
-                for label in sample["pred_instances"]["labels"].unique().tolist():
-                    parts.append(hits_of_class(sample, label, IOU)[:2])
-            scores, hits = zip(*parts)
-            self.results.append((np.concatenate(scores), np.concatenate(hits)))
+            known = "bboxes" in sample.get("gt_instances", {}) and "ignored_instances" in sample
+            hits = image_hits(sample, IOU).values() if known else ()
+            scores, right, _ = zip(NO_HITS, *hits)
+            self.results.append((np.concatenate(scores), np.concatenate(right)))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         scores, hits = (np.concatenate(column) for column in zip(*results))

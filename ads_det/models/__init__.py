@@ -10,7 +10,7 @@ from ads_det.models.detector import ADSDetector
 from ads_det.models.fcos_head import ADSFCOSHead
 from ads_det.models.foreign import ForeignDetector
 from ads_det.models.gfl_head import ADSGFLHead
-from ads_det.models.preprocessor import BatchAugmentPreprocessor
+from ads_det.models.preprocessor import BatchAugmentPreprocessor, DetDataPreprocessor
 from ads_det.models.rcnn_head import ADSShared2FCBBoxHead, ADSShared4Conv1FCBBoxHead
 from ads_det.models.retina_head import ADSRetinaHead
 from ads_det.models.rtmdet_head import ADSRTMDetHead, ADSRTMDetSepBNHead
@@ -33,6 +33,7 @@ __all__ = [
     "ADSShared4Conv1FCBBoxHead",
     "BatchAugmentPreprocessor",
     "CIFARResNet",
+    "DetDataPreprocessor",
     "Extension",
     "ForeignDetector",
     "TwoClassifierModel",

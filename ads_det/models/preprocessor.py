@@ -1,4 +1,4 @@
-"""Augmentation and normalisation of whole batches of small images."""
+"""What happens to a batch before the model sees it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmdet.models import DetDataPreprocessor as MMDetDataPreprocessor
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
+
+
+@MODELS.register_module()
+class DetDataPreprocessor(MMDetDataPreprocessor):
+    """mmdet's, without its copy of each data sample where the model is on the CPU, as they are."""
+
+    def cast_data(self, data: Any) -> Any:
+        return data if self.device.type == "cpu" else super().cast_data(data)
 
 
 @MODELS.register_module()

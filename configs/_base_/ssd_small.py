@@ -5,7 +5,7 @@ input_size = 128
 model = dict(
     type="ads_det.ADSDetector",
     data_preprocessor=dict(
-        type="DetDataPreprocessor",
+        type="ads_det.DetDataPreprocessor",
         non_blocking=True,
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
@@ -92,7 +92,8 @@ train_pipeline = [
     # one warp zooms, shifts and brings to size; it is fast where SSD's random crop is slow
     dict(type="ads_det.LoadResized", scale=(2 * input_size, 2 * input_size), cache_mib=512),
     dict(
-        type="RandomAffine",
+        type="ads_det.RandomAffine",
+        min_visible=0.3,
         max_rotate_degree=0,
         max_shear_degree=0,
         max_translate_ratio=0.15,

@@ -68,7 +68,9 @@ def test_every_pipeline_of_the_small_ssd_gets_the_new_size():
     cfg.merge_from_dict(with_input_size(cfg, 256, np.array([0.05, 0.2])))
     assert input_scale(cfg) == ((256, 256), False)
     train = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
-    assert train["ads_det.LoadResized"].scale == (512, 512) and train["RandomAffine"].border == (
+    assert train["ads_det.LoadResized"].scale == (512, 512) and train[
+        "ads_det.RandomAffine"
+    ].border == (
         -128,
         -128,
     )
