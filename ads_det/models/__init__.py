@@ -12,6 +12,7 @@ from ads_det.models.foreign import ForeignDetector
 from ads_det.models.gfl_head import ADSGFLHead
 from ads_det.models.preprocessor import BatchAugmentPreprocessor, DetDataPreprocessor
 from ads_det.models.rcnn_head import ADSShared2FCBBoxHead, ADSShared4Conv1FCBBoxHead
+from ads_det.models.resnet import ResNet
 from ads_det.models.retina_head import ADSRetinaHead
 from ads_det.models.rtmdet_head import ADSRTMDetHead, ADSRTMDetSepBNHead
 from ads_det.models.ssd_head import ADSSSDHead
@@ -36,5 +37,6 @@ __all__ = [
     "DetDataPreprocessor",
     "Extension",
     "ForeignDetector",
+    "ResNet",
     "TwoClassifierModel",
 ]

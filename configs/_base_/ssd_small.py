@@ -13,7 +13,7 @@ model = dict(
         pad_size_divisor=1,
     ),
     backbone=dict(
-        type="ResNet",
+        type="ads_det.ResNet",
         depth=18,
         base_channels=16,
         out_indices=(1, 2, 3),
