@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -75,8 +74,8 @@ class ADSCriterion:
         if self.weighting not in WEIGHTINGS:
             raise ValueError(f"weighting is {self.weighting!r}; use one of {', '.join(WEIGHTINGS)}")
         is_number = isinstance(self.tau, (int, float)) and not isinstance(self.tau, bool)
-        if not is_number or not math.isfinite(self.tau):
-            raise ValueError(f"tau is {self.tau!r}; use a number such as 0.1")
+        if not is_number or not 0 <= self.tau <= 1e6:
+            raise ValueError(f"tau is {self.tau!r}; use an entropy of 0 or more, such as 0.1")
         if isinstance(self.n_power, bool) or self.n_power not in (1, 2):
             raise ValueError(f"n_power is {self.n_power!r}; use 1 (the paper) or 2")
         if self.normalization not in NORMALIZATIONS:

@@ -17,7 +17,7 @@ class Hits(NamedTuple):
     Args:
         scores: shape (D,).
         hits: whether each found an object that no better one had found, shape (D,).
-        objects: Objects of the class in the image.
+        objects: number of objects of the class in the image.
     """
 
     scores: np.ndarray
@@ -71,7 +71,7 @@ class IntervalMetric(BaseMetric):
 
 
 def image_hits(sample: dict, iou: float) -> dict[int, Hits]:
-    """Which detections of an image are hits, by class; classes without detection or object lack.
+    """Which detections of an image are hits, by class; classes with neither are left out.
 
     The best-scored detection takes an object; those on objects that do not count are left out.
 

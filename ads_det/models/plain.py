@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from ads_det.errors import ADSError
 from ads_det.models.base import TwoClassifierModel
 from ads_det.models.doubled_layer import DoubledLayer, layers_of
+from ads_det.models.preprocessor import DetDataPreprocessor
+from ads_det.models.resnet import ResNet
 from ads_det.models.ssd_head import ADSSSDHead
 from ads_det.registry import MODELS
 
+_SAME = (ResNet, DetDataPreprocessor)  # compute what their namesakes of mmdet do
 _OURS = ("num_classifiers", "dropout", "assign_by")  # arguments of heads that mmdet's do not have
 
 
@@ -71,7 +74,8 @@ def _plain(node: Any, key: str) -> Any:
         kind = MODELS.get(kind)
     if not inspect.isclass(kind) or not kind.__module__.startswith("ads_det."):
         return node
-    if not issubclass(kind, (DoubledLayer, TwoClassifierModel)) or issubclass(kind, ADSSSDHead):
+    known = (DoubledLayer, TwoClassifierModel, *_SAME)
+    if not issubclass(kind, known) or issubclass(kind, ADSSSDHead):
         raise ADSError(
             f"{key}.type is {node['type']}, which mmdet does not have; export with --format onnx."
         )

@@ -17,10 +17,10 @@ from ads_det.registry import MODELS
 
 @MODELS.register_module()
 class DetDataPreprocessor(MMDetDataPreprocessor):
-    """mmdet's, without its copy of each data sample where the model is on the CPU, as they are."""
+    """mmdet's, without its copy of each data sample from the CPU to the CPU."""
 
-    def cast_data(self, data: Any) -> Any:
-        return data if self.device.type == "cpu" else super().cast_data(data)
+    def cast_data(self, data: dict[str, Any]) -> dict[str, Any]:
+        return dict(data) if self.device.type == "cpu" else super().cast_data(data)
 
 
 @MODELS.register_module()

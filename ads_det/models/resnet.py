@@ -14,10 +14,10 @@ from ads_det.registry import MODELS
 class ResNet(MMDetResNet):
     """mmdet's, bit for bit, with the first ReLU after the max-pooling, on a quarter of the numbers:
     the largest of a window stays the largest, and gradients reach the same places. It saves a
-    twentieth of the passes of a narrow network.
+    twentieth of the time of a narrow network.
 
     Args:
-        args, kwargs: as mmdet's class takes them; of a deep stem nothing changes.
+        args, kwargs: as mmdet's class takes them; a deep stem stays as it is.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from family_models import DENSE, build, family_config, tiny_family_config
-from helpers import SIZE, build_classifier, build_detector, detection_batch, tiny_config
+from helpers import CONFIGS, SIZE, build_classifier, build_detector, detection_batch, tiny_config
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from retina_models import build_retina, retina_config, tiny_retina_config
 
+from ads_det.active.settings import load_config
 from ads_det.data.synthetic import CLASSES as DIGITS
 from ads_det.engine.export import export_mmdet, export_onnx, input_size, largest_difference
 from ads_det.engine.training import evaluation_runner
@@ -98,6 +99,13 @@ def test_what_cannot_be_exported_says_so(tmp_path):
     cfg.candidate_dataloader.dataset.pipeline[1].keep_ratio = True
     with pytest.raises(ADSError, match="--size HEIGHT WIDTH"):
         input_size(cfg)
+
+
+@pytest.mark.parametrize("name", ["retina_digits_ads", "rtmdet_small_bccd_ads"])
+def test_what_only_computes_faster_becomes_mmdets_own(name):
+    plain = plain_config(load_config(CONFIGS / f"{name}.py").model)
+    assert "ads_det" not in str(plain)
+    build(plain)
 
 
 @pytest.mark.parametrize("kind", ["retina", "rtmdet_sep_bn", "faster_rcnn"])

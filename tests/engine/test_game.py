@@ -219,6 +219,7 @@ def test_targets_change_the_training_and_loss_weight_0_is_the_control(digits, tm
         (ADS, dict(zoom=(2, 1)), r"zoom is \(2, 1\)"),
         (AgreementTeacher, dict(gate=2), "AgreementTeacher.gate is 2"),
         (AgreementTeacher, dict(momentum=0), "AgreementTeacher.momentum is 0"),
+        (AgreementTeacher, dict(tau=-1), "AgreementTeacher.tau is -1"),
         (AgreementTeacher, dict(momentum=1), "AgreementTeacher.momentum is 1; .* 0.999999"),
         (AgreementTeacher, dict(zoom=1.5), "AgreementTeacher: zoom is 1.5"),
     ],

@@ -183,6 +183,7 @@ def test_nan_loss_stops_with_one_sentence(digits, tmp_path):
         (dict(positive_filter="yes"), "positive_filter is 'yes'"),
         (dict(weighting="x"), "weighting is 'x'"),
         (dict(tau=None), "tau is None"),
+        (dict(tau=-0.1), "tau is -0.1; use an entropy of 0 or more"),
         (dict(images_per_epoch=0), "images_per_epoch is 0"),
         (dict(images_per_epoch=-1.5), "images_per_epoch is -1.5"),
         (dict(agreement=dict(lr=1)), "agreement has no 'lr'"),

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmdet.models.backbones import ResNet as MMDetResNet
+from torch import nn
 
 from ads_det.models import ResNet
 
@@ -18,6 +19,7 @@ def gradients(model, images):
 def test_values_and_gradients_are_those_of_mmdet(deep_stem):
     args = dict(depth=18, base_channels=8, norm_eval=False, deep_stem=deep_stem)
     theirs, ours = MMDetResNet(**args), ResNet(**args)
+    assert isinstance(ours.maxpool, nn.Sequential) == (not deep_stem)
     assert theirs.state_dict().keys() == ours.state_dict().keys()
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

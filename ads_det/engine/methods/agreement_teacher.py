@@ -80,7 +80,7 @@ class AgreementTeacher(UnlabeledEpochs):
         tau: float = 0.1,
     ) -> None:
         super().__init__(interval, begin, epochs, images_per_epoch)
-        bounds = dict(gate=(0, 1), loss_weight=(0, 1e6), momentum=(1e-9, 1 - 1e-6), tau=(-1e6, 1e6))
+        bounds = dict(gate=(0, 1), loss_weight=(0, 1e6), momentum=(1e-9, 1 - 1e-6), tau=(0, 1e6))
         values = dict(gate=gate, loss_weight=loss_weight, momentum=momentum, tau=tau)
         for name, value in values.items():
             low, high = bounds[name]
