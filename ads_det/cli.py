@@ -123,8 +123,8 @@ def run_tool(
                 fail(cannot_write(error.filename, error))
             if error.errno in _PATH and error.filename is not None:
                 fail(f"{_shortened(error.filename)}: {error.strerror}; correct it.")
-            if error.errno == errno.EPIPE:  # of an output stream
-                raise
+            if error.errno == errno.EPIPE and any(map(_is_closed, _streams())):
+                raise  # an output stream; another pipe may be that to a process that loads images
             _fail_unforeseen(error, typed, args)
         except KeyboardInterrupt:
             print("interrupted; what was finished is kept", file=sys.stderr)
@@ -162,7 +162,7 @@ def _shortened(path: object, most: int = 200) -> str:
 @contextmanager
 def prepared_streams() -> Iterator[None]:
     """Standard streams that show what they can, and end the process quietly once nobody reads."""
-    streams = [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
+    streams = _streams()
     for stream in streams:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -180,6 +180,10 @@ def prepared_streams() -> Iterator[None]:
         for stream in closed:  # Python writes what is left when it ends
             os.dup2(nowhere, stream.fileno())
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _streams() -> list[IO[str]]:
+    return [stream for stream in (sys.stdout, sys.stderr) if stream is not None]
 
 
 def _is_closed(stream: IO[str]) -> bool:

@@ -49,9 +49,10 @@ def check_launcher(launcher: str, local_rank: int = 0) -> None:
     if host is not None:
         try:
             socket.getaddrinfo(host, None)
-        except OSError as error:  # gloo would look for it for minutes
+        except (OSError, UnicodeError) as error:  # gloo would look for it for minutes
+            why = getattr(error, "strerror", None) or "it is no name of a machine"
             raise ADSError(
-                f"MASTER_ADDR is {host!r}, which is not found ({error.strerror}); correct it."
+                f"MASTER_ADDR is {host!r}, which is not found ({why}); correct it."
             ) from error
 
 
@@ -82,7 +83,8 @@ def start_processes(launcher: str, local_rank: int = 0) -> None:
     # mmengine's own function wants a CUDA device
     for name, source in zip(_ENVIRONMENT["pytorch"], _ENVIRONMENT[launcher], strict=True):
         os.environ[name] = os.environ[source]
-    os.environ.setdefault("MASTER_ADDR", _first_host())
+    if "MASTER_ADDR" not in os.environ:
+        os.environ["MASTER_ADDR"] = _first_host()
     os.environ.setdefault("MASTER_PORT", "29500")
     try:
         torch.distributed.init_process_group("gloo")
@@ -109,12 +111,23 @@ def leave_processes() -> None:
 
 
 def _first_host() -> str:
-    """The machine of rank 0 as Slurm names it, else this one."""
+    """The machine of rank 0 as Slurm names it, else this one.
+
+    Raises:
+        ADSError: if Slurm does not say.
+    """
     nodes = os.environ.get("SLURM_NODELIST")
     if nodes is None:
         return "127.0.0.1"
     command = ["scontrol", "show", "hostname", nodes]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True)
+        return said.stdout.split()[0]
+    except (OSError, subprocess.SubprocessError, IndexError) as error:  # as inside a container
+        raise ADSError(
+            f"SLURM_NODELIST is {nodes!r}, but scontrol does not say its first machine; set "
+            "MASTER_ADDR to it."
+        ) from error
 
 
 def is_first_process() -> bool:

@@ -176,14 +176,14 @@ def test_options_of_batched_nms() -> None:
     assert torch.equal(dets, torch.cat([boxes, scores[:, None]], dim=1)[order])
 
 
-@pytest.mark.parametrize("aligned", [True, False])
-def test_roi_align_of_a_ramp(aligned: bool) -> None:
+@pytest.mark.parametrize(("aligned", "size"), [(True, 2), (False, 2), (True, (2, 2))])
+def test_roi_align_of_a_ramp(aligned: bool, size: int | tuple[int, int]) -> None:
     from mmcv.ops import RoIAlign
 
     # Where features equal their x index, a bin's mean is its centre, less half a pixel if aligned.
     ramp = torch.arange(16.0).expand(2, 1, 16, 16) * torch.tensor([1.0, 10.0]).view(2, 1, 1, 1)
     rois = torch.tensor([[0.0, 4, 4, 20, 12], [1, 8, 8, 24, 16]])
-    layer = RoIAlign(output_size=2, spatial_scale=0.5, sampling_ratio=2, aligned=aligned)
+    layer = RoIAlign(output_size=size, spatial_scale=0.5, sampling_ratio=2, aligned=aligned)
     layer = pickle.loads(pickle.dumps(layer))
     centres = torch.tensor([[4.0, 8.0], [6.0, 10.0]]) - (0.5 if aligned else 0.0)
     expected = (centres * torch.tensor([[1.0], [10.0]]))[:, None, None].expand(2, 1, 2, 2)

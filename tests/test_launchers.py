@@ -1,11 +1,85 @@
 """How a tool joins the processes that a launcher started, and how it leaves them."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 from processes import ENVIRONMENT, TOOLS, output
+
+from ads_det.errors import ADSError
+from ads_det.launchers import check_launcher, start_processes
+
+ALONE = dict(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0", MASTER_ADDR="127.0.0.1")
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """The environment of the only process that torchrun started."""
+    for name in ("MASTER_PORT", "SLURM_NODELIST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
+    check_launcher("pytorch")
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("RANK", "1", "RANK and WORLD_SIZE are 1 and 1; a rank is less than the number of ranks"),
+        ("RANK", "-1", "RANK is '-1' in the environment; the launcher gives a whole number"),
+        ("WORLD_SIZE", "two", "WORLD_SIZE is 'two' in the environment"),
+        ("LOCAL_RANK", "", "LOCAL_RANK is '' in the environment"),
+        ("MASTER_PORT", "65536", "MASTER_PORT is '65536' in the environment"),
+        ("MASTER_ADDR", "a b", r"MASTER_ADDR is 'a b', which is not found \(.+\); correct it"),
+        ("MASTER_ADDR", "a..b", r"MASTER_ADDR is 'a..b', which is not found \(it is no name"),
+    ],
+)
+def test_an_environment_that_no_launcher_gives(alone, name, value, message):
+    alone.setenv(name, value)
+    with pytest.raises(ADSError, match=message):
+        check_launcher("pytorch")
+
+
+@pytest.fixture
+def taken(alone):
+    """A port at which no group can be made, so that none is left behind."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        alone.setenv("MASTER_PORT", str(port))
+        yield port
+
+
+def test_a_port_that_is_taken(taken):
+    with pytest.raises(ADSError, match=f"cannot meet at 127.0.0.1:{taken} .*a port that is free"):
+        start_processes("pytorch")
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ('test "$3" = "node[7-8]" && printf "127.0.0.1\\nnode8\\n"', "cannot meet at 127.0.0.1:"),
+        ("exit 1", "scontrol does not say its first machine; set MASTER_ADDR to it"),
+        ("exit 0", "scontrol does not say its first machine"),
+        (None, "scontrol does not say its first machine"),
+    ],
+)
+def test_processes_of_slurm_meet_on_its_first_machine(alone, taken, tmp_path, script, message):
+    """A stand-in for scontrol tells it; where there is none, MASTER_ADDR does."""
+    if script is not None:
+        (tmp_path / "scontrol").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "scontrol").chmod(0o755)
+    alone.setenv("PATH", str(tmp_path))
+    alone.setenv("SLURM_NODELIST", "node[7-8]")
+    with pytest.raises(ADSError, match=f"cannot meet at 127.0.0.1:{taken}"):
+        start_processes("pytorch")
+    alone.delenv("MASTER_ADDR")
+    with pytest.raises(ADSError, match=message):
+        start_processes("pytorch")
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from ads_det.memory import keep_freed_memory
+
 PROGRAM = """
 import resource, sys
 import numpy as np
@@ -25,6 +27,12 @@ def faults(how):
     if done.returncode == 3:
         pytest.skip("this C library has no mallopt")
     return int(done.stdout)
+
+
+@pytest.mark.parametrize("name", ["MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES"])
+def test_settings_of_the_user_stand(monkeypatch, name):
+    monkeypatch.setenv(name, "0")
+    assert not keep_freed_memory()
 
 
 def test_pages_of_a_step_are_those_of_the_step_before():

@@ -12,7 +12,7 @@ from helpers import CONFIGS
 from mmengine.config import Config
 
 from ads_det.active.settings import load_config
-from ads_det.engine.stored_config import read_config, write_config
+from ads_det.engine.stored_config import import_modules, read_config, write_config
 from ads_det.errors import ADSError
 
 # blocks that are read by names of which nobody has a list
@@ -103,6 +103,61 @@ def test_a_stored_config_comes_back_as_it_was(cfg, tmp_path):
     cfg.pool.metainfo = dict(classes=("{{ $HOME:x }}", "{{fileDirname}}", 'a\\{{{b"', "é\n"))
     write_config(path, cfg)
     assert read_config(path).to_dict() == cfg.to_dict() == load_config(path).to_dict()
+
+
+STORED = dict(model={}, active_learning=dict(cycles=1), test_dataloader=dict(dataset={}))
+
+
+def test_classes_and_keys_of_any_kind_are_kept(tmp_path):
+    path = tmp_path / "config.json"
+    content = dict(STORED, sizes={1: "a", (2, 3): [dict(x=1)], None: (4,)})
+    content["kinds"] = [random.Random, copy.deepcopy]
+    write_config(path, Config(content))
+    kinds = ["random.Random", "copy.deepcopy"]
+    assert read_config(path).to_dict() == dict(content, kinds=kinds)
+
+
+def test_what_is_no_plain_data_is_not_kept(tmp_path):
+    with pytest.raises(ADSError, match=r"model.weights\[1\] is .*, which is no plain data"):
+        write_config(tmp_path / "config.json", Config(dict(model=dict(weights=[1, object()]))))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("depth", [500, 950])
+def test_a_stored_config_nested_too_deep(tmp_path, depth):
+    """JSON is read to about twice the depth that a config can have."""
+    path, inner = tmp_path / "config.json", "inner"
+    write_config(path, Config(dict(STORED, pool=dict(a=inner))))
+    deep = '{"a": ' * depth + "1" + "}" * depth
+    path.write_text(path.read_text().replace(f'"{inner}"', deep))
+    with pytest.raises(ADSError, match=r"config.json .*(nested too deep|recursion depth exceeded)"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ("json", "is 'json'; write dict"),
+        (dict(imports=3), "is .*; write dict"),
+        (dict(imports=["json", ""]), "is .*; write dict"),
+        (dict(imports=["json"], allow=True), "is .*; write dict"),
+        (dict(imports=["json"], allow_failed_imports="no"), "is .*; write dict"),
+        (dict(imports="json.nothing"), "imports 'json.nothing' .custom_imports., which fails"),
+        (dict(imports=["own_broken"], allow_failed_imports=True), "which fails .it is broken"),
+        (dict(imports=["nothing_such", "json"], allow_failed_imports=True), None),
+        (dict(imports="json"), None),
+        (None, None),
+    ],
+)
+def test_imports_of_a_config(block, message, tmp_path, monkeypatch):
+    (tmp_path / "own_broken.py").write_text("raise ValueError('it is\\nbroken')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg = Config(dict(custom_imports=block))
+    if message is None:
+        import_modules(cfg, "own.py")
+    else:
+        with pytest.raises(ADSError, match=message):
+            import_modules(cfg, "own.py")
 
 
 @pytest.mark.parametrize("kind", ["os.system", "torch.load", "__import__('os')"])

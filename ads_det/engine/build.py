@@ -24,7 +24,7 @@ def find_class(registry: Registry, name: Any, where: str) -> type:
     """
     try:
         found = registry.get(name) if isinstance(name, str) else name
-    except RuntimeError:  # what mmengine raises for a name that it does not know
+    except Exception:  # mmengine tries to import what it does not know
         found = None
     if not inspect.isclass(found):
         known = ", ".join(f"ads_det.{key}" for key in sorted(registry.module_dict))
@@ -40,7 +40,7 @@ def find_function(name: Any, where: str) -> Callable[..., Any]:
     """
     try:
         found = FUNCTIONS.get(name) if isinstance(name, str) else name
-    except RuntimeError:  # what mmengine raises for a name that it does not know
+    except Exception:  # as above
         found = None
     if not callable(found):
         raise ADSError(f"{where}.type is {name!r}, which is no registered function; correct it.")

@@ -123,8 +123,8 @@ def _reason(error: Exception) -> str:
         text = traceback.extract_tb(error.__traceback__)[-1].line or ""
     if "is not in the" in text:  # mmengine's message for an unknown type
         return text.split(". ")[0]
-    if isinstance(error, RuntimeError) and text.startswith("Failed to get "):
-        return f"the type {text.removeprefix('Failed to get ')!r} is unknown"
+    if isinstance(error, RuntimeError) and text.startswith("Failed to get"):
+        return f"the type {text.removeprefix('Failed to get').strip()!r} is unknown"
     text = text.rstrip(".;") if len(text) < 240 else f"{text[:240]}..."
     said = " " in text if isinstance(error, KeyError) else bool(text)
     return text if said else f"{type(error).__name__} {text}".rstrip()

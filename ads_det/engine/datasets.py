@@ -216,7 +216,7 @@ def dataset_class(dataset: dict) -> type | None:
     try:
         with DATASETS.switch_scope_and_registry(None) as registry:  # as `build` finds it
             return registry.get(name)
-    except RuntimeError:  # what mmengine raises for a name that it does not know
+    except Exception:  # mmengine tries to import what it does not know
         return None
 
 

@@ -9,11 +9,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import DATASETS
 from torch import nn
 
 from ads_det.engine.checkpoints import read_checkpoint, read_model
-from ads_det.engine.datasets import classes_of_checkpoint
+from ads_det.engine.datasets import classes_of_checkpoint, dataset_class
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
 
@@ -88,10 +87,7 @@ def _dataset_meta(cfg: Config) -> dict:
     dataset = _innermost((cfg.get("test_dataloader") or {}).get("dataset"))
     if not isinstance(dataset, dict):
         return {}
-    kind = dataset.get("type")
-    if isinstance(kind, str):
-        with DATASETS.switch_scope_and_registry(None) as registry:  # as `build` finds it
-            kind = registry.get(kind)
+    kind = dataset_class(dataset)
     if not hasattr(kind, "_load_metainfo"):  # it reads the names from a file where one is given
         return dict(dataset.get("metainfo") or {})
     return kind._load_metainfo(dataset.get("metainfo"))

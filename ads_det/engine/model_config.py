@@ -90,6 +90,6 @@ def _class_of(node: dict) -> type | None:
         try:
             with MODELS.switch_scope_and_registry(None) as registry:
                 kind = registry.get(kind) or MODELS.get(kind)
-        except RuntimeError:  # what mmengine raises for a name that it does not know
+        except Exception:  # mmengine tries to import what it does not know
             return None
     return kind if inspect.isclass(kind) else None

@@ -60,7 +60,7 @@ def read_config(path: Path) -> Config:
             f"{path} is missing (config.py is a program and is not executed); run the loop again "
             "with --resume, which writes it."
         )
-    cfg = decode(Config(_plain(path)))
+    cfg = _plain(path)
     import_modules(cfg, path)
     for key, value in leaves(cfg.to_dict()):
         if key.rpartition(".")[2] == "type" and isinstance(value, str) and not _is_known(value):
@@ -79,13 +79,14 @@ def refuse_yaml_tags() -> None:
     yaml_handler.Loader = PlainLoader
 
 
-def _plain(path: Path) -> dict[str, Any]:
+def _plain(path: Path) -> Config:
     content = read_stored_config(path)
     try:
-        list(leaves(content))
+        cfg = decode(Config(content))
+        list(leaves(cfg.to_dict()))
     except RecursionError as error:
         raise wrong_shape(path, "it is nested too deep") from error
-    return content
+    return cfg
 
 
 def import_modules(cfg: Config, path: str | Path) -> None:
@@ -158,7 +159,8 @@ def _encode(node: Any, key: str) -> Any:
     if isinstance(node, dict):
         if all(isinstance(name, str) for name in node):
             return {n: _encode(value, f"{key}.{n}".lstrip(".")) for n, value in node.items()}
-        return {_ITEMS: [[n, _encode(value, f"{key}.{n}")] for n, value in node.items()]}
+        items = node.items()  # names may be tuples
+        return {_ITEMS: [[_encode(n, key), _encode(v, f"{key}.{n}")] for n, v in items]}
     if isinstance(node, (list, tuple)):
         values = [_encode(value, f"{key}[{i}]") for i, value in enumerate(node)]
         return {_TUPLE: values} if isinstance(node, tuple) else values
@@ -180,5 +182,5 @@ def _decode(node: Any) -> Any:
     if node.keys() == {_TUPLE} and isinstance(node[_TUPLE], list):
         return tuple(_decode(value) for value in node[_TUPLE])
     if node.keys() == {_ITEMS} and isinstance(node[_ITEMS], list):
-        return {pair[0]: _decode(pair[1]) for pair in node[_ITEMS]}
+        return {_decode(pair[0]): _decode(pair[1]) for pair in node[_ITEMS]}
     return {name: _decode(value) for name, value in node.items()}

@@ -102,7 +102,7 @@ def write_package(
         why: how the proposals were chosen, or why there are none, for the same.
 
     Raises:
-        ADSError: if it cannot be written.
+        ADSError: if it cannot be written, or two images would have the same name in it.
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -134,8 +134,9 @@ def write_package(
         write_text(temporary / "README.txt", text)
         os.rename(temporary, folder)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise ADSError(cannot_write(folder, error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _local_file(name: str) -> str:
@@ -152,6 +153,10 @@ def _link(path: str, folder: Path, image_id: str) -> str:
     name = image_id if image_id.endswith(suffix) else image_id + suffix
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(target):  # to write there would change the first of them, which is linked
+        raise ADSError(
+            f"Two images would be {name!r} in the folder to label, {path} and another; rename one."
+        )
     upright = read_upright(path) if is_turned(path) else None
     if upright is not None:
         Image.fromarray(upright[..., ::-1]).save(target, quality=95)

@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import io
 import json
 import operator
 import re
@@ -14,8 +15,11 @@ from helpers import dump_config, tiny_config
 from PIL import Image
 
 from ads_det.active import loop
+from ads_det.active.oracle import Commands, HumanOracle
+from ads_det.commands.work.import_labels import decide
 from ads_det.data.synthetic import CLASSES
-from ads_det.files import read_ids
+from ads_det.errors import ADSError
+from ads_det.files import read_ids, write_ids
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.coco import write_coco
 from ads_det.labels.cvat import read_cvat, write_cvat
@@ -256,6 +260,43 @@ def test_checked_without_an_object_is_a_label(waiting):
     assert "Cycle 1 of 3: 4 of 40 images" in waiting.loop("--resume")
 
 
+class Terminal(io.StringIO):
+    """What somebody types."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"), [("y\n", "accept"), (" N \n", "skip"), ("what?\n\nY\n", "accept")]
+)
+def test_a_question_is_asked_at_a_terminal_until_it_is_answered(typed, answer, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert decide("Take them", "--proposals", "accept", "skip", None) == answer
+    out = capsys.readouterr().out
+    assert out.startswith("Take them? [y/n] ")
+    assert out.count("Please answer y or n: ") == typed.count("\n") - 1
+
+
+def test_a_terminal_that_is_closed_at_a_question_imports_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("perhaps\n"))
+    with pytest.raises(ADSError, match="Nothing was imported; pass --x yes or --x no"):
+        decide("Take them", "--x", "yes", "no", None)
+
+
+def test_test_images_of_another_folder_wait_for_no_label(digits, tmp_path):
+    """They have annotations of their own."""
+    dataset = dict(data_root=str(tmp_path / "photos"), labels=str(tmp_path / "labels"))
+    dataset |= dict(metainfo=dict(classes=CLASSES))
+    oracle = HumanOracle(dataset, tmp_path / "run", Commands())
+    cfg = tiny_config(digits)
+    assert oracle.unlabeled_test_ids(cfg) == []
+    write_ids(tmp_path / "test.txt", ["a.jpg", "b.jpg"])
+    cfg.test_dataloader.dataset = dict(dataset, ids=str(tmp_path / "test.txt"))
+    assert oracle.unlabeled_test_ids(cfg) == ["a.jpg", "b.jpg"]
+    assert oracle.count_objects([]) == {}
+
+
 def test_undo_takes_back_the_import_and_what_was_trained_on_it(waiting):
     before = waiting.files()
     waiting.bring(waiting.export(), "--without-boxes", "checked")
@@ -416,6 +457,15 @@ BROKEN = {
         "rotat",
     ),
     "two people disagree": (lambda p: _two_annotators(p), "annotation"),
+    "numbers of classes without names": (
+        lambda p: _yolo(p),
+        "If the tool had those of this project, copy .*initial/to_label/classes.txt.",
+    ),
+    "an image by two names": (
+        lambda p: p.export(labels=[*p.labels(), *_moved(p, "photos/")]),
+        "'photos/.*' occurs twice with other boxes",
+    ),
+    "a name of two images": (lambda p: _ambiguous(p), "may mean the image '.*jpg' or '.*png'"),
     "category that is not defined": (
         lambda p: edited(p.export(), r'"category_id": \d+', '"category_id": 99'),
         "99",
@@ -459,6 +509,27 @@ def _twice(project):
     return edited(path, re.escape(images[0]), images[0] + other_box)
 
 
+def _yolo(project):
+    folder = project.folder / "yolo"
+    folder.mkdir()
+    for image in project.labels():
+        (folder / image.image).with_suffix(".txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    return folder
+
+
+def _moved(project, folder):
+    """The first image by the name that it has in a folder, with other boxes."""
+    labels = first_box(project.labels(), x1=0.0, y1=0.0)[:1]
+    return [labels[0].named(folder + labels[0].image)]
+
+
+def _ambiguous(project):
+    """Another photo has the name of one that was not asked for, but for its suffix."""
+    name = other(project)
+    Image.open(project.photos / name).save((project.photos / name).with_suffix(".png"))
+    return stranger(project, name.partition(".")[0])
+
+
 def _two_annotators(project):
     path = project.export("label_studio")
     tasks = json.loads(path.read_text())
@@ -494,6 +565,16 @@ def test_an_import_needs_a_batch_that_waits(project, finished):
     assert status == 2 and "belongs to an earlier batch" in err
     status, _, err = project.run("import_labels.py", finished, labels)
     assert status == 2 and "oracle='simulated'" in err
+    for more in (), ("--partial", "wait"):
+        status, _, err = project.run("import_labels.py", project.work_dir, *more)
+        assert status == 2 and "No file is given; name the exported file" in err
+    (project.batch() / "picks.txt").unlink()  # as it is while the next is being chosen
+    for place in project.work_dir, project.folder / "cells":  # the folder of the project
+        status, _, err = project.run("import_labels.py", place, labels)
+        assert status == 2 and f"No batch in {project.work_dir} waits for labels" in err
+    shutil.rmtree(project.work_dir)
+    status, _, err = project.run("import_labels.py", project.folder / "cells", labels)
+    assert status == 2 and f"{project.work_dir} holds no run" in err
 
 
 def test_one_run_a_project(waiting):

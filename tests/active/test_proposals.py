@@ -1,9 +1,12 @@
 """Whether boxes are proposed at all, and what those who label are told."""
 
 import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 from PIL import Image
 
-from ads_det.active.proposals import choose_threshold
+from ads_det.active.proposals import _image_labels, choose_threshold
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.package import write_package
 from ads_det.results import CycleResult
@@ -27,6 +30,23 @@ def test_the_threshold_and_its_reason(fixed, metrics, expected, words):
     result = CycleResult(cycle=0, labeled_images=1, labeled_objects=1, metrics=metrics)
     threshold, why = choose_threshold(fixed, result)
     assert threshold == expected and words in why
+
+
+def test_a_box_that_lies_beside_the_image_is_not_proposed():
+    """The others are cut at its borders, and end where the scores fall below the threshold."""
+    boxes = [[-9, -9, 50, 5], [41, 3, 60, 9], [2, -8, 9, 0], [1, 2, 3, 4], [1, 1, 9, 9]]
+    sample = DetDataSample(metainfo=dict(img_id="a.jpg", ori_shape=(30, 40)))
+    sample.pred_instances = InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32),
+        scores=torch.tensor([0.9, 0.8, 0.7, 0.6, 0.1]),
+        labels=torch.tensor([0, 0, 0, 1, 0]),
+    )
+    found = _image_labels(sample, ["cat", "dog"], 0.5)
+    assert [(b.name, *b.corners) for b in found.boxes] == [
+        ("cat", 0.0, 0.0, 40.0, 5.0),
+        ("dog", 1.0, 2.0, 3.0, 4.0),
+    ]
+    assert (found.image, found.width, found.height, found.checked) == ("a.jpg", 40, 30, False)
 
 
 def test_readme_speaks_of_proposals_only_where_there_are_some(tmp_path):

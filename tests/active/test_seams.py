@@ -10,6 +10,7 @@ import pytest
 import torch
 from helpers import (
     build_classifier,
+    build_detector,
     classification_batch,
     classifier_config,
     detection_batch,
@@ -19,15 +20,21 @@ from helpers import (
 from retina_models import build_retina, tiny_retina_config
 
 from ads_det.active.cycle import Cycle
+from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import load_fitted
+from ads_det.active.initial import choose_initial
 from ads_det.active.loop import ActiveLearningLoop
+from ads_det.active.pool import Pool
 from ads_det.active.scoring import ensemble_of, measure_images
+from ads_det.active.settings import Settings
 from ads_det.active.strategies import Extra, Strategy
 from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS, Outputs
-from ads_det.engine.datasets import candidate_loader
+from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.errors import ADSError
-from ads_det.registry import STRATEGIES
+from ads_det.files import write_ids
+from ads_det.registry import DATASETS, STRATEGIES
+from ads_det.work_files import SelectionFiles
 
 
 @STRATEGIES.register_module()
@@ -267,6 +274,78 @@ def test_no_label_of_the_pool_is_read_by_the_stage(learnt, digits, tmp_path):
     options |= {"test_dataloader.dataset.data_root": str(root)}
     ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run").run()
     assert texts(tmp_path / "run") == texts(work_dir)
+
+
+@STRATEGIES.register_module()
+class FarFromMean(FarFromLabeled):
+    """Learns the mean colour of the candidates."""
+
+    def fit(self, stage):
+        images = [x.float() for b in stage.candidate_images(batch_size=500) for x in b["inputs"]]
+        return dict(mean=torch.stack(images).mean())
+
+
+def first_images(strategy, folder):
+    """What a strategy chooses of the pool before anything is labelled."""
+    cfg = classification(**{"active_learning.initial_strategy": dict(type=strategy)})
+    pool = Pool(candidate_dataset(cfg).image_ids())
+    files = SelectionFiles(folder)
+    return cfg, files, choose_initial(cfg, Settings.from_config(cfg), pool, 3, files)[0]
+
+
+def test_a_strategy_that_learns_from_candidates_may_choose_the_first_images(tmp_path):
+    cfg, files, chosen = first_images("FarFromMean", tmp_path)
+    mean = torch.load(files.fitted, weights_only=True)["mean"]
+    data = DATASETS.build(dict(candidate_loader(cfg, None)["dataset"]))
+    colours = data.__getitems__(list(range(len(data))))["inputs"].float().mean(dim=(1, 2, 3))
+    assert mean == pytest.approx(float(colours.mean()), rel=1e-5)
+    assert len(chosen) == 20 and chosen == list(files.scores())[:20]
+    ids = [data.get_data_info(i)["img_id"] for i in range(len(data))]
+    far = dict(zip(ids, (colours - mean).abs().tolist(), strict=True))
+    assert min(far[name] for name in chosen) >= max(far[name] for name in {*ids} - {*chosen})
+    assert dict(files.scores()) == pytest.approx(far, abs=1e-3)
+
+
+def test_a_strategy_that_learns_from_labels_cannot_choose_the_first_images(tmp_path):
+    with pytest.raises(ADSError, match="labelled images, of which there are none yet; let another"):
+        first_images("FarFromLabeled", tmp_path)
+
+
+def test_repeated_batches_are_as_many_as_asked_for_and_the_same_again(tmp_path):
+    cfg, path = classification(), tmp_path / "ids.txt"
+    ids = candidate_dataset(cfg).image_ids()[:6]
+    write_ids(path, ids)
+    stage = FitStage(cfg, None, path, 3, lambda: [build_classifier()])
+    first, again = (list(stage.repeated(4, 3, labeled=False)) for _ in range(2))
+    assert sorted(name for names, _ in first for name in names) == sorted(ids * 2)
+    assert [tuple(images.shape) for _, images in first] == [(4, 3, 8, 8)] * 3
+    assert [names for names, _ in again] == [names for names, _ in first]
+
+
+def test_items_of_images_that_broke_are_left_out_as_numbers_are(digits, tmp_path):
+    """Four of four images were asked for; the second cannot be read."""
+    root = tmp_path / "digits"
+    shutil.copytree(digits, root)
+    cfg = tiny_config(root)
+    ids = candidate_dataset(cfg).image_ids()[:4]
+    (root / "JPEGImages" / f"{ids[1]}.jpg").write_bytes(b"no image")
+    write_ids(tmp_path / "ids.txt", ids)
+    loader, model = candidate_loader(cfg, tmp_path / "ids.txt"), build_detector()
+
+    def measure(as_items):
+        class Colour(MeasuredStrategy):
+            needs = frozenset({INPUTS})
+
+            def measure(self, outputs):
+                found = outputs.inputs.flatten(1).mean(dim=1)
+                return [f"{value:.4f}" for value in found] if as_items else found
+
+        strategy = Colour()
+        return measure_images([model], loader, strategy.needs, strategy.accumulator)
+
+    items, numbers = measure(True), measure(False)
+    assert items.ids == numbers.ids == [ids[0], *ids[2:]] and items.unreadable == [ids[1]]
+    assert items.values == [f"{value:.4f}" for value in numbers.values]
 
 
 # -- boxes, and another detector ----------------------------------------------------------------

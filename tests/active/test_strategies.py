@@ -18,6 +18,7 @@ from ads_det.active.strategies import (
     Margin,
     Random,
 )
+from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.active.strategies.entropy import entropy_score
 from ads_det.console import say_once
 from ads_det.core.entropy import EntropyRule
@@ -99,11 +100,29 @@ def test_a_score_that_is_not_finite_names_the_image():
         ("ClassBalancedEntropy", dict(reduction="median")),
         ("DiverseEntropy", dict(factor=0.5)),
         ("DiverseEntropy", dict(topk=0)),
+        ("Extra", dict(name="")),
+        ("BALD", dict(binary="yes")),
+        ("VariationRatio", dict(background="yes")),
     ],
 )
 def test_arguments_without_meaning(kind, argument):
     with pytest.raises(ValueError, match=next(iter(argument))):
         STRATEGIES.build(dict(type=kind, **argument))
+
+
+def test_a_strategy_without_the_method_that_it_announces_names_itself():
+    """As somebody writes one: it needs something and measures nothing, or fits and does not."""
+
+    class Half(MeasuredStrategy):
+        fits = True
+
+    strategy = Half()
+    with pytest.raises(TypeError, match="Half measures nothing"):
+        strategy.measure(outputs())
+    with pytest.raises(TypeError, match="Half fits nothing"):
+        strategy.fit(None)
+    with pytest.raises(TypeError, match="Half fits nothing"):
+        strategy.load_fitted({})
 
 
 def test_class_balanced_entropy_by_hand():

@@ -109,6 +109,9 @@ def test_runs_of_several_metrics_have_no_common_curve(run, comparison, tmp_path)
         (["nowhere"], "nowhere does not exist"),
         (["."], "holds no history.json"),
         (["{bench}", "--run", "x"], "use one of ads+entropy"),
+        (["{bench}", "--ceiling", "0"], "--ceiling is 0.0; use a number above 0"),
+        (["{bench}", "--ceiling", "inf"], "--ceiling is inf; use a number above 0"),
+        (["{bench}", "--metric", "mean/f1"], "has no metric 'mean/f1'; use one of "),
     ],
 )
 def test_mistakes(run, comparison, arguments, message):

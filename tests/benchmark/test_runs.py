@@ -99,6 +99,12 @@ def test_options_of_a_training_are_read_like_cfg_options():
     assert parse_training(text) == ("weak", options)
 
 
+def of_mmdet(cfg):
+    """The config with a model that has no classifiers of this project."""
+    cfg.model = dict(type="mmdet.RetinaNet", bbox_head=dict(type="RetinaHead", num_classes=10))
+    return cfg
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -110,6 +116,14 @@ def test_options_of_a_training_are_read_like_cfg_options():
         (lambda cfg: parse_trainings(["a: b=1"], [Method("ads", "random")]), "by no method"),
         (lambda cfg: method_config(cfg, Method("adz", "random"), {}), "training 'adz' is unknown"),
         (lambda cfg: method_config(cfg, Method("ads", "luck"), {}), "strategy 'luck' is unknown"),
+        (
+            lambda cfg: method_config(cfg, Method("a", "random"), {"a": {"model.type.x": 1}}),
+            "The options of a do not fit: ",
+        ),
+        (
+            lambda cfg: method_config(of_mmdet(cfg), Method("dropout", "bald"), {}),
+            "The training 'dropout' needs a head or classifier of ads_det",
+        ),
     ],
 )
 def test_mistakes(call, message):

@@ -4,6 +4,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from ads_det.benchmark.curves import plot_comparison
 from ads_det.benchmark.statistics import (
     Curve,
     area_under_curve,
@@ -12,7 +13,7 @@ from ads_det.benchmark.statistics import (
     labels_to_reach,
     mean_and_deviation,
 )
-from ads_det.benchmark.tables import comparison_tables, pairs_table, reach_table
+from ads_det.benchmark.tables import comparison_tables, means_table, pairs_table, reach_table
 
 
 def curve(*values, objects=None):
@@ -58,6 +59,17 @@ def test_comparison_is_paired_by_seed():
     assert result.each == pytest.approx({0: 0.1, 1: 0.02475})
     assert result.difference == pytest.approx((0.1 + 0.02475) / 2)
     assert (result.wins, result.ties, result.losses) == (3, 1, 0)  # 0.0005 is a tie
+
+
+def test_methods_without_a_common_seed_cannot_be_compared():
+    """Their tables leave the pair out, and the mean of what no run reached stays empty."""
+    a, b = {0: curve(0.2, 0.4)}, {1: curve(0.1, 0.3)}
+    with pytest.raises(ValueError, match="no seed in common"):
+        compare(a, b)
+    assert not pairs_table({"a+x": a, "b+x": b}).rows
+    later = {1: Curve((200, 300), (200, 300), (0.1, 0.3))}
+    rows = means_table({"a+x": a, "b+x": later}).rows
+    assert [row[2:5] for row in rows] == [["0.2000", "0.4000", ""], ["", "0.1000", "0.3000"]]
 
 
 def test_objects_on_the_axis_pay_nobody_twice():
@@ -106,3 +118,12 @@ def test_the_tables_name_every_run_and_count_incomplete_budgets():
     assert "Images needed to reach a share of the ceiling 0.8000" in text
     # 0.64 on the way from 0.25 at 100 to 0.75 at 200 images; the other run never
     assert "| a+x | 178 (1 of 2 runs) |" in reach_table(curves, 0.8).markdown()
+
+
+def test_the_band_of_several_runs_is_a_standard_deviation_to_each_side():
+    runs = {0: curve(0.25, 0.5), 1: curve(0.5, 0.75, 0.875), 2: curve(0.75, 1.0)}
+    (axes,) = plot_comparison({"a+x": runs}, "mean/accuracy").axes
+    (band,) = axes.collections
+    corners = {(x, round(y, 9)) for x, y in band.get_paths()[0].vertices.tolist()}
+    assert corners == {(100, 0.25), (100, 0.75), (200, 0.5), (200, 1.0)}
+    assert axes.get_legend_handles_labels()[1] == ["a+x (3 runs)"]

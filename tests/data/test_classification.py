@@ -103,6 +103,8 @@ def test_class_folders(folder):
     assert batch["inputs"].shape == (3, 3, 8, 8)
     assert batch["inputs"][1:, :, 4, 4].tolist() == [[0, 0, 255], [255, 0, 0]]
     assert dataset.open_image("b/1.png").getpixel((0, 0)) == (255, 0, 0)
+    assert dataset[1]["data_samples"].labels.tolist() == [1]
+    assert torch.equal(dataset[1]["inputs"], batch["inputs"][1:2])
 
 
 def test_digits_are_those_of_scikit_learn():

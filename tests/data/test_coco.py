@@ -247,6 +247,29 @@ def test_file_name_twice(coco):
     refuses("'a.jpg' twice", root=root, load_annotations=False)
 
 
+@pytest.mark.parametrize("name", ["../a.jpg", "more/../../a.jpg", "/a.jpg"])
+def test_file_name_outside_the_folder(coco, name):
+    root = coco({"a.jpg": [CAT]}, CLASSES)
+    change(root, "images", 0, file_name=name)
+    refuses(repr(name), "leads out of the image folder", root=root)
+
+
+def test_category_twice(coco):
+    root = coco({"a.jpg": [CAT]}, CLASSES)
+    change(root, "categories", 1, name="cat")
+    refuses("two categories 'cat'; keep one of them", root=root)
+
+
+def test_boxes_of_larger_images_are_refused(coco):
+    """Most of at least four; of fewer, or of a smaller part, they are cut as usual."""
+    beyond, inside = ("cat", [30, 20, 25, 25]), ("dog", [1, 1, 9, 9])
+    root = coco({"a.jpg": [beyond] * 4, "b.jpg": [inside] * 3}, CLASSES)
+    refuses("4 of 7 boxes", "a.jpg", "[30, 20, 25, 25]", "two corners", root=root)
+    for many, few in (3, 0), (4, 4):
+        root = coco({"a.jpg": [beyond] * many, "b.jpg": [inside] * few}, CLASSES)
+        assert sum(len(item["instances"]) for item in items(build(root))) == many + few
+
+
 def test_image_id_twice(coco):
     root = coco({"a.jpg": [CAT], "b.jpg": [DOG]}, CLASSES)
     change(root, "images", 1, id=100)

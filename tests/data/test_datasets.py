@@ -1,5 +1,6 @@
 """VOC-format folders, folders of images, and what both refuse."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ads_det.data.voc import VOCDataset
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids
+from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.store import LabelStore
 
 LIST = "ImageSets/Main/trainval.txt"
 BCCD = Path(__file__).resolve().parents[2] / "data" / "bccd"
@@ -393,6 +396,45 @@ def test_folder_of_images(image, tmp_path):
     assert ids(subset) == ["猫/x.jpeg", "b.JPG"]
 
 
+def labelled_folder(image, tmp_path, **options):
+    """Three images, two of them labelled: a cat and a bird in the first, nothing in the second."""
+    for name in "abc":
+        image(tmp_path / f"pool/{name}.jpg")
+    boxes = (Box("cat", 1, 2, 11, 22), Box("bird", 5, 6, 9, 9))
+    labels = [ImageLabels("a.jpg", 40, 30, boxes), ImageLabels("b.jpg", 40, 30)]
+    LabelStore(tmp_path / "labels").add(labels, ["cat", "dog", "bird"], "initial")
+    options |= dict(data_root=str(tmp_path / "pool"), labels=str(tmp_path / "labels"))
+    return ImageFolderDataset(metainfo=dict(classes=("cat", "dog")), ann_file="", **options)
+
+
+def test_labels_of_a_folder_of_images(image, tmp_path, warnings):
+    dataset = labelled_folder(image, tmp_path, ids=["b.jpg", "a.jpg"])
+    assert ids(dataset) == ["b.jpg", "a.jpg"]
+    (none, (cat,)) = instances(dataset)
+    assert none == [] and (cat["bbox"], cat["bbox_label"]) == ([1, 2, 11, 22], 0)
+    assert any("bird" in line for line in warnings())
+    assert dataset.absent_classes() == ["dog"]
+    unlabelled = ImageFolderDataset(
+        data_root=str(tmp_path / "pool"), metainfo=dict(classes=("cat", "dog")), ann_file=""
+    )
+    assert unlabelled.absent_classes() == ["cat", "dog"]
+
+
+def test_an_image_of_a_folder_without_its_label_is_named(image, tmp_path):
+    with pytest.raises(ADSError, match="'c.jpg' has no label in .*labels; import its label"):
+        labelled_folder(image, tmp_path, ids=["a.jpg", "c.jpg"])
+
+
+def test_images_that_do_not_belong_to_the_pool(image, tmp_path):
+    (tmp_path / "test.txt").write_text("b.jpg\n")
+    options = dict(exclude=str(tmp_path / "test.txt"), load_annotations=False)
+    assert ids(labelled_folder(image, tmp_path, **options)) == ["a.jpg", "c.jpg"]
+    (tmp_path / "pool/b.jpg").unlink()
+    options |= dict(data_root=str(tmp_path / "pool"), ann_file="")
+    with pytest.raises(ADSError, match="test.txt names 'b.jpg', which .* does not contain; rest"):
+        ImageFolderDataset(**options)
+
+
 def test_folder_without_images(tmp_path):
     with pytest.raises(ADSError, match="nowhere does not exist; name one that does"):
         ImageFolderDataset(data_root=str(tmp_path / "nowhere"))
@@ -448,6 +490,49 @@ def test_blood_cells():
     assert len(dataset) == 292
     assert len(labels) == 3941
     assert np.unique(labels).tolist() == [0, 1, 2]
+
+
+PIPELINE = [dict(type="LoadImageFromFile"), dict(type="PackDetInputs")]
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda p: p.write_bytes(b""), "pipe"])
+def test_a_labelled_image_that_broke_is_named_and_the_pool_goes_on_with_the_next(voc, spoil):
+    root = voc({"a": [CAT], "b": [DOG], "c": [CAT]})
+    labelled = build(root, pipeline=PIPELINE)
+    pool = build(root, pipeline=PIPELINE, load_annotations=False)
+
+    def break_image(name):
+        path = root / f"JPEGImages/{name}.jpg"
+        if spoil == "pipe":
+            path.unlink()
+            os.mkfifo(path)
+        else:
+            spoil(path)
+
+    break_image("a")
+    with pytest.raises(
+        ADSError, match=r"a.jpg cannot be read; restore it and run again with --res"
+    ):
+        labelled[0]
+    break_image("b")
+    sample = pool[0]["data_samples"]
+    assert sample.img_id == "a" and sample.unreadable and labelled[2]["inputs"].shape == (3, 30, 40)
+    break_image("c")
+    with pytest.raises(ADSError, match="No image of .* can be read; check the folder"):
+        pool[0]
+
+
+def test_a_pipeline_that_fails_on_a_good_image_shows_its_own_error(voc):
+    root = voc({"a": [CAT], "b": [DOG]})
+    crop = dict(type="RandomCrop", crop_size=(9, 9))  # needs an image, which nothing loads
+    with pytest.raises(KeyError, match="img"):
+        build(root, pipeline=[crop])[0]
+
+    def refuse(results):
+        raise ADSError("the sentence of a transform")
+
+    with pytest.raises(ADSError, match="^the sentence of a transform$"):
+        build(root, pipeline=[refuse])[0]
 
 
 def test_what_a_pipeline_changes_in_an_item_stays_in_its_copy(voc):

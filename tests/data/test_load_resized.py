@@ -90,6 +90,10 @@ def test_a_bound_without_meaning_is_refused(value):
         LoadResized((64, 64), cache_mib=value)
 
 
+def test_its_text_in_a_pipeline_names_the_scale():
+    assert "\n    LoadResized(scale=(64, 48))\n" in repr(Compose([LoadResized((64, 48))]))
+
+
 def test_the_dry_run_wants_an_image_to_be_loaded():
     pack = dict(type="mmdet.PackDetInputs")
     resized = dict(type="ads_det.LoadResized", scale=(64, 32))
@@ -153,6 +157,31 @@ def test_the_folder_stays_within_its_bound(tmp_path):
         for path in paths:
             pixels_of(folder_cache(tmp_path, room), path)
     assert len(cached_files(tmp_path)) == 2
+
+
+def test_one_process_fills_the_folder_up_to_its_bound_and_looks_again(tmp_path, monkeypatch):
+    """It counts what it wrote, and finds out now and then what others wrote."""
+    monkeypatch.setattr("ads_det.data.image_cache._LOOK", 2)
+    paths = [photo(tmp_path / f"{i}.png", 80, 80) for i in range(6)]
+    transform = folder_cache(tmp_path, 3.5 * 64 * 64 * 3 / 2**20)
+    for path in paths[:2]:
+        pixels_of(transform, path)
+    for path in paths[2:4]:
+        pixels_of(folder_cache(tmp_path), path)  # another process, with more room
+    for path in paths[4:]:
+        assert pixels_of(transform, path)["img"].shape == (64, 64, 3)
+    assert len(cached_files(tmp_path)) == 4
+
+
+def test_a_file_that_cannot_take_its_place_leaves_nothing_behind(tmp_path, capsys):
+    path = photo(tmp_path / "a.png", 80, 80)
+    plain = pixels_of(folder_cache(tmp_path), path)["img"]
+    (file,) = cached_files(tmp_path)
+    file.unlink()
+    file.mkdir()
+    assert np.array_equal(pixels_of(folder_cache(tmp_path), path)["img"], plain)
+    assert capsys.readouterr().out.count("no longer kept") == 1
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time_and_a_sentence(tmp_path, capsys):

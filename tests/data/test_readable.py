@@ -1,8 +1,16 @@
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from ads_det.data.readable import find_unreadable, loader_refuses, why_unreadable
+from ads_det.data.readable import (
+    find_unreadable,
+    list_images,
+    loader_refuses,
+    why_unreadable,
+)
+from ads_det.errors import ADSError
 
 
 @pytest.fixture
@@ -43,5 +51,27 @@ def test_of_many_images_those_that_are_cut_off_are_found(image, tmp_path, suffix
     paths["empty"].touch()
     with open(paths["more"], "ab") as file:
         file.write(bytes(500))  # what some cameras write behind the image
+    paths["pipe"] = tmp_path / f"pipe{suffix}"
+    os.mkfifo(paths["pipe"])  # nobody would ever write to it
     found = find_unreadable({name: str(path) for name, path in paths.items()})
-    assert set(found) == {"cut", "empty"}
+    assert set(found) == {"cut", "empty", "pipe"} and "named pipe" in found["pipe"]
+
+
+def test_a_link_that_leads_back_is_followed_once(image, tmp_path):
+    (tmp_path / "pool/day").mkdir(parents=True)
+    image.save(tmp_path / "pool/day/a.png")
+    (tmp_path / "pool/day/back").symlink_to(tmp_path / "pool")
+    (tmp_path / "more").mkdir()
+    image.save(tmp_path / "more/b.png")
+    (tmp_path / "pool/linked").symlink_to(tmp_path / "more")
+    assert list(list_images(tmp_path / "pool")) == ["day/a.png", "linked/b.png"]
+
+
+@pytest.mark.parametrize("name", [" a.png", "b\n.png", "c\x07.png", "d\u2028.png", "e\udcff.png"])
+def test_a_name_that_no_list_can_hold_is_refused(image, tmp_path, name):
+    image.save(tmp_path / "good\u00ad\ue000.png")  # strange, and yet a text of one line
+    assert len(list_images(tmp_path)) == 1
+    (tmp_path / "good\u00ad\ue000.png").rename(tmp_path / name)
+    with pytest.raises(ADSError, match="blank at the end of its name or a character that") as error:
+        list_images(tmp_path)
+    assert repr(name) in str(error.value)

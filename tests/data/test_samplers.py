@@ -7,7 +7,11 @@ import torch
 from mmengine.registry import DATA_SAMPLERS
 from torch.utils.data import DataLoader, TensorDataset
 
-from ads_det.data.samplers import FixedLengthSampler, ShardedBatchSampler
+from ads_det.data.samplers import (
+    FixedLengthSampler,
+    RepeatedBatchSampler,
+    ShardedBatchSampler,
+)
 from ads_det.errors import ADSError
 
 
@@ -100,6 +104,15 @@ def test_built_by_name_it_feeds_a_loader():
     drawn = [int(i) for (batch,) in loader for i in batch]
     assert drawn == list(sampler)
     assert sorted(drawn[:5]) == [0, 1, 2, 3, 4]
+
+
+def test_repeated_batches_end_after_the_number_asked_for_and_use_all_images_alike():
+    sampler = RepeatedBatchSampler(5, batch_size=4, batches=10, seed=3)
+    drawn = list(sampler)
+    assert len(sampler) == len(drawn) == 10 and {len(batch) for batch in drawn} == {4}
+    assert sorted(i for batch in drawn for i in batch) == sorted([*range(5)] * 8)
+    assert list(sampler) == drawn  # a function of the seed
+    assert list(RepeatedBatchSampler(5, batch_size=4, batches=0, seed=3)) == []
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -250,6 +251,16 @@ def test_a_faster_process_wins_the_race(tmp_path: Path, monkeypatch: pytest.Monk
     assert make_digits(target, 2, 1) == target
     assert (target / "winner").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_folder_that_is_deleted_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "sets" / "one"
+    monkeypatch.setattr(synthetic, "_write", lambda *args: shutil.rmtree(target.parent))
+    with pytest.raises(FileNotFoundError, match="sets"):
+        make_digits(target, 2, 1)
+    assert not target.exists()
 
 
 def test_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

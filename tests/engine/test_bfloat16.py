@@ -7,11 +7,13 @@ import sys
 import pytest
 import torch
 from helpers import build_detector, detection_batch, moved, state_of
+from mmengine.config import Config
 
 from ads_det.core.criterion import ADSCriterion
 from ads_det.engine import bfloat16
 from ads_det.engine.autocast import Bfloat16OptimWrapper
 from ads_det.engine.phases import run_agreement
+from ads_det.engine.training import prepare_bfloat16
 
 DIES = "import os, signal; os.kill(os.getpid(), signal.SIGILL)"
 DIES_UNLIMITED = f"import os\nif 'ONEDNN_MAX_CPU_ISA' not in os.environ:\n    {DIES}"
@@ -103,6 +105,19 @@ def test_children_do_not_try_again(machine, verdict):
     assert bfloat16.ensure_bfloat16() == (verdict != "off")
     assert environment[bfloat16.VERDICT] == verdict
     assert ("ONEDNN_MAX_CPU_ISA" in environment) == (verdict == "limited")
+    # a child of that process, for which the limit was set in time
+    machine(DIES, in_effect=False)
+    assert bfloat16.ensure_bfloat16() == (verdict != "off")
+    assert environment[bfloat16.VERDICT] == verdict
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "known"), [("ads_det.Bfloat16OptimWrapper", True), ("AmpOptimWrapper", False)]
+)
+def test_it_is_settled_before_a_model_that_will_train_in_it_is_used(machine, wrapper, known):
+    environment, said = machine(DIES, in_effect=False)
+    prepare_bfloat16(Config(dict(optim_wrapper=dict(type=wrapper))))
+    assert (environment.get(bfloat16.VERDICT) == "off") == known == bool(said)
 
 
 def test_only_a_cpu_with_amx_is_doubtful(tmp_path):

@@ -115,6 +115,28 @@ def test_a_config_in_a_checkpoint_is_not_run(cut, weights):
     assert not (cut / "executed").exists()
 
 
+def test_a_state_of_another_training_is_passed_over(tmp_path, capsys):
+    parts = dict(message_hub={}, optimizer={}, state_dict=dict(weight=torch.ones(1)))
+    torch.save(parts | dict(meta=dict(seed=3)), tmp_path / "epoch_1.pth")
+    torch.save(parts, tmp_path / "epoch_2.pth")
+    assert newest_checkpoint(tmp_path, seed=3) == tmp_path / "epoch_1.pth"
+    assert newest_checkpoint(tmp_path, seed=4) is None
+    said = capsys.readouterr().out
+    assert "epoch_1.pth is of another training; the training goes on from the one before" in said
+    assert said.count("epoch_2.pth is of another training") == 2
+
+
+def test_weights_without_anything_else_begin_a_training_and_others_do_not(tmp_path):
+    runner = build_runner(tmp_path)
+    state = {name: value + 1 for name, value in state_of(runner.model).items()}
+    torch.save(state, tmp_path / "bare.pth")
+    runner.load_checkpoint(str(tmp_path / "bare.pth"))
+    assert not moved(state, runner.model)
+    torch.save(dict(state_dict=dict(other=torch.ones(1))), tmp_path / "other.pth")
+    with pytest.raises(ADSError, match="Nothing in .*other.pth fits the model; name a checkpoint"):
+        runner.load_checkpoint(str(tmp_path / "other.pth"))
+
+
 def test_a_missing_one(tmp_path):
     with pytest.raises(ADSError, match="does not exist"):
         read_checkpoint(tmp_path / "gone.pth")

@@ -1,6 +1,7 @@
 """What leaves the loop predicts as the model in it does."""
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from ads_det.data.synthetic import CLASSES as DIGITS
 from ads_det.engine.export import export_mmdet, export_onnx, input_size, largest_difference
 from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
+from ads_det.models.onnx_graph import OnnxGraph
 from ads_det.models.plain import plain_config, plain_state
 
 PIXELS = torch.rand(3, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0)) * 255
@@ -99,6 +101,42 @@ def test_what_cannot_be_exported_says_so(tmp_path):
     cfg.candidate_dataloader.dataset.pipeline[1].keep_ratio = True
     with pytest.raises(ADSError, match="--size HEIGHT WIDTH"):
         input_size(cfg)
+
+
+@pytest.mark.parametrize(
+    "prepare", [dict(), dict(bgr_to_rgb=True), dict(mean=[9] * 3, std=[2] * 3)]
+)
+def test_the_graph_prepares_images_as_the_model_does(prepare):
+    config = retina_config()
+    config["data_preprocessor"] = dict(type="DetDataPreprocessor", **prepare)
+    model = build(config).eval()
+    with torch.no_grad():
+        data = model.data_preprocessor(samples_of(PIXELS), training=False)
+        first, second = model(data["inputs"], mode="outputs").members
+        found, _ = OnnxGraph(model, (SIZE, SIZE)).dense(PIXELS)
+    assert torch.allclose(found, (first + second) / 2, atol=1e-5)
+
+
+def test_without_their_packages_nothing_is_written_or_compared(monkeypatch, tmp_path):
+    for name in ("onnx", "onnxruntime"):
+        monkeypatch.setitem(sys.modules, name, None)
+    model = build_retina().eval()
+    with pytest.raises(ADSError, match="ONNX needs the package onnx: pip install"):
+        export_onnx(model, (SIZE, SIZE), tmp_path / "model.onnx")
+    graph = OnnxGraph(model, (SIZE, SIZE))
+    assert largest_difference(graph, tmp_path / "model.onnx", PIXELS) is None
+
+
+def test_the_folder_for_mmdet_loads_images_by_mmdets_transforms_alone(tmp_path):
+    cfg = tiny_retina_config("nowhere")
+    load = dict(type="ads_det.LoadResized", scale=(80, 40))
+    cfg.candidate_dataloader.dataset.pipeline[:2] = [load]
+    cfg.model.test_cfg = None
+    export_mmdet(cfg, build(cfg.model), list(DIGITS), tmp_path)
+    plain = Config.fromfile(tmp_path / "config.py")
+    first, second, *_ = plain.test_dataloader.dataset.pipeline
+    assert first == dict(type="LoadImageFromFile") and plain.model.test_cfg is None
+    assert second == dict(type="Resize", scale=(80, 40), keep_ratio=False)
 
 
 @pytest.mark.parametrize("name", ["retina_digits_ads", "rtmdet_small_bccd_ads"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset, RepeatDataset
 from PIL import Image
 
 from ads_det.active.loop import ActiveLearningLoop
@@ -75,6 +76,8 @@ def test_every_pipeline_of_the_small_ssd_gets_the_new_size():
         -128,
     )
     assert cfg.model.bbox_head.anchor_generator.input_size == 256
+    cfg.unlabeled_dataloader = None
+    assert "unlabeled_dataloader" not in with_input_size(cfg, 128, np.empty(0))
 
 
 @pytest.mark.parametrize(("side", "size"), [(200, 128), (44, 256)])
@@ -114,6 +117,26 @@ def test_each_cycle_speaks_of_small_objects():
     assert "(the median 2)" in small_objects(cfg, images)
     cfg.candidate_dataloader.dataset.pipeline[0].scale = (1000, 1000)
     assert small_objects(cfg, images) == ""
+
+
+class Images(BaseDataset):
+    """Says of images what it is given."""
+
+    def __init__(self, items):
+        self.items = items
+        super().__init__(serialize_data=False)
+
+    def load_data_list(self):
+        return self.items
+
+
+def test_small_objects_in_a_wrapper_and_of_images_of_unknown_size():
+    known = dict(width=1000, height=1000, instances=[dict(bbox=[0, 0, 20, 20])])
+    unknown = dict(width=0, height=0, instances=[dict(bbox=[0, 0, 900, 900])] * 20)
+    resize = dict(type="Resize", scale=(100, 100))
+    cfg = Config(dict(candidate_dataloader=dict(dataset=dict(pipeline=[resize]))))
+    found = small_objects(cfg, RepeatDataset(Images([known, unknown]), times=3))
+    assert "1 labelled objects" in found and found == small_objects(cfg, Images([known]))
 
 
 def test_a_project_begins_with_weights(run, tmp_path):

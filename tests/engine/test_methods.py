@@ -161,6 +161,22 @@ def test_empty_pool_trains_on_labels_alone(digits, tmp_path, recorded):
     assert recorded == ["label 0", "label 1", "label 2"]
 
 
+def test_unlabelled_images_of_an_epoch_as_a_multiple_of_the_labelled_ones(digits, tmp_path):
+    runner = build_runner(digits, tmp_path)
+    runner._train_loop = runner.build_train_loop(runner._train_loop)
+    for share, images in ((0.5, 3), (1.0, 6), (0.01, 1), (9.0, 12)):
+        method = ADS(images_per_epoch=share)
+        method.before_train(runner)
+        assert sum(len(batch["inputs"]) for batch in method.loader) == images
+
+
+def test_too_few_labelled_images_for_a_batch(digits, tmp_path):
+    sampler = dict(type="DefaultSampler", shuffle=True, _delete_=True)
+    options = {"train_dataloader.sampler": sampler, "train_dataloader.drop_last": True}
+    with pytest.raises(ADSError, match="3 labelled images make no batch, since .*drop_last wants"):
+        build_runner(digits, tmp_path, labeled=3, **options).train()
+
+
 def test_a_plain_model_refuses_the_hook(digits, tmp_path):
     runner = build_runner(digits, tmp_path, **{"model.bbox_head.num_classifiers": 1})
     with pytest.raises(ADSError, match="num_classifiers=2"):

@@ -126,6 +126,26 @@ def test_metrics_that_are_not_known_are_believed():
     check_metric("pascal_voc/AP/cat", "active_learning.metric", voc)
 
 
+@pytest.mark.parametrize(
+    ("metric", "names"),
+    [
+        (dict(metric="proposal"), "AR@100 AR@300 AR@1000 AR_s@1000 AR_m@1000 AR_l@1000"),
+        (dict(metric="proposal", metric_items=["AR@300"]), "AR@300"),
+        (dict(metric="proposal_fast", proposal_nums=(1, 10)), "AR@1 AR@10"),
+        (dict(metric=["bbox", "proposal_fast"], metric_items=["mAP"]), "bbox_mAP AR@100 AR@300"),
+    ],
+)
+def test_names_of_proposals_by_coco(metric, names):
+    found = believed(dict(type="CocoMetric", **metric))
+    assert found[: len(names.split())] == [f"coco/{name}" for name in names.split()]
+
+
+def test_items_that_coco_does_not_measure_are_refused():
+    evaluator = dict(type="CocoMetric", metric_items=["mAP", "mAP_60"])
+    with pytest.raises(ADSError, match="metric_items names 'mAP_60'; CocoMetric knows mAP, mAP_50"):
+        check_metric("coco/bbox_mAP", "metric", Config(dict(test_evaluator=evaluator)))
+
+
 def test_map_agrees_with_pycocotools(samples, tmp_path):
     """Area under the curve here, 101 interpolated points and no +1 pixel there."""
     annotations = []

@@ -12,6 +12,7 @@ from family_models import LAYERS, build, family_config
 from foreign_models import retinanet, ssd
 from helpers import detector_config, state_of
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
@@ -131,6 +132,32 @@ def test_without_a_matching_class_the_layer_is_drawn_anew_and_the_line_says_so(n
         f"Of w.pth {len(result.loaded)} tensors were loaded; bbox_head.retina_cls.weight, "
         "bbox_head.retina_cls.bias drawn anew; extra.weight, extra.bias left over."
     )
+
+
+def test_layers_without_a_counterpart_are_drawn_anew():
+    """One of another shape, two whose rows are of no number of classes, and one that is not
+    there."""
+    state = dict(stem=torch.zeros(2)) | {n: torch.zeros(2, 4) for n in ("cls", "cls2", "own")}
+    before = {name: value + 1 for name, value in state.items()}
+    known = dict(dict.fromkeys(state, Rows(1, 0, False)), stem=None)
+    given = dict(stem=torch.ones(3), cls=torch.ones(7, 4))
+    result = carry_classes(state, before, given, known, (["car", "dog"], GIVEN))
+    assert (
+        result.drawn == ["stem", "cls", "cls2", "own"] and not result.carried and not result.classes
+    )
+    assert torch.equal(state["cls"], before["cls"])  # not what was loaded
+    assert torch.equal(state["stem"], torch.zeros(2))
+
+
+def test_shapes_of_a_model_that_reads_numbers_while_it_is_built():
+    """As mmdet's Swin does, which has none without memory."""
+    init_default_scope("mmdet")
+    swin = dict(type="SwinTransformer", embed_dims=4, depths=(1,) * 4, num_heads=(1,) * 4)
+    state = torch.get_rng_state()
+    found = shapes_of(swin)
+    assert torch.equal(state, torch.get_rng_state())
+    assert found["patch_embed.projection.weight"] == (4, 3, 4, 4)
+    assert found == {name: value.shape for name, value in build(swin).state_dict().items()}
 
 
 def test_the_rows_of_anchors_boxes_and_background():

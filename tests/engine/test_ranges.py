@@ -45,7 +45,15 @@ def test_ordinary_numbers_pass():
 
 @pytest.mark.parametrize(
     "classes",
-    [["a\nb"], [" a"], ["cat", "Cat"], ["caf\u00e9", "cafe\u0301"], ["\udc80"], ["a", "a"]],
+    [
+        ["a\nb"],
+        [" a"],
+        ["cat,dog"],
+        ["cat", "Cat"],
+        ["caf\u00e9", "cafe\u0301"],
+        ["\udc80"],
+        ["a", "a"],
+    ],
 )
 def test_class_names_that_no_label_file_keeps_apart(classes):
     with pytest.raises(ADSError, match="class"):

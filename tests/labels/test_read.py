@@ -16,6 +16,7 @@ from ads_det.labels.coco import write_coco
 from ads_det.labels.cvat import write_cvat
 from ads_det.labels.label_studio import write_label_studio
 from ads_det.labels.read import detect_format, read_labels
+from ads_det.labels.store import LabelStore
 from ads_det.labels.voc import write_voc
 
 ONE = [ImageLabels("кот 1.jpg", 20, 10, (Box("cat", 2, 1, 12, 6),))]
@@ -85,6 +86,13 @@ def test_all_formats(make, how, paths, tmp_path):
     assert detect_format(path) == make.__name__
     assert detect_format(str(path)) == make.__name__
     assert read_labels(path, paths=paths) == (UNSEEN if make is label_studio else ONE)
+
+
+def test_the_labels_of_a_project(tmp_path):
+    store = LabelStore(tmp_path / "labels")
+    store.add([ImageLabels("кот 1.jpg", 20, 10)], ["cat"], "cycle_00")
+    store.add(ONE, ["cat"], "cycle_01")  # of an image the last import counts
+    assert detect_format(store.folder) == "project" and read_labels(store.folder) == ONE
 
 
 def test_yolo_classes_from_the_argument(paths, tmp_path):
@@ -177,6 +185,25 @@ def test_archives_that_grow(tmp_path, monkeypatch):
     assert path.stat().st_size < 2**12
     monkeypatch.setattr(ads_det.labels.read, "_MAX_BYTES", 2**19)
     refuses(path, "GiB of label files; extract it and give the folder")
+
+
+def test_archives_that_grow_as_no_labels_do(tmp_path, monkeypatch):
+    path = archive_of(tmp_path, "a.json", b" " * 2**20)
+    monkeypatch.setattr(ads_det.labels.read, "_BOMB", 2**19)
+    refuses(path, "would grow to 1 MiB, more than 100 times its size")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_archives_with_two_files_of_one_name(tmp_path):
+    path = archive_of(tmp_path, "x/a.json", "[]")
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("x/a.json", "[1]")
+    refuses(path, "has two files 'x/a.json'; keep one of them")
+
+
+def test_archives_whose_names_are_too_long_for_the_disk(tmp_path):
+    path = archive_of(tmp_path, "a" * 300 + ".json", "[]")
+    refuses(path, "cannot be extracted (File name too long); extract it and give the folder")
 
 
 def test_large_images_in_archives_do_not_count(tmp_path, monkeypatch):

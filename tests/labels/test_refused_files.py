@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ads_det.errors import ADSError
+from ads_det.labels.checks import finite
 from ads_det.labels.coco import read_coco
 from ads_det.labels.cvat import read_cvat
 from ads_det.labels.label_studio import read_label_studio
@@ -110,6 +111,7 @@ def test_coco_entries(section, change, words, tmp_path):
     [
         ("images", dict(id=1, file_name="b.jpg"), "two entries of `images` the id 1"),
         ("images", dict(id=2, file_name="a.jpg"), "describes the image 'a.jpg' in two ways"),
+        ("annotations", COCO["annotations"][0], "two entries of `annotations` the id 5"),
         ("categories", dict(id=1, name="dog"), "two entries of `categories` the id 1"),
     ],
 )
@@ -117,6 +119,15 @@ def test_coco_entries_twice(section, entry, words, tmp_path):
     content = copy.deepcopy(COCO)
     content[section].append(entry)
     refuses_text(read_coco, tmp_path / "a.json", json.dumps(content), words)
+
+
+def test_a_value_too_long_to_be_written_out_is_called_it():
+    nested: list = []
+    for _ in range(100_000):
+        nested = [nested]
+    for value in (10**5000, nested, "x" * 50):
+        with pytest.raises(ValueError, match="^it is no finite number$"):
+            finite(value)
 
 
 BOMB = """<?xml version="1.0"?>
@@ -174,6 +185,19 @@ ROTATED = "<attributes><attribute><name>rotation</name><value>30.0</value></attr
         (voc(edges(3, 2, 1, 4)), "whose right or lower edge lies before the opposite one"),
         (voc(edges(1, 2, 3, 4), more=ROTATED), "a rotated box of class 'cat'"),
         ("<annotation><size><width>-3</width></size></annotation>", "gives '-3' as a width"),
+        (
+            "<annotation><objects><bndbox/></objects></annotation>",
+            "describes objects in <objects>, where VOC's format wants <object>",
+        ),
+        (
+            voc(edges(1, 2, 3, 4) + "<xmin>1</xmin>"),
+            "an object 'cat' with two `name`, two `bndbox`",
+        ),
+        (voc(edges(1, 2, 3, 4), more="<bndbox/>"), "two `bndbox` or an edge twice; keep one"),
+        (
+            voc(edges(1, 2, 3, 4)).replace("</object>", "</object>x"),
+            "between elements, at <object>",
+        ),
     ],
 )
 def test_voc(text, words, tmp_path):
@@ -209,6 +233,8 @@ EDGES = 'xtl="1" ytl="2" xbr="3" ybr="4"'
         (cvat(f'<box label="cat" {EDGES.replace("4", "nan")}/>'), "finite numbers"),
         (cvat(f'<box label="cat" {EDGES.replace("3", "0")}/>'), "before the opposite one"),
         (cvat("", name='name="a.jpg" width="1.5"'), "gives '1.5' as a width"),
+        (cvat("a box"), "'a.jpg' has the text 'a box' where shapes belong"),
+        (cvat(f'<box label="cat" {EDGES}/>a box'), "has text between elements, at <box>"),
         (
             '<annotations><image name="a" width="1"/><image name="a"/></annotations>',
             "describes the image 'a' in two ways",
@@ -250,6 +276,8 @@ def result(*, value=None, **change):
         (tasks(dict(result=None)), "not as Label Studio exports it (TypeError"),
         (tasks(dict(result=[{}])), "not as Label Studio exports it (KeyError: 'type')"),
         (tasks(3), "not as Label Studio exports it (AttributeError"),
+        (tasks(dict(result=[], was_cancelled="no")), "`was_cancelled` is 'no', neither true nor"),
+        ([dict(id=7, data=dict(image="a.jpg"))], "task 7 has no `annotations`; export again"),
         ([*tasks(dict(result=[])), dict(id=8, data=3, annotations=[])], "task 8 is not as"),
         (tasks(image=None), "has no `image` in its data"),
         (tasks(image="/data/local-files/?x=1"), "(KeyError: 'd')"),
@@ -299,6 +327,13 @@ def test_yolo_lines(line, words, tmp_path):
     refuses(lambda f: read_yolo(f, ["x", "y"], lambda _: (8, 8), ["a.jpg"]), tmp_path, words)
 
 
+# a line more has ten times as many values
+ALIASES = "a0: &a0 [x]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
+)
+ALIASES += "names: *a8\n"
+
+
 @pytest.mark.parametrize(
     ("files", "classes", "words"),
     [
@@ -307,6 +342,12 @@ def test_yolo_lines(line, words, tmp_path):
         ({"b.txt": ""}, ["x"], "b.txt belongs to no image that is known"),
         ({"two.txt": ""}, ["x"], "may mean the image 'two.jpg' or 'two.png'"),
         ({"classes.txt": "x", "s/classes.txt": "y"}, [], "list different classes"),
+        ({"classes.txt": "x\ny\nx"}, [], "names a class twice or has an empty line"),
+        ({"classes.txt": "x\n\ny"}, [], "names a class twice or has an empty line"),
+        ({"data.yaml": "names: cat"}, [], "has no list `names` of the classes"),
+        ({"data.yaml": "names: [cat, no]"}, [], "a name such as no or 1.0 in quotes"),
+        ({"data.yaml": "names: [cat]\nnames: [dog]"}, [], "has no list `names` of the classes"),
+        ({"data.yaml": ALIASES}, [], "has no list `names` of the classes"),
         ({"unknown.txt": ""}, ["x"], "The size of the image 'unknown.jpg' is unknown"),
         ({"unknown.txt": b"\xff\xfe0"}, ["x"], "is not UTF-8 text"),
     ],

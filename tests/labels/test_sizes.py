@@ -1,11 +1,12 @@
 """The size that boxes are given for is that of the image a training sees."""
 
 import mmcv
+import numpy as np
 import pytest
 from PIL import Image
 
 from ads_det.labels.package import write_package
-from ads_det.labels.sizes import is_turned, upright_size
+from ads_det.labels.sizes import is_turned, known_size, open_upright, read_upright, upright_size
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff", "bmp"])
@@ -40,6 +41,14 @@ def test_a_package_shows_turned_images_upright(tmp_path, orientation):
 def test_what_cannot_be_read_has_no_size(tmp_path):
     (tmp_path / "a.jpg").write_text("no image")
     assert upright_size(tmp_path / "a.jpg") == (0, 0) and not is_turned(tmp_path / "a.jpg")
+    assert known_size(str(tmp_path / "gone.jpg")) == (0, 0)
+
+
+def test_an_image_of_16_bits_looks_as_opencv_reads_it(tmp_path):
+    pixels = np.arange(0, 2**16, 2**6, dtype=np.uint16).reshape(32, 32)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    shown = np.asarray(open_upright(tmp_path / "a.png"))
+    assert (shown == read_upright(tmp_path / "a.png")).all() and shown.max() == 255
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])

@@ -15,6 +15,8 @@ from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
 from ads_det.engine.phases import run_agreement, run_discrepancy
 from ads_det.engine.training import check_training
 from ads_det.errors import ADSError
+from ads_det.models.base import Extension
+from ads_det.models.dropout import fixed_masks
 
 FAMILIES = list(LAYERS)
 
@@ -159,6 +161,44 @@ def test_both_classifiers_have_a_heat_map(family):
     with torch.no_grad():
         maps = model.heat_maps(model.extract_feat(data_of(model, training=False)["inputs"]))
     assert [m.shape for m in maps] == [(2, 8, 8)] * 2
+
+
+@pytest.mark.parametrize("family", ["fcos", "gfl", "rtmdet_sep_bn"])
+def test_dropout_changes_scores_and_no_boxes(family):
+    model = model_of(family, dropout=0.5)
+    feats = model.extract_feat(data_of(model, training=False)["inputs"])
+    head = model.bbox_head
+    with torch.no_grad():
+        (first, second), boxes, *_ = head(feats)
+        with fixed_masks(model, 3):
+            dropped, same, *_ = head(feats)
+            again = head(feats)[0]
+        with fixed_masks(model, 4):
+            other = head(feats)[0]
+    assert all(torch.equal(a, b) for a, b in zip(boxes, same, strict=True))
+    for own, k in ((first, 0), (second, 1)):
+        assert torch.equal(dropped[k][0], again[k][0])
+        assert not torch.equal(dropped[k][0], own[0])
+        assert not torch.equal(dropped[k][0], other[k][0])
+
+
+def test_a_set_of_scores_that_there_is_not_assigns_no_targets():
+    with pytest.raises(ValueError, match="assign_by is 'f2'; use one of mean, f1"):
+        model_of("rtmdet", assign_by="f2")
+
+
+def test_a_module_that_adds_nothing_changes_no_loss():
+    model = model_of("fcos")
+    data = data_of(model)
+    before = model(**copy.deepcopy(data), mode="loss")
+    for name in ("first", "second"):
+        model.add_extension(name, Extension())
+    assert list(model.method_modules) == ["first", "second"]
+    after = model(**data, mode="loss")
+    assert before.keys() == after.keys()
+    assert all(value(before[k]) == value(after[k]) for k in before)
+    (out,) = model.eval().passes(**data, needs=frozenset({FEATURES}))
+    assert out.extras == {}
 
 
 def test_losses_of_two_stages_are_those_of_plain_second_stages():

@@ -126,11 +126,25 @@ def test_true_losses_ask_no_other_process_and_leave_no_trace(family, monkeypatch
     assert all(m.training for m in head.modules())
 
 
-def test_a_detector_that_does_not_tell_the_positives_of_an_image_refuses_their_sum():
+def test_the_true_loss_of_two_stages_is_that_of_a_batch_of_one():
     model = build_family(family_config("faster_rcnn"))
     data = model.data_preprocessor(detection_batch(), True)
+    feats, expected = model.extract_feat(data["inputs"]), []
+    torch.manual_seed(3)  # regions are drawn
+    found = model.image_losses(feats, data["data_samples"])
+    torch.manual_seed(3)
+    for i, sample in enumerate(data["data_samples"]):
+        losses = model.label_losses(tuple(f[i : i + 1] for f in feats), [sample])
+        expected.append(model.parse_losses(losses)[0].item())
+    assert found.tolist() == pytest.approx(expected) and not found.requires_grad
+
+
+@pytest.mark.parametrize("family", ["faster_rcnn", "fcos"])
+def test_a_detector_that_does_not_tell_the_positives_of_an_image_refuses_their_sum(family):
+    model = build_family(family_config(family))
+    data = model.data_preprocessor(detection_batch(), True)
     feats = model.extract_feat(data["inputs"])
-    with pytest.raises(ADSError, match="target='sum' needs the number of positives.*ADSFaster"):
+    with pytest.raises(ADSError, match="target='sum' needs the number of positives.*ADSF"):
         model.image_losses(feats, data["data_samples"], "sum")
 
 

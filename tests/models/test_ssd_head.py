@@ -1,12 +1,13 @@
 import pytest
 import torch
-from helpers import build_detector, detection_batch, detector_config, state_of
+from helpers import SIZE, build_detector, detection_batch, detector_config, state_of
 from mmdet.registry import MODELS as MMDET_MODELS
 from torch.nn import functional as F
 
 from ads_det.core.diversity import bootstrap_weights
 from ads_det.errors import ADSError
 from ads_det.models import losses, ssd_head
+from ads_det.models.dropout import fixed_masks
 from ads_det.models.losses import hard_negative_loss
 
 ANCHORS = 64 * 4 + 16 * 4 + 4 * 4
@@ -17,8 +18,8 @@ def features(model, batch):
     return model.extract_feat(data["inputs"]), data
 
 
-def plain_ssd_config():
-    cfg = detector_config()
+def plain_ssd_config(**head):
+    cfg = detector_config(**head)
     cfg["type"] = "SingleStageDetector"
     cfg["bbox_head"]["type"] = "SSDHead"
     return cfg
@@ -42,13 +43,18 @@ def test_classifiers_are_3x3_convolutions_with_stride_and_padding_1():
             assert (conv.kernel_size, conv.stride, conv.padding) == ((3, 3), (1, 1), (1, 1))
 
 
-def test_plain_head_is_mmdets_ssd():
+@pytest.mark.parametrize("decoded", [False, True])
+@pytest.mark.parametrize("padded", [False, True])
+def test_plain_head_is_mmdets_ssd(decoded, padded):
     """One softmax classifier: same weights, same loss as mmdet's own head."""
-    model = build_detector(activation="softmax", num_classifiers=1)
-    ssd = MMDET_MODELS.build(plain_ssd_config())
+    head = dict(reg_decoded_bbox=decoded)
+    model = build_detector(activation="softmax", num_classifiers=1, **head)
+    ssd = MMDET_MODELS.build(plain_ssd_config(**head))
     ssd.load_state_dict(model.state_dict())
     batch = detection_batch()
     data = model.data_preprocessor(batch, training=True)
+    if padded:  # anchors outside the second image learn nothing
+        data["data_samples"][1].set_metainfo(dict(pad_shape=(SIZE, SIZE // 2)))
     ours = model.forward(**data, mode="loss")
     theirs = ssd.forward(**data, mode="loss")
     assert set(ours) == {"loss_cls1", "loss_bbox"}
@@ -56,6 +62,31 @@ def test_plain_head_is_mmdets_ssd():
     assert ours["loss_bbox"].item() == pytest.approx(sum(theirs["loss_bbox"]).item(), rel=1e-5)
     (y,) = model.forward(data["inputs"], mode="outputs").members
     assert y.shape == (2, ANCHORS, 4)
+
+
+def test_dropout_changes_scores_and_no_boxes():
+    """In training each image has channels of its own; passes by a seed are the same for all."""
+    model, plain = build_detector(dropout=0.5), build_detector()
+    data = model.data_preprocessor(detection_batch(), training=True)
+    inputs = data["inputs"][:1].repeat(2, 1, 1, 1)
+    feats = plain.extract_feat(inputs)
+    head = model.bbox_head
+    head.load_state_dict(plain.bbox_head.state_dict())
+
+    def both(head):
+        (first, _), deltas = head(feats)
+        return first[0], deltas
+
+    expected, boxes = both(plain.bbox_head)
+    for scores, deltas in (both(head.train()), both(head)):
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(deltas, boxes, strict=True))
+        assert not torch.allclose(scores[0], scores[1]) and not torch.allclose(scores, expected)
+    assert torch.allclose(both(head.eval())[0], expected, atol=1e-6)
+    with fixed_masks(model, 3):
+        scores = both(head)[0]
+        assert torch.equal(both(head)[0], scores)
+    assert torch.allclose(scores[0], scores[1], atol=1e-6)
+    assert not torch.allclose(scores, expected)
 
 
 def test_targets_are_computed_once_for_both_classifiers(monkeypatch):

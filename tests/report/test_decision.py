@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ads_det.errors import ADSError
 from ads_det.report import page as page_module
 from ads_det.report.failures import failure_picture, judge
 from ads_det.report.history import History, few_test_images
 from ads_det.report.page import Page
-from ads_det.report.summary import summary
+from ads_det.report.summary import plot_classes, summary
 from ads_det.results import CycleResult
 from ads_det.work_files import RunFiles
 
@@ -48,7 +49,23 @@ def test_three_sentences_say_where_the_run_is_and_what_the_next_batch_may_bring(
     assert "do not overlap" in summary(rows, METRIC, {})[1]
     assert "third cycle" in summary(rows, METRIC, {})[2]
     assert "first cycle" in summary(rows[:1], METRIC, {})[1]
+    advice = dict(expected_gain=0.02, next_images=0)
+    assert summary(rows, METRIC, advice)[2] == "No image is left to label."
     assert rows[0].by_class(METRIC) == dict(cat=0.5)
+
+
+def test_a_cycle_without_the_metric_of_the_run_is_refused(tmp_path):
+    history = History(RunFiles(tmp_path), "coco/bbox_mAP")
+    with pytest.raises(ADSError, match="metrics.json has no number for 'mean/coco/bbox_mAP'; rest"):
+        history.add(row(0, 40, 0.5, 0.4, 0.6))
+    assert not history.rows
+
+
+def test_the_cycle_before_is_marked_where_there_is_one():
+    worst, best = dict(cat=0.2, dog=0.6), dict(dog=0.5)
+    legend = plot_classes(worst, best).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["cycle before", "last cycle"]
+    assert plot_classes(worst, {}).axes[0].get_legend() is None
 
 
 def test_predictions_are_found_missed_invented_or_of_the_wrong_class():

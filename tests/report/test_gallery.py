@@ -12,7 +12,7 @@ from ads_det.active.strategies import ClassBalancedEntropy, Entropy, ForegroundD
 from ads_det.engine.model_config import has_background
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.report.gallery import distinct, plot_picks
-from ads_det.report.model_figures import plot_scale
+from ads_det.report.model_figures import plot_features, plot_scale
 from ads_det.report.pictures import Mark, box_marks, draw_marks
 
 
@@ -44,6 +44,7 @@ def test_titles_have_enough_digits_to_differ():
     assert distinct([0.5, 0.25]) == ["0.5", "0.25"]
     assert distinct([0.69312, 0.69314, 0.69314]) == ["0.69312", "0.69314", "0.69314"]
     assert distinct([]) == []
+    assert distinct([0.5, 0.5 + 1e-12]) == ["0.5", "0.5"]  # eight digits do not tell them apart
 
 
 def test_proposed_boxes_are_drawn():
@@ -98,6 +99,13 @@ def test_boxes_have_the_colour_of_their_class():
     )
     assert (first.text, second.text) == ("dog 0.50", "cat")
     assert len({first.colour, second.colour, unknown.colour}) == 3
+
+
+def test_the_map_of_features_names_the_groups_that_there_are():
+    features = np.random.default_rng(0).normal(size=(6, 4))
+    (axes,) = plot_features(features, ["labelled"] * 4 + ["unlabelled"] * 2, perplexity=2).axes
+    named = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert named == ["unlabelled (2)", "labelled (4)"]
 
 
 def test_the_scale_of_heat_maps_ends_at_the_largest_value():

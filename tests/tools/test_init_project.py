@@ -1,11 +1,15 @@
 """What a folder of images becomes, and what is said of it."""
 
 import shutil
+from argparse import Namespace
 
 import pytest
+from helpers import CONFIGS
+from mmengine.config import Config
 from PIL import Image
 
 from ads_det.active.settings import load_config
+from ads_det.commands.work.init import _whole_lists, fit_input
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.files import read_ids
 from ads_det.labels.boxes import Box, ImageLabels
@@ -121,6 +125,43 @@ def test_problems_are_named_and_cost_only_their_image(init, photos, tmp_path):
     assert "6 labelled" in init(*options, "--without-boxes", "checked")[1]
 
 
+def test_of_many_problems_some_are_named(init, photos, tmp_path):
+    given = [*labels(photos), *(ImageLabels(f"gone {i}.png", 40, 30) for i in range(25))]
+    write_coco(given, ["dog"], tmp_path / "given.json")
+    status, out, err = init("--labels", tmp_path / "given.json", "--budget", 4)
+    assert status == 0, err
+    assert out.count("problem: 'gone ") == 20 and "problem: (and 5 more)" in out
+
+
+def test_a_detector_whose_config_does_not_fit_leaves_no_config_behind(init, tmp_path):
+    base = tmp_path / "own.py"
+    base.write_text(f"_base_ = {str(DIGITS_CONFIG)!r}\nactive_learning = dict(min_gain=2)\n")
+    options = ("--classes", "dog", "--initial", 5, "--budget", 5)
+    status, _, err = init(*options, "--detector", base)
+    assert status == 2 and err.count("\n") == 1
+    assert f"--detector {base} does not fit: active_learning.min_gain is 2" in err
+    assert not (tmp_path / "p/dogs/dogs.py").exists()
+    base.write_text(f"_base_ = {str(DIGITS_CONFIG)!r}\n")
+    status, _, err = init(*options, "--detector", base)  # once it is corrected
+    assert status == 0, err
+
+
+def test_numbers_of_classes_in_lists_are_set_by_the_whole_list():
+    """A config that inherits cannot change a part of a list; what is in none it can."""
+    stages = [dict(type="A", num_classes=80), dict(type="B", num_classes=80)]
+    model = dict(rpn_head=dict(num_classes=80), roi_head=dict(bbox_head=stages, k=1))
+    changed = [dict(type="A", num_classes=3), dict(type="B", num_classes=3)]
+    assert _whole_lists(model, 3) == dict(model=dict(roi_head=dict(bbox_head=changed)))
+    assert stages[0]["num_classes"] == 80
+
+
+def test_a_base_without_a_size_of_its_input_is_taken_as_it_is():
+    pipeline = [dict(type="LoadImageFromFile"), dict(type="PackDetInputs")]
+    loader = dict(dataset=dict(pipeline=pipeline))
+    base = Config(dict(candidate_dataloader=loader, test_dataloader=loader))
+    assert fit_input(base, Namespace(input_size=None), {}, []) == ("", [])
+
+
 def test_yolo_labels_and_classes_of_their_own(init, photos, tmp_path):
     folder = tmp_path / "yolo"
     for item in labels(photos):
@@ -135,6 +176,7 @@ def test_yolo_labels_and_classes_of_their_own(init, photos, tmp_path):
     assert box == Box("dog", 10.0, 7.5, 30.0, 22.5)
 
 
+DIGITS_CONFIG = CONFIGS / "ssd_digits_ads.py"
 REFUSED = {
     "no class": ((), "No class is known"),
     "class twice": (("--classes", "dog", "dog"), "'dog' twice"),
@@ -148,6 +190,11 @@ REFUSED = {
     ),
     "no such labels": (("--labels", "gone.json"), "gone.json"),
     "no such base": (("--classes", "dog", "--base", "gone.py"), "gone.py does not exist"),
+    "size of another detector": (
+        ("--classes", "dog", "--base", DIGITS_CONFIG, "--input-size", 128),
+        "--input-size is for the small SSD; set the scale",
+    ),
+    "no name": (("--classes", "dog", "--out", "."), "--out . has no name for the project"),
 }
 
 

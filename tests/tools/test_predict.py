@@ -1,12 +1,17 @@
 """``ads-det predict``: pictures with boxes, and COCO JSON."""
 
 import json
+from argparse import Namespace
 
 import pytest
+from helpers import tiny_classification_config
 from PIL import Image
 
 from ads_det.cli import run_tool
 from ads_det.commands import predict
+from ads_det.commands.work import predict as work
+from ads_det.engine.stored_config import write_config
+from ads_det.errors import ADSError
 
 
 def test_pictures_and_coco_json_of_a_folder(finished, tmp_path, capsys, monkeypatch):
@@ -29,6 +34,29 @@ def test_pictures_and_coco_json_of_a_folder(finished, tmp_path, capsys, monkeypa
     with pytest.raises(SystemExit):  # what is there may be somebody else's
         run_tool(predict, list(map(str, arguments)), "ads-det predict")
     assert "holds a coco.json already" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_or_holds_no_image_is_refused(
+    finished, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for words, message in (
+        ([tmp_path, tmp_path], "holds no trained model; name the work directory of a run"),
+        ([finished, empty, "--out", tmp_path / "out"], f"{empty} holds no image"),
+    ):
+        with pytest.raises(SystemExit):
+            run_tool(predict, list(map(str, words)), "ads-det predict")
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_classifier_finds_no_boxes(tmp_path):
+    write_config(tmp_path / "config.json", tiny_classification_config())
+    args = Namespace(work_dir=tmp_path, images=tmp_path)
+    with pytest.raises(ADSError, match="is no run of a detector, so it finds no boxes"):
+        work.main(args)
 
 
 def test_a_folder_of_broken_images(finished, tmp_path, capsys, monkeypatch):

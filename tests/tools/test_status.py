@@ -5,8 +5,11 @@ import shutil
 import pytest
 
 from ads_det import threads
+from ads_det.cli import run_tool
+from ads_det.commands import status
 from ads_det.commands.status import status_lines
 from ads_det.commands.words import next_command
+from ads_det.errors import ADSError
 from ads_det.files import read_json, write_json
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.store import LabelStore
@@ -51,6 +54,43 @@ def test_whose_turn_it_is(finished, tmp_path):
     said = status_lines(RunFiles(work_dir), ["ads-det", "status"])
     assert "The machine's turn. The batch cycle_02 has its labels" in said[-2]
     assert said[-1] == f"Next: ads-det run --work-dir {work_dir} --resume"
+
+
+def test_a_batch_that_its_owner_closed_is_the_machines_turn(finished, tmp_path):
+    work_dir = tmp_path / "run"
+    shutil.copytree(finished, work_dir)
+    config = read_json(work_dir / "config.json")
+    config["active_learning"]["oracle"] = "human"
+    config["pool"]["labels"] = str(tmp_path / "labels")
+    write_json(work_dir / "config.json", config)
+    (work_dir / "cycle_02/to_label").mkdir()
+    (work_dir / "cycle_02/picks.txt").write_text("a.jpg\nb.jpg\n")
+    store, images = LabelStore(tmp_path / "labels"), [ImageLabels("a.jpg", 9, 9)]
+    store.add(images, ["cat"], "cycle_02", closed=True)
+    said = status_lines(RunFiles(work_dir), ["ads-det", "status"])
+    assert "The machine's turn. The batch cycle_02 has its labels" in said[-2]
+    config["pool"]["labels"] = ["no path"]  # as a hand may have changed it
+    write_json(work_dir / "config.json", config)
+    said = status_lines(RunFiles(work_dir), ["ads-det", "status"])
+    assert f"Your turn: label {work_dir}/cycle_02/to_label" in said[-3]
+
+
+def test_a_run_that_has_finished_nothing_tells_neither_result_nor_time(finished, tmp_path):
+    for name in ("config.json", "pool.json"):
+        shutil.copy(finished / name, tmp_path)
+    said = status_lines(RunFiles(tmp_path), ["ads-det", "status"])
+    assert said[0] == "12 of 40 images are labelled."
+    assert said[1].startswith("The machine's turn. ") and len(said) == 3
+
+
+def test_the_command_prints_the_lines_of_the_run_that_it_names(finished, tmp_path, capsys):
+    run_tool(status, [str(finished)], "ads-det status")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Reading {finished} ..."
+    assert lines[1:] == status_lines(RunFiles(finished), ["ads-det", "status"])
+    with pytest.raises(SystemExit):
+        run_tool(status, [str(tmp_path)], "ads-det status")
+    assert f"error: {tmp_path} holds no run" in capsys.readouterr().err
 
 
 def test_the_next_command_is_written_as_this_one():
@@ -112,6 +152,16 @@ def test_busy_cores_are_those_of_now(tmp_path, monkeypatch):
     assert busy_cores(2, stat) == busy_cores(2, tmp_path / "none") == 7.0
     stat.write_text("")
     assert busy_cores(2, stat) == 7.0
+
+
+@pytest.mark.parametrize("content", ["", "two", "0", "12345", "1 2"])
+def test_a_damaged_note_of_the_threads_is_named(content, tmp_path):
+    from ads_det.active.run_threads import keep_threads
+
+    path = RunFiles(tmp_path).threads
+    path.write_text(content)
+    with pytest.raises(ADSError, match=f"{path.name}.*no number of threads"):
+        keep_threads(tmp_path, 1)
 
 
 def test_a_run_keeps_the_threads_it_began_with(tmp_path, capsys):

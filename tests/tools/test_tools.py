@@ -2,13 +2,20 @@
 
 import json
 import shutil
+from argparse import Namespace
 
 import pytest
 import torch
+from helpers import tiny_classification_config, tiny_config
 
 from ads_det.active.pool import Pool
+from ads_det.commands.work import train
+from ads_det.commands.work.rank import set_pool, where_scores
 from ads_det.engine.seeding import derive_seed
-from ads_det.files import write_ids
+from ads_det.errors import ADSError
+from ads_det.files import read_ids, write_ids
+from ads_det.scores import IN_TABLE
+from ads_det.work_files import CycleFiles
 
 
 @pytest.mark.parametrize("tool", ["al_loop.py", "train.py", "test.py", "select_images.py"])
@@ -72,6 +79,45 @@ def test_train_repeats_a_cycle_bit_by_bit(run, config, finished, tmp_path):
     assert status == 2 and "already holds a training" in err
 
 
+def test_a_training_is_resumed_with_the_lists_and_the_seed_that_it_began_with(digits, tmp_path):
+    cfg, ids = tiny_config(digits), read_ids(digits / "ImageSets/Main/trainval.txt")
+    args = Namespace(work_dir=tmp_path / "w", seed=1, labeled=tmp_path / "labeled.txt")
+    args.unlabeled = tmp_path / "unlabeled.txt"
+    write_ids(args.labeled, ids[:3])
+    write_ids(args.unlabeled, ids[3:9])
+    for _ in range(2):
+        train.begin(cfg, args).close()
+    assert not (tmp_path / "w/unlabeled.txt").exists()  # the list of the user is taken
+    for changes, name in (dict(seed=2), "seed"), (dict(unlabeled=None), "unlabeled"):
+        with pytest.raises(ADSError, match=f"was started with another {name}; use the same"):
+            train.begin(cfg, Namespace(**vars(args) | changes))
+    args.work_dir, args.unlabeled = tmp_path / "all", None
+    train.begin(cfg, args).close()
+    assert read_ids(tmp_path / "all/unlabeled.txt") == ids[3:]
+
+
+def test_the_training_of_one_cycle_reads_no_label_of_the_pool(run, config, tmp_path):
+    (tmp_path / "ids.txt").write_text("000001\n")
+    options = ("--check", "--cfg-options", "method.positive_filter=oracle")
+    arguments = (config, tmp_path / "ids.txt", "--work-dir", tmp_path / "w", *options)
+    status, _, err = run("train.py", *arguments)
+    assert status == 2 and "positive_filter='oracle' is the loop's" in err
+    assert err.count("\n") == 1 and not (tmp_path / "w").exists()
+
+
+def test_the_place_of_many_scores_is_told(tmp_path):
+    files = CycleFiles(tmp_path)
+    few, many = (where_scores(number, files) for number in (IN_TABLE, IN_TABLE + 1))
+    assert few == f"{IN_TABLE} scores in {files.scores_table}"
+    assert many.startswith(f"{IN_TABLE + 1} scores in {files.scores_array}, the best {IN_TABLE} in")
+
+
+def test_a_classifier_ranks_the_pool_of_its_config_alone(tmp_path):
+    args = Namespace(images=tmp_path)
+    with pytest.raises(ADSError, match="a classifier ranks the pool of its config"):
+        set_pool(tiny_classification_config(), args)
+
+
 def test_select_ranks_the_pool_as_the_loop_did(run, config, finished, tmp_path):
     folder = finished / "cycle_01"
     status, _, err = run(
@@ -113,6 +159,12 @@ def test_select_never_overwrites_and_knows_its_images(run, config, finished, tmp
     assert status == 2 and "is of a run" in err
     status, _, err = run(*common, "--out", tmp_path / "out", "--number", -3)
     assert status == 2 and "--number is -3" in err
+    status, _, err = run(*common, "--out", tmp_path / "out", "--threshold", 1.5)
+    assert status == 2 and "--threshold is 1.5; use a score from 0 to 1" in err
+    (tmp_path / "mine").mkdir()
+    write_ids(tmp_path / "mine/picks.txt", ["000001"])
+    status, _, err = run(*common, "--out", tmp_path / "mine")
+    assert status == 2 and "mine already holds a selection; choose another --out" in err
     (tmp_path / "odd.txt").write_text("nobody\n")
     arguments = ("--exclude", tmp_path / "odd.txt", "--out", tmp_path / "out")
     status, _, err = run(*common, *arguments)
