@@ -123,6 +123,15 @@ def test_what_is_no_plain_data_is_not_kept(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("items", ["[3]", "[[[], 1]]", '["abc"]'])
+def test_a_stored_table_whose_items_are_none(tmp_path, items):
+    path, inner = tmp_path / "config.json", "inner"
+    write_config(path, Config(dict(STORED, pool=dict(a=inner))))
+    path.write_text(path.read_text().replace(f'"{inner}"', f'{{"__items__": {items}}}'))
+    with pytest.raises(ADSError, match=r"config.json .*`__items__` is no list of keys and values"):
+        read_config(path)
+
+
 @pytest.mark.parametrize("depth", [500, 950])
 def test_a_stored_config_nested_too_deep(tmp_path, depth):
     """JSON is read to about twice the depth that a config can have."""

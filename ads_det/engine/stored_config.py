@@ -86,6 +86,8 @@ def _plain(path: Path) -> Config:
         list(leaves(cfg.to_dict()))
     except RecursionError as error:
         raise wrong_shape(path, "it is nested too deep") from error
+    except (TypeError, ValueError) as error:  # no pairs, or a key that cannot be one
+        raise wrong_shape(path, f"an `{_ITEMS}` is no list of keys and values") from error
     return cfg
 
 
@@ -182,5 +184,5 @@ def _decode(node: Any) -> Any:
     if node.keys() == {_TUPLE} and isinstance(node[_TUPLE], list):
         return tuple(_decode(value) for value in node[_TUPLE])
     if node.keys() == {_ITEMS} and isinstance(node[_ITEMS], list):
-        return {_decode(pair[0]): _decode(pair[1]) for pair in node[_ITEMS]}
+        return {_decode(key): _decode(value) for key, value in node[_ITEMS]}
     return {name: _decode(value) for name, value in node.items()}
