@@ -37,10 +37,9 @@ train_dataloader = dict(
 unlabeled_dataloader = dict(dataset=dict(pipeline=[dict(**resize, cache_mib=64), color, pack]))
 candidate_dataloader = dict(dataset=dict(pipeline=[resize, pack]))
 test_dataloader = dict(dataset=dict(**dataset, pipeline=[resize, annotations, pack]))
-# A prior of the sigmoid classifiers spares them the many updates in which they unlearn a half. It,
-# the images of a phase and the schedule below (a high learning rate that falls at the end only) were
-# chosen on scenes drawn with another seed (docs/results.md).
-model = dict(bbox_head=dict(num_classes=len(classes), prior=0.01))
+# The images of a phase and the schedule below (a high learning rate that falls at the end only)
+# were chosen on scenes drawn with another seed (docs/results.md).
+model = dict(bbox_head=dict(num_classes=len(classes)))
 method = dict(images_per_epoch=80)
 train_cfg = dict(max_epochs=11)
 optim_wrapper = dict(optimizer=dict(lr=6e-3))

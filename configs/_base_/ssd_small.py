@@ -34,6 +34,7 @@ model = dict(
     bbox_head=dict(
         type="ads_det.ADSSSDHead",
         activation="sigmoid",
+        prior=0.01,  # classifiers that start from a half spend many updates to unlearn it
         in_channels=(32, 64, 128, 64),
         num_classes=20,
         anchor_generator=dict(
