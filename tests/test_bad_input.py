@@ -475,6 +475,7 @@ def test_random_choice_leaves_out_what_broke_during_the_run(run, project):
     assert not set(acquired) & set(bad) and len(acquired) == 4 + 30  # two fewer than the budget
 
 
+@pytest.mark.slow
 def test_a_budget_that_unreadable_images_leave_unpaid(run, project):
     """40 images, 4 + 2 x 18, of which two break after the first cycle."""
     project.label_first()

@@ -50,6 +50,7 @@ def test_each_is_short():
     assert all(lines[name] <= most for name, most in MOST_LINES.items())
 
 
+@pytest.mark.slow
 def test_strategy_and_method(digits, folder):
     options = {"method": dict(type="CountObjects")}
     write_mine(digits, folder, **options, **{"active_learning.strategy": dict(type="BoxDoubt")})

@@ -61,6 +61,7 @@ class Stop(BaseException):
     """A kill: nothing catches it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EACH)
 def test_a_training_that_was_cut_short_ends_alike(finished, kind, monkeypatch, tmp_path):
     cfg, whole = finished(kind)
@@ -87,6 +88,7 @@ def test_a_training_that_was_cut_short_ends_alike(finished, kind, monkeypatch, t
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", EACH)
 def test_the_detector_leaves_as_mmdets_own(finished, kind, tmp_path):
     cfg, run = finished(kind)

@@ -22,6 +22,7 @@ from ads_det.labels.store import LabelStore
 from ads_det.labels.voc import read_voc
 
 
+@pytest.mark.slow
 def test_the_loop_on_two_processes(on_processes, config, tmp_path):
     out = on_processes(2, "al_loop.py", config, "--work-dir", tmp_path / "run", "--cycles", 2)
     assert out.count("Cycle 2 of 2: 8 of 40 images labelled") == 1  # one process talks

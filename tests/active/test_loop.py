@@ -80,9 +80,10 @@ def test_resuming_a_finished_run_changes_nothing(finished, digits):
 @pytest.mark.parametrize(
     "removed",
     [
-        ["cycle_02", "pool"],  # stopped between selection and the pool's commit
+        # stopped between selection and the pool's commit
+        pytest.param(["cycle_02", "pool"], marks=pytest.mark.slow),
         ["cycle_02", "cycle_01/picks.txt", "cycle_01/scores.csv", "pool"],
-        ["cycle_02/metrics.json"],
+        pytest.param(["cycle_02/metrics.json"], marks=pytest.mark.slow),
         ["cycle_02"],
     ],
 )
@@ -107,6 +108,7 @@ def test_a_run_stopped_between_stages_ends_the_same(finished, digits, tmp_path, 
     assert results(work_dir) == expected
 
 
+@pytest.mark.slow
 def test_a_stage_that_fails_is_done_again(finished, digits, tmp_path, monkeypatch):
     work_dir = tmp_path / "run"
     original = Cycle._select

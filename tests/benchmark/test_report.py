@@ -54,6 +54,7 @@ def test_the_page_of_a_detection_comparison(run, comparison, tmp_path):
     assert pairs.startswith("pair,seeds,by images,by objects,win/tie/loss\n")
 
 
+@pytest.mark.slow
 def test_the_page_of_a_classification_run_without_model_pictures(run, tmp_path):
     work_dir = tmp_path / "a <b> & 'c'"
     options = {"active_learning.cycles": 2, "train_cfg.max_epochs": 1}

@@ -129,6 +129,7 @@ def test_only_a_cpu_with_amx_is_doubtful(tmp_path):
     assert bfloat16.is_doubtful(cpuinfo)
 
 
+@pytest.mark.slow
 def test_onednn_obeys_a_limit_set_before_it_computes(tmp_path):
     """With a limit that any machine can show: SSE4.1."""
     program = f"""
