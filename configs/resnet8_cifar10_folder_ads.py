@@ -1,6 +1,6 @@
 # CIFAR-10 as class folders in the size of a comparison on a CPU (docs/results.md): 16 px, ResNet-8
 # with 8 channels, 2,400 label updates in every cycle, with which twice as many gain less than a
-# point. Images are read at 16 px; data/README.md says how folders come about.
+# point. Images are read at 16 px; data/README.md says how to get the folders.
 _base_ = "./resnet18_cifar10_ads.py"
 
 dataset = dict(_delete_=True, type="ads_det.ClassFolderDataset", size=16)

@@ -56,7 +56,7 @@ active_learning = dict(
     # ClassBalancedEntropy (docs/history.md). The
     # paper's 1,000 anchors of 8,732 would be most of this model's 1,520.
     strategy=dict(_delete_=True, type="ads_det.Entropy", topk=20),
-    # A cycle trains on from the last one's weights, so that five fit into five minutes; the other
+    # A cycle trains on from the last one's weights, so that five fit into a few minutes; the other
     # configs begin anew each time, as the paper does.
     warm_start=True,
     prepare=dict(type="ads_det.make_digits", root="data/digits", pool=1000, test=200, seed=0),

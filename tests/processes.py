@@ -1,4 +1,4 @@
-"""Starting processes: as a user would, or forked from one that has imported everything."""
+"""Starting commands: as a user would, forked from one that has imported everything, or here."""
 
 import contextlib
 import multiprocessing
@@ -9,6 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from ads_det.cli import run_tool
 
 TOOLS = Path(__file__).parents[1] / "tools"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
@@ -18,6 +23,32 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
 _SERVER = multiprocessing.get_context("forkserver")
 _COMMANDS = [f"ads_det.commands.work.{name}" for name in ("run", "rank", "train")]
 _SERVER.set_forkserver_preload([*_COMMANDS, "frozen"])
+
+
+def command(main, **attributes):
+    """A command that does something."""
+
+    def add_arguments(parser):
+        parser.add_argument("config", nargs="?")
+
+    return SimpleNamespace(
+        __doc__="A command.",
+        EXAMPLES="",
+        add_arguments=add_arguments,
+        check=lambda args: "Working ...",
+        main=main,
+        __name__="command",
+        **attributes,
+    )
+
+
+def ended(main, capsys, *arguments):
+    """Exit status and sentence of a command that fails."""
+    with pytest.raises(SystemExit) as stop:
+        run_tool(command(main), list(arguments), "ads-det command")
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    return stop.value.code, err
 
 
 def output(command, folder, **environment):

@@ -5,39 +5,13 @@ import io
 import os
 import re
 import tempfile
-from types import SimpleNamespace
 
 import pytest
+from processes import command, ended
 
 from ads_det import crash
 from ads_det.cli import prepared_streams, run_tool
 from ads_det.registry import MODELS
-
-
-def command(main, **attributes):
-    """A command that does something."""
-
-    def add_arguments(parser):
-        parser.add_argument("config", nargs="?")
-
-    return SimpleNamespace(
-        __doc__="A command.",
-        EXAMPLES="",
-        add_arguments=add_arguments,
-        check=lambda args: "Working ...",
-        main=main,
-        __name__="command",
-        **attributes,
-    )
-
-
-def ended(main, capsys, *arguments):
-    """Exit status and sentence of a command that fails."""
-    with pytest.raises(SystemExit) as stop:
-        run_tool(command(main), list(arguments), "ads-det command")
-    err = capsys.readouterr().err
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    return stop.value.code, err
 
 
 def full_disk(args):

@@ -6,43 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers import CONFIGS, dump_config, tiny_config
+from processes import ended
 from torch.utils.data import DataLoader, Dataset
 
 from ads_det import crash
 from ads_det.active.settings import load_config
-from ads_det.cli import run_tool
 from ads_det.engine import watched_loader
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.runner import LOADER_TIMEOUT, CycleRunner
 from ads_det.errors import ADSError
 from ads_det.files import write_ids
 from ads_det.work_files import CycleFiles
-
-
-def ended(main, capsys, *arguments):
-    """Exit status and sentence of a command that does something."""
-
-    def add_arguments(parser):
-        parser.add_argument("config", nargs="?")
-
-    command = SimpleNamespace(
-        __doc__="A command.",
-        EXAMPLES="",
-        add_arguments=add_arguments,
-        check=lambda args: "Working ...",
-        main=main,
-        __name__="command",
-    )
-    with pytest.raises(SystemExit) as stop:
-        run_tool(command, list(arguments), "ads-det command")
-    err = capsys.readouterr().err
-    assert err.startswith("error: ") and err.count("\n") == 1, err
-    return stop.value.code, err
 
 
 def test_an_error_of_the_program_is_kept_in_a_file(tmp_path, monkeypatch, capsys):

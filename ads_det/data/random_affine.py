@@ -79,9 +79,9 @@ def moved_boxes(
 
     Args:
         boxes: corners x1, y1, x2, y2 in pixels, shape (n, 4).
-        matrix: of the map, shape (2, 3).
-        width: of the image after it, pixels.
-        height: of it, pixels.
+        matrix: Affine map, shape (2, 3).
+        width: Width of the mapped image, pixels.
+        height: Height of the mapped image, pixels.
 
     Returns:
         The boxes around the moved corners, cut, shape (n, 4), and the share of the area of each
