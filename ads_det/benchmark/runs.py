@@ -67,6 +67,11 @@ class Run:
     def log(self) -> Path:
         return self.folder.with_name(self.folder.name + ".log")
 
+    def last_words(self) -> str:
+        """The last line of the log: of a failed run, what is wrong."""
+        lines = self.log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
+        return lines[-1].removeprefix("error: ")
+
     def finished_cycles(self) -> int:
         return sum(c.metrics_file.exists() for c in RunFiles(self.folder).cycles().values())
 
@@ -151,7 +156,7 @@ class Benchmark:
                             say(f"finished: {run.name}")
                         else:
                             failed.append(run)
-                            say(f"FAILED: {run.name}, see {run.log}")
+                            say(f"FAILED: {run.name}: {run.last_words()} (its log: {run.log})")
                     for run in list(waiting):
                         if len(active) < jobs and self._is_ready(run, active):
                             waiting.remove(run)

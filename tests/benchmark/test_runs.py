@@ -161,7 +161,7 @@ def without_imports(monkeypatch):
     monkeypatch.setattr("ads_det.benchmark.runs.subprocess", names)
 
 
-def test_runs_share_their_beginning_and_go_on(without_imports, tmp_path):
+def test_runs_share_their_beginning_and_go_on(without_imports, tmp_path, capsys):
     cfg = tiny_classification_config(**{"active_learning.cycles": 2})
     folder = tmp_path / "bench"
     methods = ["plain+random", "ads+random", "ads+entropy"]
@@ -192,6 +192,7 @@ def test_runs_share_their_beginning_and_go_on(without_imports, tmp_path):
     assert benchmark(cfg, folder, methods, program=[tmp_path / "nowhere.py"]).run(1, 1) == []
     failed = benchmark(cfg, folder, methods, (1,), [tmp_path / "nowhere.py"]).run(1, 1)
     assert {run.seed for run in failed} == {1} and len(failed) == 3
+    assert capsys.readouterr().out.count("nowhere.py' (its log: ") == 3
 
     # a method that comes later takes the first model that is there, whatever the order
     later = benchmark(cfg, folder, ["ads+margin", "ads+random"])
@@ -218,3 +219,12 @@ def test_the_tool_on_a_detector(digits, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "| weak+random | 1 |" in (tmp_path / "bench/comparison.md").read_text()
     assert "Traceback" not in result.stderr
+
+    # no run can begin: each says why, and no table is missed
+    pool = "ImageSets/Main/trainval.txt"
+    worse = [*command, "--cfg-options", f"test_dataloader.dataset.ann_file={pool}"]
+    worse[worse.index("bench")] = "worse"
+    result = subprocess.run(worse, cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "FAILED: weak+random seed 0: The test image" in result.stdout + result.stderr
+    assert "history.json" not in result.stdout + result.stderr

@@ -50,6 +50,9 @@ def main(args: argparse.Namespace) -> None:
     chosen = number_set()  # of this process; what the user set is of each
     threads = chosen if args.threads is None else max(chosen // args.jobs, 1)
     failed = benchmark.run(args.jobs, threads)
+    again = f"{len(failed)} runs failed; run the command again when their cause is corrected."
+    if failed and not any(folder.glob("*/seed_*/history.json")):
+        sys.exit(again)  # there is nothing to compare
     metric, curves = read_curves(find_runs([folder]), args.metric)
     tables = [table.markdown() for table in comparison_tables(curves, args.ceiling)]
     text = "\n\n".join([f"Metric: {metric}.", *tables]) + "\n"
@@ -57,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
     say(text)
     say(f"Done: tables in {folder / 'comparison.md'}")
     if failed:
-        sys.exit(f"{len(failed)} runs failed; run the command again when their cause is corrected.")
+        sys.exit(again)
 
 
 def check_curve_metric(metric: str, cfg: Config) -> None:
