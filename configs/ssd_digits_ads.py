@@ -24,6 +24,7 @@ classes = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 dataset = dict(data_root="data/digits", metainfo=dict(classes=classes))
 pool = dataset
 train_dataloader = dict(
+    sampler=dict(num_samples=320),  # 20 updates an epoch
     dataset=dict(
         pipeline=[
             annotations,

@@ -128,8 +128,8 @@ pool = dict(**dataset, ann_file="ImageSets/Main/trainval.txt")
 train_dataloader = dict(
     batch_size=16,
     num_workers=0,
-    # epochs of equal length in all cycles, so that schedules in epochs keep their meaning
-    sampler=dict(type="ads_det.FixedLengthSampler", num_samples=320),
+    # 60 updates in each epoch of all cycles: schedules in epochs keep their meaning
+    sampler=dict(type="ads_det.FixedLengthSampler", num_samples=960),
     dataset=dict(filter_cfg=dict(filter_empty_gt=True), pipeline=train_pipeline),
 )
 unlabeled_dataloader = dict(batch_size=16, num_workers=0, dataset=dict(pipeline=unlabeled_pipeline))

@@ -5,5 +5,4 @@ _base_ = "./ssd_small_ads.py"
 
 method = dict(_delete_=True, type="ads_det.Plain")
 model = dict(bbox_head=dict(num_classifiers=1), test_cfg=dict(per_classifier=False))
-train_dataloader = dict(sampler=dict(num_samples=960))  # 60 updates in each of 40 epochs
 active_learning = dict(warm_start=True)
