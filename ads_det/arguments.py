@@ -27,6 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
+        self.register("type", Path, any_path)
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
         words = list(sys.argv[1:] if args is None else args)
@@ -92,12 +93,43 @@ def option_values(
     """
     if not options:
         return None
+    return {key: read_value(key, value, name) for key, value in options.items()}
+
+
+def read_value(key: str, text: str, name: str = "--cfg-options") -> Any:
+    """The value of a KEY=VALUE word.
+
+    Raises:
+        ADSError: if its brackets do not match, or it is a dict.
+    """
     from mmengine.config import DictAction
 
+    if text.lstrip("[( ").startswith("{"):
+        raise ADSError(f"{name}: {key}={text} has a dict; write its values as {key}.NAME=VALUE.")
     try:
-        return {key: DictAction._parse_iterable(value) for key, value in options.items()}
+        return DictAction._parse_iterable(text)
     except AssertionError as error:
         raise ADSError(f"{name}: {error}; give a list as key='[a,b]'.") from error
+
+
+def any_path(text: str) -> Path:
+    """Argument type: a path that can be named, whatever lies there; what ``type=Path`` means.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is empty, which would be the current folder, or is no
+            text, so that no config or list could hold it.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(
+            "the path is empty, as of a variable of the shell that is not set; name one"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(
+            f"the path {text!r} is no UTF-8 text, so no config could hold it; rename it"
+        ) from None
+    return Path(text)
 
 
 def config_file(text: str) -> Path:
@@ -106,7 +138,7 @@ def config_file(text: str) -> Path:
     Raises:
         ADSError: if there is none or it is no config.
     """
-    path = Path(text)
+    path = any_path(text)
     _refuse_special("The config", text)
     if not path.is_file():
         raise ADSError(f"The config {path} does not exist; configs/ holds the ready ones.")
@@ -121,13 +153,14 @@ def checkpoint_file(text: str) -> Path:
     Raises:
         ADSError: if there are none.
     """
+    path = any_path(text)
     _refuse_special("The checkpoint", text)
-    if not Path(text).is_file():
+    if not path.is_file():
         raise ADSError(
             f"The checkpoint {text} does not exist; a run keeps its weights in "
             "<work-dir>/cycle_NN/model.pth."
         )
-    return Path(text)
+    return path
 
 
 def _refuse_special(what: str, text: str) -> None:
@@ -142,8 +175,9 @@ def id_list(text: str) -> Path:
     Raises:
         ADSError: if it is none.
     """
-    read_ids(text)
-    return Path(text)
+    path = any_path(text)
+    read_ids(path)
+    return path
 
 
 def folder(text: str) -> Path:
@@ -152,9 +186,12 @@ def folder(text: str) -> Path:
     Raises:
         ADSError: if there is none.
     """
-    if not Path(text).is_dir():
+    path = any_path(text)
+    if path.exists() and not path.is_dir():
+        raise ADSError(f"{text} is a file, where a folder is wanted; name the folder.")
+    if not path.is_dir():
         raise ADSError(f"The folder {text} does not exist; name one that does.")
-    return Path(text)
+    return path
 
 
 def existing(text: str) -> Path:
@@ -163,9 +200,10 @@ def existing(text: str) -> Path:
     Raises:
         ADSError: if there is none.
     """
-    if not Path(text).exists():
+    path = any_path(text)
+    if not path.exists():
         raise ADSError(f"{text} does not exist; name a file or folder that does.")
-    return Path(text)
+    return path
 
 
 def check_outside(out: Path, images: Path) -> None:
@@ -187,12 +225,27 @@ def check_no_run(option: str, out: Path) -> None:
     Raises:
         ADSError: if ``out`` is the work directory of a run or the folder of a batch or cycle.
     """
+    if RunFiles(out).pool.exists():
+        raise _of_a_run(option, out)
+    check_no_part(option, out)
+
+
+def check_no_part(option: str, out: Path) -> None:
+    """Refuse to write into a part of a run.
+
+    Raises:
+        ADSError: if ``out`` is the folder of a batch or cycle.
+    """
     run = RunFiles(out.parent)
     folders = [c.folder for c in (run.initial, *run.cycles().values())]
-    if RunFiles(out).pool.exists() or (run.pool.exists() and out in folders):
-        raise ADSError(
-            f"{option} {out} is of a run, whose files would be overwritten; choose another folder."
-        )
+    if run.pool.exists() and out in folders:
+        raise _of_a_run(option, out)
+
+
+def _of_a_run(option: str, out: Path) -> ADSError:
+    return ADSError(
+        f"{option} {out} is of a run, whose files would be overwritten; choose another folder."
+    )
 
 
 def check_seed(option: str, seed: int | None) -> None:

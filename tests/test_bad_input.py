@@ -682,7 +682,13 @@ def lists_of_another_run(p):
     path.write_text("\n".join(path.read_text().split()[1:]))
 
 
+def cut_candidates(p):
+    path = p.work_dir / "cycle_02/unlabeled.txt"
+    path.write_text("\n".join(path.read_text().split()[1:]))
+
+
 STATE = {
+    cut_candidates: "unlabeled.txt is not what pool.json says of this cycle",
     lists_of_another_run: "labeled.txt is not what pool.json says",
     newer_format: "format 2, this version reads 1",
     no_json: "pool.json cannot be read",
@@ -808,6 +814,15 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
         ("benchmark.py", ["--cfg-options", "active_learning.strategy=None"], "strategy is None"),
         ("benchmark.py", ["--metric", "mean/pascal_voc/AP"], "--metric is 'pascal_voc/AP', but"),
         ("benchmark.py", ["--metric", "pascal_voc/mAP"], "such as mean/pascal_voc/mAP"),
+        (
+            "benchmark.py",
+            ["--metric", "classifier_2/pascal_voc/mAP"],
+            "not every method has as many classifiers",
+        ),
+        ("benchmark.py", ["--metric", "member_0/mean/pascal_voc/mAP"], "every method has members"),
+        ("benchmark.py", ["--cfg-options", "pool={{'type':'x'}}"], "has a dict; write its values as"),
+        ("al_loop.py", ["--work-dir", "{run}/cycle_00"], "is of a run, whose files would be over"),
+        ("al_loop.py", ["--work-dir", "{comparison}"], "is of a comparison, whose runs lie in"),
         ("train.py", ["{ids}", "--work-dir", "{file}"], "{file}"),
         ("select_images.py", ["{model}", "--out", "{file}"], "{file}"),
         ("select_images.py", ["{model}", "--seed", "-1"], "--seed is -1"),
@@ -824,10 +839,13 @@ def test_other_tools(run, project, finished, tool, arguments, message):
         file=project.folder / "file",
         run=finished,
         strange=project.folder / "strange.txt",
+        comparison=project.folder / "comparison",
         ids=finished / "cycle_00/labeled.txt",
         model=finished / "cycle_00/model.pth",
     )
     names["file"].write_text("")
+    names["comparison"].mkdir(exist_ok=True)
+    (names["comparison"] / "manifest.json").write_text("{}")
     names["strange"].write_text("nobody\n")
     config = project.arguments_of_loop()[0]
     status, _, err = run(tool, config, *(a.format(**names) for a in arguments))

@@ -137,24 +137,34 @@ class Cycle:
         """Refuse files of another run: a stage whose file exists would count as done.
 
         Raises:
-            ADSError: if the labelled images are not those of the pool.
+            ADSError: if the images are not those that pool.json and the seed say.
         """
-        path = self.files.labeled_list
-        if path.exists() and read_ids(path) != self.pool.labeled(self.number):
-            raise ADSError(
-                f"{path} is not what pool.json says was labelled in this cycle; delete the folder "
-                f"{self.files.folder} to do the cycle anew, or use another --work-dir."
-            )
+        labeled = self.pool.labeled(self.number)
+        checked = {self.files.labeled_list: lambda: labeled}
+        # of what was chosen before nothing depends any more; images left out since were drawn then
+        if len(labeled) == len(self.pool.labeled()) and not self.pool.left_out():
+            checked[self.files.candidates_list] = self._candidates
+        for path, ids in checked.items():
+            if path.exists() and read_ids(path) != ids():
+                raise ADSError(
+                    f"{path} is not what pool.json says of this cycle; delete the folder "
+                    f"{self.files.folder} to do the cycle anew, or use another --work-dir."
+                )
 
     # -- stages -----------------------------------------------------------------------------
 
-    def _write_lists(self) -> None:
+    def _candidates(self) -> list[str]:
+        """The unlabelled images that the cycle looks at."""
         unlabeled = self.pool.unlabeled(self.number)
-        if self.settings.subset is not None and self.settings.subset < len(unlabeled):
-            generator = np.random.default_rng(derive_seed(self.seed, self.number, "subset"))
-            chosen = generator.choice(len(unlabeled), self.settings.subset, replace=False)
-            unlabeled = [unlabeled[i] for i in sorted(chosen)]
+        if self.settings.subset is None or self.settings.subset >= len(unlabeled):
+            return unlabeled
+        generator = np.random.default_rng(derive_seed(self.seed, self.number, "subset"))
+        chosen = generator.choice(len(unlabeled), self.settings.subset, replace=False)
+        return [unlabeled[i] for i in sorted(chosen)]
+
+    def _write_lists(self) -> None:
         if is_main_process():
+            unlabeled = self._candidates()
             write_ids(self.files.labeled_list, self.pool.labeled(self.number))
             if self.method.reads_labels:
                 self._write_positive(unlabeled)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import DATASETS
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ads_det.active.picks_picture import turns_of
 from ads_det.active.scoring import measure_images
@@ -19,6 +19,7 @@ from ads_det.data.pool_dataset import PoolDataset
 from ads_det.engine.datasets import bare_dataset, candidate_dataset, candidate_loader, pool_config
 from ads_det.engine.model_config import has_background
 from ads_det.engine.training import evaluation_runner
+from ads_det.errors import ADSError
 from ads_det.files import write_ids
 from ads_det.report.gallery import distinct
 from ads_det.report.model_figures import (
@@ -79,9 +80,14 @@ def classes_of(cfg: Config) -> list[str]:
 
 
 def _add_picture(page: Page, files: CycleFiles, number: int) -> None:
-    if files.picks_picture.exists():
-        with Image.open(files.picks_picture) as picture:
+    path = files.picks_picture
+    if not path.exists():
+        return
+    try:
+        with Image.open(path) as picture:
             page.photo(f"picks_{number:02d}", picture, f"Picks of cycle {number}")
+    except UnidentifiedImageError as error:
+        raise ADSError(f"{path} is no picture; delete it to do without.") from error
 
 
 def _add_gallery(

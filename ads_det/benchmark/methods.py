@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from ads_det.active.checks import check_strategies
 from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
+from ads_det.arguments import read_value
 from ads_det.engine.build import accepted_arguments
 from ads_det.engine.methods import ADS, build_method
 from ads_det.engine.methods.ads import PHASES
@@ -83,7 +84,7 @@ def parse_training(text: str) -> tuple[str, dict[str, Any]]:
             f"The training {text!r} is not of the form 'NAME: key=value ...', such as "
             "'ads_none: method.weighting=none'."
         )
-    return name.strip(), {key: DictAction._parse_iterable(value) for key, _, value in pairs}
+    return name.strip(), {key: read_value(key, value, "--training") for key, _, value in pairs}
 
 
 def parse_trainings(texts: Iterable[str], methods: Iterable[Method]) -> dict[str, dict[str, Any]]:

@@ -79,7 +79,13 @@ def comparison_tables(curves: Curves, ceiling: float | None = None) -> list[Tabl
     Args:
         curves: result of :func:`read_curves`.
         ceiling: result of training on all labels, for the labels needed to reach a share of it.
+
+    Raises:
+        ADSError: if the ceiling is a percentage and the results are shares.
     """
+    best = max(max(curve.values) for runs in curves.values() for curve in runs.values())
+    if ceiling is not None and ceiling > 1 >= best:
+        raise ADSError(f"--ceiling is {ceiling}, but results go to 1; give {ceiling / 100:g}.")
     tables = [means_table(curves)]
     if len(curves) > 1:
         tables.append(pairs_table(curves))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import check_ceiling, folder
+from ads_det.arguments import check_ceiling, check_no_part, folder
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.errors import ADSError
 
@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_ceiling(args.ceiling)
+    if args.out is not None:
+        check_no_part("--out", args.out)
     runs = find_runs(args.folders)
     if args.run is not None and args.run not in runs:
         raise ADSError(f"--run is {args.run!r}; use one of {', '.join(runs)}.")

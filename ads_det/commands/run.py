@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import add_check_option, add_common_options, check_seed, config_file
+from ads_det.arguments import (
+    add_check_option,
+    add_common_options,
+    check_no_part,
+    check_seed,
+    config_file,
+)
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
 
@@ -41,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
     check_seed("--seed", args.seed)
+    if args.work_dir:
+        check_no_part("--work-dir", Path(args.work_dir))
+        if Path(args.work_dir, "manifest.json").exists():
+            raise ADSError(
+                f"--work-dir {args.work_dir} is of a comparison, whose runs lie in folders below; "
+                "choose another folder."
+            )
     args.is_stored = args.config is None
     if args.is_stored:
         if not (args.resume and args.work_dir):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,11 +100,23 @@ def read_checkpoint(path: str | Path) -> Any:
     except FileNotFoundError as error:
         raise ADSError(f"The checkpoint {path} does not exist.") from error
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ADSError(
-            f"The checkpoint {path} cannot be read ({reason}); if it is a work directory's, delete "
-            "it and run again with --resume, which makes it anew."
+            f"The checkpoint {path} cannot be read ({reason_of(error, path)}); if it is a work "
+            "directory's, delete it and run again with --resume, which makes it anew."
         ) from error
+
+
+def reason_of(error: Exception, source: str | Path) -> str:
+    """Why a file could not be read; torch would have it executed."""
+    if Path(source).is_dir():
+        return "it is a folder"
+    if isinstance(error, EOFError):
+        return "it is empty"
+    if isinstance(error, pickle.UnpicklingError):
+        return "torch did not write it, or it holds more than weights and plain data"
+    if "zip archive" in str(error):
+        return "it is cut short or damaged"
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
 
 
 def _load(file: Any, map_location: Any = "cpu", weights_only: Any = None) -> Any:

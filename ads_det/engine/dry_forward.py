@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import METRICS
+from mmengine.runner.amp import autocast
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -94,8 +95,10 @@ def _evaluate(cfg: Config, model: nn.Module) -> None:
     sample = try_pipeline(dataset.get("pipeline") or (), key)
     if not isinstance((sample or {}).get("inputs"), torch.Tensor):
         return
-    with named(key, dataset.get("pipeline")), torch.no_grad():
+    half = autocast(enabled=bool((cfg.get("test_cfg") or {}).get("fp16")))
+    with named(key, dataset.get("pipeline")), torch.no_grad(), half:
         predicted = model.eval().test_step(_batch(sample))
+    known: set[str] = set()
     for path, part in each_part(cfg.test_evaluator, "test_evaluator"):
         if any(k.endswith("ann_file") for k, _ in leaves(part)) or "Coco" in str(part):
             continue
@@ -103,7 +106,10 @@ def _evaluate(cfg: Config, model: nn.Module) -> None:
             metric = METRICS.build(part)
             metric.dataset_meta = dict(classes=class_names(dataset))
             metric.process(None, [one.to_dict() for one in predicted])
-            metric.evaluate(len(predicted))
+            names = metric.evaluate(len(predicted)).keys()
+        if twice := sorted(known & names):
+            raise ADSError(f"{path} measures {twice[0]} once more; give it a prefix of its own.")
+        known |= names
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
 from mmengine.registry import DATA_SAMPLERS, DATASETS
 from mmengine.runner import Runner
 
+from ads_det.data.classification import ClassificationDataset, whole_batch
 from ads_det.engine.build import accepted_arguments, find_function
 from ads_det.engine.config_keys import short
 from ads_det.engine.config_parts import (
@@ -25,6 +27,7 @@ from ads_det.engine.config_parts import (
 )
 from ads_det.engine.datasets import (
     candidate_loader,
+    dataset_class,
     pool_config,
     training_dataset,
     unlabeled_dataset,
@@ -46,12 +49,20 @@ def check_loaders(cfg: Config) -> None:
     Raises:
         ADSError: names the key of what cannot be built, or gives nothing that can be used.
     """
-    pool = pool_config(cfg)
-    for name in ("ids", "indices"):
-        if pool.get(name) is not None:
+    for key in ("train_dataloader", *_OWN_DATA):
+        dataset = (cfg.get(key) or {}).get("dataset")
+        if isinstance(dataset, dict) and dataset.get("load_annotations") is False:
             raise ADSError(
-                f"pool.{name} is for the loop to set, which takes the images from the whole pool; "
-                "name fewer in the data set's own list (ann_file), or `exclude` some."
+                f"{key}.dataset.load_annotations is False, but labels are needed there; take it "
+                "out."
+            )
+    pool = pool_config(cfg)
+    for name in ("ids", "indices", "load_annotations"):
+        if pool.get(name) not in (None, True):
+            raise ADSError(
+                f"pool.{name} is for the loop to set, which takes the images from the whole pool, "
+                "with their labels; name fewer in the data set's own list (ann_file), or `exclude` "
+                "some."
             )
     channels = {key: check_loader(cfg, key) for key in _LOADERS}
     known = {key: number for key, number in channels.items() if number is not None}
@@ -109,6 +120,14 @@ def check_loader(cfg: Config, key: str) -> int | None:
     for name in ("collate_fn", "worker_init_fn"):
         if isinstance(rest.get(name), dict):
             find_function(rest[name].get("type"), f"{key}.{name}")
+    pool = dataset_class(pool_config(cfg))
+    if inspect.isclass(pool) and issubclass(pool, ClassificationDataset):
+        collate = (rest.get("collate_fn") or {}).get("type", "pseudo_collate")
+        if find_function(collate, f"{key}.collate_fn") is not whole_batch:
+            raise ADSError(
+                f"{key}.collate_fn is {short(collate)}, but a classifier takes batches whole; use "
+                "dict(type='ads_det.whole_batch')."
+            )
     taken = inspect.signature(torch.utils.data.DataLoader.__init__).parameters.keys()
     check_names(rest, (*taken, "num_batch_per_epoch", "disable_subprocess_warning"), key)
     with named(key, loader):
@@ -125,6 +144,14 @@ def _check_sampler(cfg: Config, key: str, size: int) -> None:
     by_epoch = "Iter" not in str((cfg.get("train_cfg") or {}).get("type", ""))
     if "Infinite" in kind and (key in _OWN_DATA or (key == "train_dataloader" and by_epoch)):
         raise ADSError(f"{key}.sampler ({kind}) never ends; use DefaultSampler.")
+    if given and key not in ("train_dataloader", *_OWN_DATA):
+        raise ADSError(f"{key}.sampler is for the loop to set; take it out.")
+    found = DATA_SAMPLERS.get(given.get("type")) if isinstance(given.get("type"), str) else None
+    if key in _OWN_DATA and found is not None and not issubclass(found, DefaultSampler):
+        raise ADSError(
+            f"{key}.sampler ({kind}) may leave images out, but each one counts there; use "
+            "DefaultSampler with shuffle=False."
+        )
     most = given.get("num_samples")
     if key == "train_dataloader" and loader.get("drop_last"):
         initial = (cfg.get("active_learning") or {}).get("initial")

@@ -73,12 +73,38 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
                 built.step()
             if not all(math.isfinite(float(g["lr"])) for g in wrapper.param_groups):
                 raise ValueError("the learning rate becomes infinite")
-        cut = given.get("begin", 0) + given.get("T_max", 0)
-        if "Cosine" in str(given["type"]) and cut > end:
-            say(
-                f"{path} falls until {cut} {unit}, but the training has {end}: the learning rate "
-                "ends high. Set T_max and train_cfg together."
-            )
+        length = end if by_epoch else _updates(cfg) or end
+        for key, last in _ends(given, end).items():
+            if last > length:
+                say(
+                    f"{path}.{key} is reached after {last} {unit}, but the training has {length}: "
+                    "the learning rate does not become what it was meant to be. Set "
+                    f"{key} and train_cfg together."
+                )
+
+
+def _ends(given: dict, end: int) -> dict[str, int]:
+    """By key of a scheduler, how long a training must be for it to do its work."""
+    kind, begin = str(given["type"]), given.get("begin", 0)
+    ends = {"milestones": min(given.get("milestones") or [-1]) + 1}
+    if "Step" in kind and "step_size" in given:
+        ends["step_size"] = begin + given["step_size"] + 1
+    if "Cosine" in kind:
+        ends["T_max"] = begin + given.get("T_max", 0)
+    if "Linear" in kind and given["end"] != end:  # a warm-up
+        ends["end"] = given["end"]
+    return ends
+
+
+def _updates(cfg: Config) -> int | None:
+    """Label updates of a training, where its epochs have a fixed length."""
+    loader = cfg.train_dataloader
+    sampler = loader.get("sampler")
+    images = sampler.get("num_samples") if isinstance(sampler, dict) else None
+    epochs, size = cfg.train_cfg.get("max_epochs"), loader.get("batch_size", 1)
+    if not all(type(number) is int for number in (images, epochs, size)):
+        return None
+    return epochs * math.ceil(images / size)
 
 
 def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
@@ -92,6 +118,13 @@ def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
         wrapper = build_optim_wrapper(model, copy.deepcopy(given))
     if constructor == "DefaultOptimWrapperConstructor":
         check_names(given.get("paramwise_cfg"), _PARAMWISE, f"{path}.paramwise_cfg")
+        names = [name for name, _ in model.named_parameters()]
+        for key in (given.get("paramwise_cfg") or {}).get("custom_keys") or ():
+            if not any(key in name for name in names):
+                raise ADSError(
+                    f"{path}.paramwise_cfg.custom_keys has {key!r}, which is part of no "
+                    f"parameter's name; the first of {len(names)} is {names[0]!r}."
+                )
     one = nn.Parameter(torch.zeros(1))
     one.grad = torch.zeros(1)
     build_part(OPTIMIZERS, optimizer, f"{path}.optimizer", params=[one])

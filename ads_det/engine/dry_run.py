@@ -13,7 +13,6 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import (
     DATASETS,
-    HOOKS,
     LOG_PROCESSORS,
     LOOPS,
     METRICS,
@@ -22,7 +21,7 @@ from mmengine.registry import (
     VISUALIZERS,
     WEIGHT_INITIALIZERS,
 )
-from mmengine.runner import BaseLoop, TestLoop, ValLoop, get_priority
+from mmengine.runner import BaseLoop, TestLoop, ValLoop
 from torch import nn
 
 from ads_det.data.pool_dataset import PoolDataset
@@ -44,10 +43,11 @@ from ads_det.engine.datasets import (
     not_of_this_project,
     pool_config,
 )
+from ads_det.engine.dry_hooks import check_hooks
 from ads_det.engine.dry_loaders import check_loaders
 from ads_det.engine.dry_optimisers import check_optimisers
 from ads_det.engine.methods import build_method
-from ads_det.engine.metric_names import check_metric
+from ads_det.engine.metric_names import check_metric, check_wrapped
 from ads_det.engine.ranges import check_ranges
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
@@ -58,8 +58,6 @@ _PACKAGES |= dict(NeptuneVisBackend="neptune", DVCLiveVisBackend="dvclive", AimV
 _COUNTS = ("max_epochs", "max_iters", "val_begin", "val_interval")
 _ENVIRONMENT = ("cudnn_benchmark", "mp_cfg", "dist_cfg", "resource_limit")
 _START = (None, "fork", "spawn", "forkserver")
-_DEFAULT_HOOKS = ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler")
-_DEFAULT_HOOKS += ("checkpoint", "visualization")
 # what mmdet's heads read of the two blocks of a model that have no class
 _NUMBERS = ("nms_pre", "min_bbox_size", "score_thr", "max_per_img", "iou_threshold")
 _NUMBERS += ("allowed_border", "pos_weight", "neg_pos_ratio", "smoothl1_beta")
@@ -89,19 +87,18 @@ def check_config(cfg: Config) -> None:
             raise not_of_this_project(cfg)
         check_loaders(cfg)
         _check_init(cfg.model, "model")
-        check_optimisers(cfg, build_model(cfg))
+        model = build_model(cfg)
+        _check_parts(cfg, model)
+        check_optimisers(cfg, model)
         if not cfg.get("test_evaluator"):
             raise ADSError("`test_evaluator` is empty; name a metric.")
         for key in ("test_evaluator", "val_evaluator"):
             for path, metric in each_part(cfg.get(key), key):
                 build_part(METRICS, _without_files(metric), path)
         if name := (cfg.get("active_learning") or {}).get("metric"):
+            check_wrapped(name, cfg)
             check_metric(name, "active_learning.metric", cfg)
-        for name, hook in (cfg.get("default_hooks") or {}).items():
-            if hook is not None:
-                _build_hook(hook, f"default_hooks.{name}")
-        for number, hook in enumerate(cfg.get("custom_hooks") or ()):
-            _build_hook(hook, f"custom_hooks[{number}]")
+        check_hooks(cfg)
         if cfg.get("log_processor") is not None:
             processor = dict(dict(type="LogProcessor"), **cfg.log_processor)
             build_part(LOG_PROCESSORS, processor, "log_processor")
@@ -123,7 +120,6 @@ def _check_blocks(cfg: Config) -> None:
     ):
         if value not in allowed:
             raise ADSError(f"env_cfg.{path} is {short(value)}; correct it.")
-    check_spelling(cfg.get("default_hooks"), _DEFAULT_HOOKS, "default_hooks")
     check_names(cfg.get("randomness"), ("seed", "diff_rank_seed", "deterministic"), "randomness")
     check_names(cfg.get("auto_scale_lr"), ("enable", "base_batch_size"), "auto_scale_lr")
     for part in ("val", "test"):
@@ -142,6 +138,23 @@ def _check_blocks(cfg: Config) -> None:
         arguments = {str(k): v for k, v in prepare.items() if k != "type"}
         with named(path, prepare):
             inspect.signature(find_function(prepare.get("type"), path)).bind(**arguments)
+
+
+def _check_parts(cfg: Config, model: nn.Module) -> None:
+    """What of the config names parts of the model, or would be passed over beside it."""
+    parts = dict(model.named_modules()).keys()
+    for key in ("activation_checkpointing", "efficient_conv_bn_eval"):
+        names = cfg.get(key) or []
+        for name in [names] if isinstance(names, str) else names:
+            if name not in parts:
+                raise ADSError(f"{key} names {name!r}, which the model has no part of; correct it.")
+    if cfg.get("data_preprocessor") and cfg.model.get("data_preprocessor"):
+        raise ADSError(
+            "The config has `data_preprocessor` beside model.data_preprocessor, which would win; "
+            "take one of them out."
+        )
+    if cfg.get("sync_bn") not in (None, "torch", "mmcv"):
+        raise ADSError(f"sync_bn is {short(cfg.sync_bn)}; use 'torch' or 'mmcv'.")
 
 
 def _check_loop(given: dict[str, Any], path: str, default: str | None) -> None:
@@ -208,19 +221,6 @@ def _check_init(node: Any, path: str) -> None:
                 )
         elif isinstance(value, (dict, list, tuple)):
             _check_init(value, inner)
-
-
-def _build_hook(hook: Any, path: str) -> None:
-    if not isinstance(hook, dict):
-        raise ADSError(f"{path} is {short(hook)}; it must be a dict with the type of a hook.")
-    with named(path, hook):
-        get_priority(hook.get("priority", "NORMAL"))
-    arguments = {k: v for k, v in hook.items() if k != "priority"}
-    kind = find_type(HOOKS, hook.get("type"), path)
-    if getattr(kind, "__name__", "").endswith("VisualizationHook"):
-        check_arguments(kind, arguments, path)  # it asks for a visualiser, which is not there yet
-    else:
-        build_part(HOOKS, arguments, path)
 
 
 def _check_visualizer(given: dict) -> None:

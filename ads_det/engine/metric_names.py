@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.config import Config
 
 from ads_det.engine.config_parts import each_part
+from ads_det.engine.datasets import class_names, pool_config
 from ads_det.errors import ADSError
 
 _COCO = tuple(f"mAP{end}" for end in ("", "_50", "_75", "_s", "_m", "_l"))
@@ -31,15 +32,38 @@ def check_metric(name: str, where: str, cfg: Config) -> None:
         if found is None:
             return
         known += found
-    if name not in known and not (name.startswith("pascal_voc/AP/") and _is_voc(known)):
+    classes = class_names(pool_config(cfg)) if cfg.get("pool") is not None else []
+    by_class = "pascal_voc/mAP" in known and name.startswith("pascal_voc/AP/")
+    if by_class and classes and name.removeprefix("pascal_voc/AP/") not in classes:
+        raise ADSError(f"{where} is {name!r}, but the classes are {', '.join(classes)}.")
+    if name not in known and not by_class:
         raise ADSError(
             f"{where} is {name!r}, but test_evaluator measures {', '.join(known)}; use one of them."
         )
 
 
+def check_wrapped(name: str, cfg: Config) -> None:
+    """Refuse an evaluator whose results have no ``mean/`` in their names, which the loop reads.
+
+    Raises:
+        ADSError: says how to write it.
+    """
+    for path, metric in each_part(cfg.get("test_evaluator"), "test_evaluator"):
+        if kind_of(metric) in ("VOCMetric", "CocoMetric"):
+            raise ADSError(
+                f"{path} does not measure mean/{name}; write dict(type="
+                f"'ads_det.PerClassifierMetric', metric=dict(type='{kind_of(metric)}', ...))."
+            )
+
+
+def kind_of(metric: Any) -> str:
+    """Name of the class of a metric's config."""
+    return getattr(metric.get("type"), "__name__", str(metric.get("type"))).rpartition(".")[2]
+
+
 def _names(metric: Any) -> list[str] | None:
     """What a metric's config measures of the mean prediction; None if it is not known."""
-    kind = getattr(metric.get("type"), "__name__", str(metric.get("type"))).rpartition(".")[2]
+    kind = kind_of(metric)
     if kind == "PerClassifierMetric":
         return _names(metric.get("metric"))
     if kind == "AccuracyMetric":
@@ -82,8 +106,3 @@ def _coco_names(metric: Any) -> list[str]:
         else:
             names += [f"{kind}_{item}" for item in items or _COCO]
     return names
-
-
-def _is_voc(known: list[str]) -> bool:
-    """Whether the average precision of each class is measured beside."""
-    return "pascal_voc/mAP" in known

@@ -59,7 +59,7 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
             _set(cfg, key, block)
     try:
         cfg.merge_from_dict(options)
-    except (KeyError, TypeError, ValueError, IndexError, AssertionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AssertionError, AttributeError) as error:
         raise ADSError(f"--cfg-options do not fit the config: {error}") from error
 
 

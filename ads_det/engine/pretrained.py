@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +10,8 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
-from ads_det.engine.checkpoints import weights_in
+from ads_det.console import say
+from ads_det.engine.checkpoints import reason_of, weights_in
 from ads_det.engine.class_rows import class_tensors, shapes_of
 from ads_det.errors import ADSError
 
@@ -70,14 +69,48 @@ def check_pretrained(cfg: Config) -> None:
             go on without. Or as :func:`check_load_from`.
     """
     check_load_from(cfg)
-    for key, source in _pretrained(cfg.model, "model"):
-        _weights(
+    for key, block in _pretrained(cfg.model, "model"):
+        source = block["checkpoint"]
+        given = _weights(
             source,
             f"The pretrained weights {source!r} ({key})",
             "with no network, download them elsewhere and pass --cfg-options "
             f"{key}.checkpoint=/path/to/file (for VGG-16 the environment variable "
             f"ADS_DET_VGG16 does it too), or train from scratch with --cfg-options {key}=None",
         )
+        _check_fit(cfg, key, block, given)
+
+
+def _check_fit(cfg: Config, key: str, block: dict, given: Mapping[str, Any]) -> None:
+    """Refuse weights of which less than half of a part's tensors are; say so of less than all."""
+    source, prefix = block["checkpoint"], block.get("prefix")
+    if prefix:
+        start = prefix if prefix.endswith(".") else f"{prefix}."
+        given = {k.removeprefix(start): v for k, v in given.items() if k.startswith(start)}
+        if not given:
+            raise ADSError(
+                f"{source} has nothing that begins with {start!r}; correct {key}.prefix."
+            )
+    part = key.partition(".init_cfg")[0].removeprefix("model").lstrip(".")
+    part += "." if part else ""
+    shapes = {
+        name.removeprefix(part): shape
+        for name, shape in shapes_of(cfg.model).items()
+        if name.startswith(part) and not name.endswith("_tracked")
+    }
+    given = {name.removeprefix("module."): value for name, value in given.items()}
+    fitting = [name for name, shape in shapes.items() if _same_shape(given.get(name), shape)]
+    counted = f"{len(fitting)} of {len(shapes)} tensors of {part.rstrip('.') or 'the model'}"
+    if shapes and 2 * len(fitting) < len(shapes):
+        first = next(name for name in shapes if name not in fitting)
+        raise ADSError(
+            f"The pretrained weights {source!r} ({key}) are of another architecture: they have "
+            f"{counted}, the first that is missing or of another shape is {first}; name other "
+            f"weights, or the `prefix` that theirs have ({', '.join(list(given)[:1])}), or train "
+            f"from scratch with --cfg-options {key}=None."
+        )
+    if len(fitting) < len(shapes):
+        say(f"{source} has {counted}; the others are drawn.")
 
 
 def _weights(source: str, what: str, remedy: str) -> dict[str, Any]:
@@ -87,31 +120,18 @@ def _weights(source: str, what: str, remedy: str) -> dict[str, Any]:
         raise
     except Exception as error:
         raise ADSError(
-            f"{what} could not be loaded ({_reason(error, source)}); {remedy}."
+            f"{what} could not be loaded ({reason_of(error, source)}); {remedy}."
         ) from error
 
 
-def _reason(error: Exception, source: str) -> str:
-    """Why a file could not be read; torch would have it executed."""
-    if Path(source).is_dir():
-        return "it is a folder"
-    if isinstance(error, EOFError):
-        return "it is empty"
-    if isinstance(error, pickle.UnpicklingError):
-        return "torch did not write it, or it holds more than weights and plain data"
-    if "zip archive" in str(error):
-        return "it is cut short or damaged"
-    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
-
-
-def _pretrained(node: Any, key: str) -> list[tuple[str, str]]:
-    """Key and source of everything that begins with the weights of a file."""
+def _pretrained(node: Any, key: str) -> list[tuple[str, dict]]:
+    """Key and block of everything that begins with the weights of a file."""
     if isinstance(node, (list, tuple)):
         return [one for i, part in enumerate(node) for one in _pretrained(part, f"{key}.{i}")]
     if not isinstance(node, dict):
         return []
     own = node.get("type") in ("Pretrained", "PretrainedInit") and node.get("checkpoint")
     return [
-        *([(key, node["checkpoint"])] if own else []),
+        *([(key, node)] if own else []),
         *(one for name, part in node.items() for one in _pretrained(part, f"{key}.{name}")),
     ]

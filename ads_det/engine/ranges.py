@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,7 @@ _RULES: tuple[tuple[str, tuple[Test, str]], ...] = (
     (r"default_hooks\.checkpoint\.(interval|max_keep_ckpts)", _COUNT),
     (r"default_hooks\.logger\.interval", _STEPS),
     (r".*dataloader\.(num_workers|prefetch_factor)", _STEP),
+    (r".*dataloader\.num_batch_per_epoch", _STEPS),
     (r".*\.num_samples", (lambda x: type(x) is int and 1 <= x <= 10**7, "1 to 10,000,000")),
     (r".*lr_mult", _FROM_0),
     (r".*decay_mult", _FROM_0),
@@ -54,7 +56,7 @@ _RULES: tuple[tuple[str, tuple[Test, str]], ...] = (
 _NMS = ("nms", "soft_nms", "nms_match", "nms_quadri")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _TEXTS = re.compile(r".*\.(img_subdir|ann_subdir)")
-_ALL = re.compile(r"(test|val|candidate)_dataloader\.drop_last")
+_ALL = re.compile(r"(test|val|candidate)_dataloader\.(drop_last|num_batch_per_epoch)")
 _MAY_BE_NONE = (".iou_thrs", ".indices", ".prefetch_factor", "param_scheduler.end")
 _FLAGS = re.compile(
     r".*\.(filter_empty_gt|drop_last|shuffle|persistent_workers|pin_memory|per_classifier"
@@ -86,9 +88,18 @@ def check_ranges(cfg: dict[str, Any]) -> None:
         if re.fullmatch(r"model\..*nms\.type", key) and value not in _NMS:
             raise ADSError(f"{key} is {short(value)}; use one of {', '.join(_NMS)}.")
         if _ALL.fullmatch(key) and value and "active_learning" in cfg:
-            raise ADSError(f"{key} is True, but each image counts there; take it out.")
+            raise ADSError(f"{key} is {value}, but each image counts there; take it out.")
         if _TEXTS.fullmatch(key) and not isinstance(value, str):
             raise ADSError(f"{key} is {short(value)}; use a text.")
+        if (
+            key.endswith(".metainfo.classes")
+            and isinstance(value, str)
+            and not os.path.isfile(value)
+        ):
+            raise ADSError(
+                f"{key} is {short(value)}; use a list of names, and a comma after a single one: "
+                f"({short(value)},)."
+            )
         if key.endswith(".milestones"):
             raise ADSError(f"{key} is {short(value)}; use a list, such as [{short(value)}].")
         plain = re.sub(r"\[\d+\]", "", key)

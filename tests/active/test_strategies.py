@@ -228,7 +228,8 @@ def test_diverse_entropy_takes_one_of_each_copy():
     assert DiverseEntropy(factor=2).query(choice, 2)[0] == ["i0", "i2"]
     first = DiverseEntropy(factor=1).query(choice, 2)[0]
     assert first == Entropy().query(choice, 2)[0] == ["i0", "i1"]
-    assert DiverseEntropy(factor=9).query(choice, 2)[0] == ["i2", "i4"]
+    for factor in (9, 1e308):  # all
+        assert DiverseEntropy(factor=factor).query(choice, 2)[0] == ["i2", "i4"]
 
 
 def test_the_old_name_of_diverse_entropy_is_understood(capsys):

@@ -8,6 +8,7 @@ import pytest
 from ads_det.benchmark.choices import add_choices, add_pictures
 from ads_det.benchmark.run_folder import RunFolder, find_runs
 from ads_det.benchmark.sections import add_model, add_pool
+from ads_det.errors import ADSError
 from ads_det.report.page import Page
 
 
@@ -34,6 +35,13 @@ def test_without_models_the_pictures_of_the_picks_are_shown(run, page):
     assert "Picks of cycle 0" in text and "Cycle 1: 4 images" in text
     assert "Picks of cycle 1" not in text and text.count("<img ") == 1
     assert "sees objects" not in text
+
+
+def test_a_picture_that_is_none_is_named(run, page):
+    run.files.cycle(0).picks_picture.write_text("no picture")
+    with pytest.raises(ADSError, match=r"picks.png is no picture; delete it to do without"):
+        add_model(page, run)
+        add_choices(page, run)
 
 
 def test_of_a_run_that_chose_nothing_there_is_no_section_of_choices(run, page):

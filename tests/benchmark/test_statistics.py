@@ -14,6 +14,7 @@ from ads_det.benchmark.statistics import (
     mean_and_deviation,
 )
 from ads_det.benchmark.tables import comparison_tables, means_table, pairs_table, reach_table
+from ads_det.errors import ADSError
 
 
 def curve(*values, objects=None):
@@ -116,6 +117,8 @@ def test_the_tables_name_every_run_and_count_incomplete_budgets():
     assert "| a+x | 0 | 0.2500 | 0.7500 |" in text
     assert "| a+x | 1 | 0.3500 |  |" in text
     assert "Images needed to reach a share of the ceiling 0.8000" in text
+    with pytest.raises(ADSError, match="--ceiling is 95.0, but results go to 1; give 0.95"):
+        comparison_tables(curves, ceiling=95.0)
     # 0.64 on the way from 0.25 at 100 to 0.75 at 200 images; the other run never
     assert "| a+x | 178 (1 of 2 runs) |" in reach_table(curves, 0.8).markdown()
 

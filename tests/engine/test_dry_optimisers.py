@@ -23,13 +23,28 @@ def said(name, capsys, **options):
 def test_a_training_too_short_for_its_schedule_is_told_so(capsys):
     for epochs in (40, 50):
         options = dict(param_scheduler=[COSINE], train_cfg__max_epochs=epochs)
-        assert "falls" not in said("ssd_small_bccd_ads.py", capsys, **options)
+        assert "param_scheduler" not in said("ssd_small_bccd_ads.py", capsys, **options)
     options["train_cfg__max_epochs"] = 30
     out = said("ssd_small_bccd_ads.py", capsys, **options)
-    assert "param_scheduler[0] falls until 40 epochs, but the training has 30: " in out
+    assert "param_scheduler[0].T_max is reached after 40 epochs, but the training has 30: " in out
     options["train_cfg__max_epochs"] = 20
     with pytest.raises(ADSError, match=r"param_scheduler\[0\] begins after 25 epochs"):
         said("ssd_small_bccd_ads.py", capsys, **options)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "key"),
+    [
+        (dict(type="MultiStepLR", milestones=[40, 50]), "milestones is reached after 41 epochs"),
+        (dict(type="MultiStepLR", milestones=[39, 50]), None),
+        (dict(type="StepLR", step_size=40), "step_size is reached after 41 epochs"),
+        (dict(type="LinearLR", by_epoch=False, end=2401), "end is reached after 2401 iterations"),
+        (dict(type="LinearLR", by_epoch=False, end=2400), None),
+    ],
+)
+def test_what_a_schedule_never_comes_to_is_said(scheduler, key, capsys):
+    out = said("ssd_small_bccd_ads.py", capsys, param_scheduler=[scheduler])
+    assert f"param_scheduler[0].{key}" in out if key else out == ""
 
 
 def test_a_cosine_without_a_length_passes_and_an_end_of_none_is_refused(capsys):

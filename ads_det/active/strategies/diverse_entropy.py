@@ -40,7 +40,7 @@ class DiverseEntropy(Entropy):
 
     def choose(self, candidates: Candidates, order: list[int], budget: int) -> list[int]:
         assert candidates.features is not None
-        kept = np.array(order[: round(self.factor * budget)])
+        kept = np.array(order[: round(min(self.factor * budget, len(order)))])
         chosen = k_center_greedy(candidates.features[kept], budget, candidates.labeled_features)
         return [int(kept[i]) for i in sorted(chosen)]  # the most uncertain first
 

@@ -16,7 +16,9 @@ from ads_det.benchmark.tables import comparison_tables, read_curves
 from ads_det.console import say
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
+from ads_det.engine.methods import build_method
 from ads_det.engine.metric_names import check_metric
+from ads_det.engine.model_config import classifiers_in
 from ads_det.engine.training import check_training
 from ads_det.errors import ADSError
 from ads_det.files import write_text
@@ -73,10 +75,15 @@ def check_curve_metric(metric: str, cfg: Config) -> None:
     Raises:
         ADSError: then.
     """
-    found = re.fullmatch(r"(?:member_0/)?(?:mean|classifiers|classifier_\d+)/(.+)", metric)
+    found = re.fullmatch(r"(member_0/)?(?:mean|classifiers|classifier_(\d+))/(.+)", metric)
     if found is None:
         raise ADSError(
             f"--metric is {metric!r}; name the prediction too, such as mean/{metric} or "
             f"classifier_1/{metric}."
         )
-    check_metric(found[1], "--metric", cfg)
+    check_metric(found[3], "--metric", cfg)
+    method = build_method(cfg)
+    if found[2] and int(found[2]) > classifiers_in(cfg.model):
+        raise ADSError(f"--metric is {metric!r}, but not every method has as many classifiers.")
+    if found[1] and method.members == 1:
+        raise ADSError(f"--metric is {metric!r}, but not every method has members.")

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import count
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
@@ -70,6 +71,16 @@ class UnlabeledEpochs(Method):
         """One unlabelled epoch: the name of each part as it ends, and its statistics, a dataclass
         of numbers."""
 
+    def check_config(self, cfg: Config) -> None:
+        """Refuse unlabelled epochs of which none is due in a training."""
+        epochs = (cfg.get("train_cfg") or {}).get("max_epochs")
+        if type(epochs) is int and not any(map(self.is_due, range(epochs))):
+            raise ADSError(
+                f"method.begin={self.begin} lets no unlabelled epoch of "
+                f"{type(self).__name__} come before the end of the training "
+                f"(train_cfg.max_epochs={epochs}); begin earlier, or use method=ads_det.Plain."
+            )
+
     def is_due(self, epoch: int) -> bool:
         """Whether an unlabelled epoch comes before label epoch ``epoch`` (counted from 0)."""
         ordinal, rest = divmod(epoch - self.begin, self.interval)
@@ -99,7 +110,14 @@ class UnlabeledEpochs(Method):
         num_samples = len(dataset) if images is None else min(images, len(dataset))
         cfg["dataset"] = dataset
         cfg["sampler"] = dict(type="ads_det.FixedLengthSampler", num_samples=num_samples)
-        return runner.build_dataloader(cfg, seed=runner.seed)
+        loader = runner.build_dataloader(cfg, seed=runner.seed)
+        if not len(loader):
+            raise ADSError(
+                f"An epoch of unlabelled images ({num_samples}) fills no batch of "
+                f"{cfg.get('batch_size', 1)}; take unlabeled_dataloader.drop_last out or lower its "
+                "batch_size."
+            )
+        return loader
 
 
 def report(runner: Runner, part: str, stats: Any) -> None:

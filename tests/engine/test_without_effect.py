@@ -1,0 +1,143 @@
+"""What would do nothing, leave images out or break a resume is refused before a run."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers import tiny_classification_config, tiny_config
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ads_det.engine.dry_forward import try_step
+from ads_det.engine.dry_run import check_config
+from ads_det.engine.methods import ADS
+from ads_det.engine.pretrained import check_pretrained
+from ads_det.engine.ranges import check_ranges
+from ads_det.engine.training import check_training
+from ads_det.errors import ADSError
+
+VOC = dict(type="VOCMetric", metric="mAP", eval_mode="11points")
+SAMPLER = dict(type="ads_det.FixedLengthSampler", num_samples=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        # a resume would begin anew, or with another learning rate
+        ({"default_hooks.checkpoint.save_optimizer": False}, "checkpoint.save_optimizer is False"),
+        ({"default_hooks.checkpoint.save_param_scheduler": False}, "save_param_scheduler is False"),
+        ({"default_hooks.checkpoint.by_epoch": False}, "checkpoint.by_epoch is False"),
+        (
+            {"default_hooks.checkpoint.filename_tmpl": "x_{}.pth"},
+            "filename_tmpl is 'x_{}.pth', wit",
+        ),
+        ({"default_hooks.checkpoint.out_dir": "/elsewhere"}, "out_dir is '/elsewhere'"),
+        ({"default_hooks.checkpoint.save_best": "auto"}, "checkpoint.save_best is 'auto'"),
+        ({"default_hooks.param_scheduler": None}, "param_scheduler is None, but a training needs"),
+        ({"custom_hooks": [dict(type="EarlyStoppingHook", monitor="x")]}, "waits for validations"),
+        # an evaluation, a selection or a phase of a part of the images
+        ({"test_dataloader.sampler": SAMPLER}, r"test_dataloader.sampler \(FixedLengthSampler\) m"),
+        ({"test_dataloader.num_batch_per_epoch": 1}, "test_dataloader.num_batch_per_epoch is 1, b"),
+        ({"candidate_dataloader.num_batch_per_epoch": 1}, "each image counts there; take it out"),
+        ({"candidate_dataloader.sampler": SAMPLER}, "candidate_dataloader.sampler is for the loop"),
+        ({"unlabeled_dataloader.sampler": SAMPLER}, "unlabeled_dataloader.sampler is for the loop"),
+        ({"train_dataloader.num_batch_per_epoch": 0}, "use a whole number of 1 or more"),
+        # labels that a part needs
+        ({"pool.load_annotations": False}, "pool.load_annotations is for the loop to set"),
+        (
+            {"train_dataloader.dataset.load_annotations": False},
+            "train_dataloader.dataset.load_anno",
+        ),
+        ({"test_dataloader.dataset.load_annotations": False}, "labels are needed there; take it"),
+        # names of nothing
+        ({"optim_wrapper.paramwise_cfg": dict(custom_keys={"bakbone": {}})}, "has 'bakbone', whic"),
+        ({"activation_checkpointing": ["nothing"]}, "activation_checkpointing names 'nothing'"),
+        ({"efficient_conv_bn_eval": ["nothing"]}, "efficient_conv_bn_eval names 'nothing'"),
+        ({"data_preprocessor": dict(type="DetDataPreprocessor")}, "beside model.data_preprocessor"),
+        ({"sync_bn": "foo"}, "sync_bn is 'foo'; use 'torch' or 'mmcv'"),
+        ({"active_learning.metric": "pascal_voc/AP/foo"}, "but the classes are zero, one"),
+        ({"test_evaluator": VOC | dict(_delete_=True)}, "does not measure mean/pascal_voc/mAP; w"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_the_sentence_names_the_key(options, message):
+    cfg = tiny_config("nowhere")
+    cfg.merge_from_dict(options)
+    with pytest.raises(ADSError, match=message):
+        check_config(cfg)
+
+
+def test_what_acts_passes():
+    options = {
+        "default_hooks.checkpoint.save_last": False,
+        "optim_wrapper.paramwise_cfg": dict(custom_keys={"backbone": dict(lr_mult=0.1)}),
+        "active_learning.metric": "pascal_voc/AP/one",
+    }
+    check_config(tiny_config("nowhere", **options))
+
+
+def test_phases_that_never_come_are_refused():
+    cfg = tiny_config("nowhere", **{"method.begin": 50})
+    with pytest.raises(ADSError, match="method.begin=50 lets no unlabelled epoch of ADS come bef"):
+        check_training(cfg)
+    check_training(tiny_config("nowhere", **{"method.begin": 1}))
+
+
+def test_an_unlabelled_epoch_without_a_batch_is_refused(digits):
+    """With `schedule='joint'` it would be waited for without end."""
+    cfg = tiny_config(digits)
+    cfg.unlabeled_dataloader.update(drop_last=True, batch_size=64)
+    cfg.unlabeled_dataloader.dataset = cfg.candidate_dataloader.dataset | cfg.pool
+    with pytest.raises(ADSError, match=r"unlabelled images \(\d+\) fills no batch of 64; take unl"):
+        ADS()._build_loader(
+            SimpleNamespace(cfg=cfg, build_dataloader=Runner.build_dataloader, seed=0)
+        )
+
+
+def test_a_classifier_takes_whole_batches():
+    cfg = tiny_classification_config(**{"test_dataloader.collate_fn.type": "pseudo_collate"})
+    with pytest.raises(ADSError, match="collate_fn is 'pseudo_collate', but a classifier takes ba"):
+        check_config(cfg)
+
+
+def test_two_measures_of_one_name_are_refused():
+    cfg = tiny_config("nowhere")
+    cfg.test_evaluator = [cfg.test_evaluator, cfg.test_evaluator]
+    with pytest.raises(ADSError, match=r"test_evaluator\[1\] measures \S+/AP50 once more"):
+        try_step(cfg)
+
+
+def test_a_text_is_no_list_of_classes():
+    with pytest.raises(ADSError, match=r"classes is 'zero'; use a list .*: \('zero',\)"):
+        check_ranges(dict(pool=dict(metainfo=dict(classes="zero"))))
+
+
+def weights(cfg, path, **options):
+    block = dict(type="Pretrained", checkpoint=str(path), **options)
+    model = cfg.model.to_dict()
+    model["backbone"]["init_cfg"] = block
+    return Config(dict(model=model))
+
+
+def test_pretrained_weights_that_do_not_fit_are_refused(tmp_path, capsys):
+    """mmengine loads what fits, be it nothing."""
+    from ads_det.registry import MODELS
+
+    small, wide = (
+        tiny_classification_config(**{"model.backbone.width": width}) for width in (4, 8)
+    )
+    state = MODELS.build(small.model).state_dict()
+    path = tmp_path / "small.pth"
+    torch.save(dict(state_dict=state), path)
+    check_pretrained(weights(small, path, prefix="backbone."))
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ADSError, match=r"of another architecture: they have 0 of \d+ tensors of b"):
+        check_pretrained(weights(small, path))  # the names begin with backbone.
+    with pytest.raises(ADSError, match="of another architecture"):
+        check_pretrained(weights(wide, path, prefix="backbone"))
+    with pytest.raises(ADSError, match="nothing that begins with 'backbon.'; correct model.backb"):
+        check_pretrained(weights(small, path, prefix="backbon."))
+    lacking = next(name for name in state if name.endswith("conv1.weight"))
+    torch.save({k: v for k, v in state.items() if k != lacking}, path)
+    check_pretrained(weights(small, path, prefix="backbone."))
+    assert "tensors of backbone; the others are drawn" in capsys.readouterr().out
