@@ -501,7 +501,7 @@ def test_a_labelled_image_that_breaks_is_named(run, project):
         (project.work_dir / "cycle_00" / name).unlink()
     text(project.image())
     project.arguments = ["--cycles", 1, "--resume"]
-    fails(run, project, f"{project.image().name} was changed after .*restore it")
+    fails(run, project, f"{project.image().name} cannot be read; restore it")
     project.image().write_bytes(good)
     assert run("al_loop.py", *arguments, "--cycles", 1, "--resume")[0] == 0
 

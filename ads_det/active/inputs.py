@@ -20,14 +20,14 @@ _SAMPLE = 4096  # bytes read of a large image in each of three places
 
 
 def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> None:
-    """Write a mark of each file of some images, unless the cycle has begun.
+    """Write a mark of each file of some images, unless weights were trained on them.
 
     Args:
         files: files of the cycle.
         images: the data set of the pool.
         ids: labelled images.
     """
-    if files.inputs.exists() or files.labeled_list.exists():
+    if files.has_weights():
         return
     files.folder.mkdir(parents=True, exist_ok=True)
     shared = [f"{_mark(path)}\t{path}\n" for path in _shared(images)]
@@ -36,12 +36,13 @@ def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> N
 
 
 def check_inputs(files: CycleFiles, images: PoolDataset) -> None:
-    """Compare the files of a cycle's images with what :func:`note_inputs` wrote, if it did.
+    """Compare the files of a cycle's images with what :func:`note_inputs` wrote, if it did and
+    weights were trained on them since: before, nothing depends on what they were.
 
     Raises:
         ADSError: names the first file that is not as it was.
     """
-    if not files.inputs.exists():
+    if not files.inputs.exists() or not files.has_weights():
         return
     try:
         lines = read_bytes(files.inputs).decode("utf-8").splitlines()

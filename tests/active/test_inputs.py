@@ -28,6 +28,8 @@ def begun(tmp_path, images, ids):
     files = CycleFiles(tmp_path / "cycle_00")
     note_inputs(files, images, ids)
     write_ids(files.labeled_list, ids)
+    (files.folder / "train").mkdir()
+    (files.folder / "train/epoch_1.pth").touch()
     check_inputs(files, images)
     return files
 
@@ -57,3 +59,21 @@ def test_a_note_that_cannot_be_read_is_named_and_without_one_nothing_is_compared
     files.inputs.unlink()
     shutil.copy(tmp_path / "pets/dog/0.png", tmp_path / "pets/cat/0.png")
     check_inputs(files, folders)
+
+
+def test_what_changed_before_anything_was_trained_is_noted_anew(folders, tmp_path):
+    """A broken image that was restored, for one."""
+    files, path = CycleFiles(tmp_path / "cycle_00"), tmp_path / "pets/dog/0.png"
+    good = path.read_bytes()
+    path.write_bytes(good[:50])
+    note_inputs(files, folders, ["dog/0.png"])
+    write_ids(files.labeled_list, ["dog/0.png"])
+    path.write_bytes(good)
+    check_inputs(files, folders)
+    note_inputs(files, folders, ["dog/0.png"])
+    (files.folder / "model.pth").touch()
+    check_inputs(files, folders)
+    path.write_bytes(good[:50])
+    note_inputs(files, folders, ["dog/0.png"])
+    with pytest.raises(ADSError, match="dog/0.png was changed after"):
+        check_inputs(files, folders)
