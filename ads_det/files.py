@@ -68,9 +68,15 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def cannot_write(path: str | os.PathLike[str] | None, error: OSError) -> str:
     """The sentence for a disk that refuses to take something."""
+    if error.errno == errno.ENAMETOOLONG:
+        name = os.path.basename(os.fspath(path)) if path else "A file"
+        return (
+            f"{name[:40]}... cannot be written: a file cannot have so long a name "
+            f"({len(os.fsencode(name))} bytes); shorten it."
+        )
     return (
         f"{path or 'A file'} cannot be written ({error.strerror}); free space or make the folder "
-        "writable, then run the command again with --resume: what was finished is kept."
+        "writable, then give the command again (a run with --resume keeps what was finished)."
     )
 
 
@@ -120,8 +126,20 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Atomic UTF-8 text."""
-    write_atomic(path, lambda file: file.write(text.encode()))
+    """Atomic UTF-8 text.
+
+    Raises:
+        ADSError: if the disk refuses it, or it holds a name that is no text.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        words = text[max(error.start - 60, 0) : error.end + 20]
+        raise ADSError(
+            f"{os.fspath(path)!r} cannot be written: it would hold {words!r}, in which a name of a "
+            "file or folder is no UTF-8 text; rename that."
+        ) from error
+    write_atomic(path, lambda file: file.write(content))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -33,7 +33,7 @@ train_dataloader = dict(
             color,
             pack,
         ],
-    )
+    ),
 )
 unlabeled_dataloader = dict(dataset=dict(pipeline=[dict(**resize, cache_mib=64), color, pack]))
 candidate_dataloader = dict(dataset=dict(pipeline=[resize, pack]))

@@ -820,7 +820,11 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
             "not every method has as many classifiers",
         ),
         ("benchmark.py", ["--metric", "member_0/mean/pascal_voc/mAP"], "every method has members"),
-        ("benchmark.py", ["--cfg-options", "pool={{'type':'x'}}"], "has a dict; write its values as"),
+        (
+            "benchmark.py",
+            ["--cfg-options", "pool={{'type':'x'}}"],
+            "has a dict; write its values as",
+        ),
         ("al_loop.py", ["--work-dir", "{run}/cycle_00"], "is of a run, whose files would be over"),
         ("al_loop.py", ["--work-dir", "{comparison}"], "is of a comparison, whose runs lie in"),
         ("train.py", ["{ids}", "--work-dir", "{file}"], "{file}"),

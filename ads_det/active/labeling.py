@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,10 @@ from ads_det.data.readable import list_images
 from ads_det.engine.datasets import pool_config
 from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
-from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.boxes import ImageLabels, same_boxes
+from ads_det.labels.class_names import perhaps
 from ads_det.labels.coco import read_coco
-from ads_det.labels.complete import complete
+from ads_det.labels.complete import complete, scale_problem
 from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
 from ads_det.labels.store import LabelStore, free_name, owner_of
@@ -107,6 +107,8 @@ class OpenBatch:
         proposed = {} if accept_proposals else self._proposals()
         matched: dict[str, ImageLabels] = {}
         wanted = set(self.batch.ids)
+        used: list[ImageLabels] = []  # all but those that are passed over
+        read: list[ImageLabels] = []
         for image in found:
             try:
                 name = image.image if image.image in self.paths else of_batch.match(image.image)
@@ -117,7 +119,9 @@ class OpenBatch:
             if name is None or name not in wanted:
                 if not ignore_others:
                     problems.append(self._stranger(image, name))
+                    used.append(image)
                 continue
+            used.append(image)
             if name not in self.paths:
                 problems.append(f"the image {name!r} is gone from its folder; restore it")
                 continue
@@ -125,6 +129,7 @@ class OpenBatch:
             if accept_proposals or (name in proposed and same_boxes(named, proposed[name])):
                 named = named.without_scores()
             completed, problem = complete(named, self.paths[name], self.classes)
+            read.append(completed)
             previous = matched.get(name)
             if problem:
                 problems.append(problem)
@@ -132,7 +137,10 @@ class OpenBatch:
                 problems.append(f"{image.image!r} occurs twice with other boxes; keep one of them")
             else:
                 matched[name] = completed
-        unknown = {b.name for i in found for b in i.boxes} - {*self.classes}
+        scale = scale_problem(read)
+        if scale:
+            problems.insert(0, scale)
+        unknown = {b.name for i in used for b in i.boxes} - {*self.classes}
         if unknown:
             problems.insert(0, self._unknown_classes(sorted(unknown)))
         if problems:
@@ -172,12 +180,14 @@ class OpenBatch:
                 "every cycle is measured on the test images; label it and import again."
             )
         known = self.store.read() | {image.image: image for image in answer.images}
-        if not any(known[n].boxes for n in self.batch.ids if n in known and n in self.pool):
+        ours = {n for n in self.batch.ids if n in self.pool}
+        if not any(known[n].usable().boxes for n in known.keys() & ours):
             raise ADSError(
                 "None of the first images shows an object, so there is nothing to learn from; "
                 "begin a new project with other first images (ads-det init --initial or --labels)."
             )
-        if self.test_ids and not any(known[n].boxes for n in self.test_ids if n in known):
+        tests = known.keys() & {*self.test_ids}
+        if self.test_ids and not any(known[n].usable().boxes for n in tests):
             raise ADSError(
                 "None of the test images shows an object, so nothing could be measured on them; "
                 "begin a new project with other test images (ads-det init with --test)."
@@ -199,19 +209,13 @@ class OpenBatch:
     def _proposals(self) -> dict[str, ImageLabels]:
         """Images for which the model proposed boxes."""
         path = self.batch.files.proposals
-        return {i.image: i for i in read_coco(path) if i.boxes} if path.exists() else {}
+        found = read_coco(path) if path.exists() else ()
+        return {i.image: i for image in found if (i := image.usable()).boxes}
 
     def _unknown_classes(self, names: list[str]) -> str:
-        lower = {name.lower(): name for name in self.classes}
-        near = [difflib.get_close_matches(name.lower(), lower, 1) for name in names]
-        words = [
-            repr(name) + (f" (perhaps {lower[like[0]]!r})" if like else "")
-            for name, like in zip(names, near, strict=True)
-        ]
-        return (
-            f"boxes of the class {', '.join(words)}, where the project has "
-            f"{', '.join(self.classes)}; rename them"
-        )
+        words = ", ".join(perhaps(name, self.classes) for name in names)
+        known = ", ".join(map(repr, self.classes))
+        return f"boxes of the class {words}, where the project has {known}; rename them"
 
     def _stranger(self, image: ImageLabels, image_id: str | None) -> str:
         if image_id is None:
@@ -229,17 +233,6 @@ class OpenBatch:
             f"the image {image_id!r} was not asked for in the batch {self.batch.name}; import only "
             "this batch, or pass --ignore-others"
         )
-
-
-def same_boxes(first: ImageLabels, second: ImageLabels) -> bool:
-    """Whether the boxes are the same but for rounding to whole pixels, in whatever order."""
-    return len(first.boxes) == len(second.boxes) and all(
-        any(
-            a.name == b.name and all(abs(x - y) <= 0.51 for x, y in zip(a.corners, b.corners))
-            for b in second.boxes
-        )
-        for a in first.boxes
-    )
 
 
 class LabeledRun:

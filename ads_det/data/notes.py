@@ -6,8 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from ads_det.console import say_once
-from ads_det.data.true_size import is_usable, reaches_beyond
+from ads_det.data.true_size import reaches_beyond
 from ads_det.errors import ADSError
+from ads_det.labels.boxes import is_usable
+from ads_det.labels.class_names import check_spelling
 
 MAX_NAMED = 20  # boxes of a file that a message names one by one
 _FEW = 4  # boxes that may all reach beyond their images
@@ -65,7 +67,7 @@ class Notes:
                 say_once(f"{what.format(len(boxes))} in {file}: {named}")
         if not self.other_classes:
             return
-        self._check_spelling(where, classes)
+        check_spelling(where, self.other_classes, classes, "`metainfo.classes`")
         found = ", ".join(f"{name!r} ({n})" for name, n in self.other_classes.most_common(10))
         if num_boxes == 0 and must_have:
             raise ADSError(
@@ -103,14 +105,3 @@ class Notes:
             f"{boxes[0]} in {file}; correct them: perhaps they are of larger images, or give two "
             "corners where the format wants width and height."
         )
-
-    def _check_spelling(self, where: str, classes: Sequence[str]) -> None:
-        """A class that differs only by case or blanks is meant, and would be ignored."""
-        meant = {name.strip().casefold(): name for name in classes}
-        for name in self.other_classes:
-            like = meant.get(name.strip().casefold())
-            if like is not None:
-                raise ADSError(
-                    f"{where} has objects of the class {name!r}, but `metainfo.classes` names "
-                    f"{like!r}; write both in the same way."
-                )

@@ -17,11 +17,14 @@ from ads_det.console import progress_bar, say_once
 from ads_det.errors import ADSError
 from ads_det.files import open_regular
 from ads_det.garbage import uncollected
+from ads_det.labels.checks import is_litter
 from ads_det.labels.sizes import read_upright
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".jfif", ".jp2", ".jxl", ".dng", ".cr2")
 _OTHER_SUFFIXES += (".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".psd", ".ppm", ".pgm")
+# folders of storage devices and systems, whose images are thumbnails or deleted
+_OF_SYSTEMS = ("@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information")
 _READ_BY_OPENCV = ("JPEG", "MPO", "PNG", "BMP", "WEBP")  # of others, such as TIFF, a part
 _THREADS = 4
 _DECODED = 500  # images; of more only those that are not plainly whole
@@ -33,13 +36,16 @@ _END = 4096  # bytes, in which some cameras write something behind the image
 def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     """Path of every image below a folder by its relative path, sorted.
 
-    Links to folders are followed. Files and folders whose name begins with a dot are left out.
+    Links to folders are followed. Files and folders whose name begins with a dot are left out, and
+    so are those that systems add for thumbnails, deleted files and the like.
 
     Raises:
         ADSError: if there is no such folder, a part of it cannot be listed, or a name could not
             stand in a list of names.
     """
     root = Path(folder)
+    if root.exists() and not root.is_dir():
+        raise ADSError(f"{root} is a file, where a folder of images is wanted; name the folder.")
     if not root.is_dir():
         raise ADSError(f"The image folder {root} does not exist; name one that does.")
     paths: dict[str, str] = {}
@@ -47,7 +53,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     seen: set[str] = set()  # a link may lead back
     beginning = len(os.path.join(root, ""))
     for place, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        subfolders[:] = sorted(name for name in subfolders if not _is_left_out(name))
         if os.path.realpath(place) in seen:
             subfolders[:] = []
             continue
@@ -77,6 +83,10 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
             f"such as {others[0]}, and are passed over; convert them to JPEG or PNG."
         )
     return dict(sorted(paths.items()))
+
+
+def _is_left_out(folder: str) -> bool:
+    return is_litter([folder]) or folder.lower() in _OF_SYSTEMS
 
 
 def is_text(name: str) -> bool:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from ads_det.console import say_once
 from ads_det.errors import ADSError
-from ads_det.labels.sizes import is_turned, known_size
-
-_FAR = 1e6  # pixels, which no image has; numbers beyond it are no edges
+from ads_det.labels.sizes import is_swapped, known_size
 
 
 def true_size(where: str, path: str, stated: tuple[int, int]) -> tuple[int, int]:
@@ -28,21 +26,13 @@ def true_size(where: str, path: str, stated: tuple[int, int]) -> tuple[int, int]
         return stated  # reading it gives the message
     if 0 in stated or max(abs(a - b) for a, b in zip(true, stated)) <= 1:
         return true
-    if true == stated[::-1] and not is_turned(path):
+    if is_swapped(path, stated, true):
         say_once(f"{where} swaps the width and the height of {path}")
         return true
     raise ADSError(
         f"{where} is for an image of {stated[0]}x{stated[1]} pixels (width, height), but {path} "
         f"has {true[0]}x{true[1]}; restore the original image, or export its labels again."
     )
-
-
-def is_usable(box: Sequence[float], size: tuple[int, int]) -> bool:
-    """Whether a box (x1, y1, x2, y2) has area, of which at least a pixel's width and height lies
-    in the image; log(0) in a box coder would turn the loss into NaN."""
-    (x1, y1, x2, y2), (width, height) = box, size
-    inside = min(x2, width) - max(x1, 0) >= 1 and min(y2, height) - max(y1, 0) >= 1
-    return inside and max(map(abs, box)) < _FAR
 
 
 def reaches_beyond(box: Sequence[float], size: tuple[int, int]) -> bool:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+_FAR = 1e6  # pixels, which no image has; numbers beyond it are no edges
+_LEAST = 1 - 1e-3  # pixels; what is written in parts of an image may lose a little
+
+
+def is_usable(box: Sequence[float], size: tuple[int, int]) -> bool:
+    """Whether a box (x1, y1, x2, y2) has area, of which at least a pixel's width and height lies
+    in an image of this width and height; log(0) in a box coder would turn the loss into NaN."""
+    (x1, y1, x2, y2), (width, height) = box, size
+    across, down = min(x2, width) - max(x1, 0), min(y2, height) - max(y1, 0)
+    return min(across, down) >= _LEAST and max(map(abs, box)) < _FAR
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,22 @@ class ImageLabels:
         """The same with another id."""
         return replace(self, image=image)
 
+    def usable(self) -> ImageLabels:
+        """The same with the boxes that a training can use."""
+        size = (self.width, self.height)
+        return replace(self, boxes=tuple(b for b in self.boxes if is_usable(b.corners, size)))
+
     def without_scores(self) -> ImageLabels:
         """The same as if a person had drawn the boxes."""
         return replace(self, boxes=tuple(replace(box, score=None) for box in self.boxes))
+
+
+def same_boxes(first: ImageLabels, second: ImageLabels) -> bool:
+    """Whether the boxes are the same but for rounding to whole pixels, in whatever order."""
+    return len(first.boxes) == len(second.boxes) and all(
+        any(
+            a.name == b.name and all(abs(x - y) <= 0.51 for x, y in zip(a.corners, b.corners))
+            for b in second.boxes
+        )
+        for a in first.boxes
+    )

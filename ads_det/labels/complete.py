@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ads_det.labels.boxes import Box, ImageLabels
-from ads_det.labels.sizes import upright_size
+from ads_det.labels.boxes import Box, ImageLabels, is_usable
+from ads_det.labels.sizes import is_swapped, upright_size
 
 _TOLERANCE = 1.0  # pixels that rounding may put a box outside the image
+_CORNER = 0.01  # of width and height, in which not all boxes of a file can lie
 
 
 def complete(
@@ -33,10 +34,16 @@ def complete(
         )
     stated = (image.width, image.height)
     if stated == (height, width) and width != height:
+        why = (
+            "its labels swap the two, or it was turned since; correct the size in the labels, or "
+            "label it again"
+            if is_swapped(path, stated, (width, height))
+            else "the annotation tool ignored the orientation tag of the file; label an upright "
+            "copy, such as a batch has in to_label/images"
+        )
         return image, (
             f"{image.image!r} is {width}x{height} as viewers show it, but its boxes are for "
-            f"{height}x{width}: the annotation tool ignored the orientation tag of the file; "
-            "label the upright copy in to_label/images"
+            f"{height}x{width}: {why}"
         )
     if stated not in ((0, 0), (width, height)):
         return image, (
@@ -51,6 +58,26 @@ def complete(
     return replace(image, width=width, height=height, boxes=boxes), None
 
 
+def scale_problem(images: Sequence[ImageLabels]) -> str | None:
+    """What is wrong, in words, if all boxes of a file lie where numbers put them that are parts of
+    the image but are read as pixels or per cents; None if they do not, or there are no two.
+
+    Args:
+        images: content of the file; those whose size is not known are passed over.
+    """
+    boxes = [(box, image) for image in images if image.width for box in image.boxes]
+    inside = all(
+        box.x2 <= _CORNER * image.width and box.y2 <= _CORNER * image.height for box, image in boxes
+    )
+    if len(boxes) < 2 or not inside:
+        return None
+    return (
+        f"all {len(boxes)} boxes lie in the upper left hundredth of the width and height of their "
+        "images, so their numbers are parts of the image, where the format has pixels or per "
+        "cents; export them again in these"
+    )
+
+
 def _cut(box: Box, width: int, height: int) -> Box:
     x1, y1, x2, y2 = box.corners
     return replace(box, x1=max(x1, 0), y1=max(y1, 0), x2=min(x2, width), y2=min(y2, height))
@@ -59,7 +86,8 @@ def _cut(box: Box, width: int, height: int) -> Box:
 def _problem(box: Box, width: int, height: int, classes: Collection[str]) -> str | None:
     corners = "({:g}, {:g}, {:g}, {:g})".format(*box.corners)
     if box.name not in classes:
-        return f"a box of the class {box.name!r}, which is none of {', '.join(classes)}; rename it"
+        named = ", ".join(map(repr, classes))
+        return f"a box of the class {box.name!r}, which is none of {named}; rename it"
     if box.score is not None:
         return (
             f"a box {corners} with a `score`, so nobody has checked the model's proposal; give "
@@ -71,4 +99,9 @@ def _problem(box: Box, width: int, height: int, classes: Collection[str]) -> str
     inside = _cut(box, width, height)
     if inside.x1 >= inside.x2 or inside.y1 >= inside.y2:
         return f"a box {corners} without area; delete or correct it"
+    if not is_usable(box.corners, (width, height)):
+        return (
+            f"a box {corners} less than a pixel wide or high, perhaps a stray click or in parts "
+            "of the image instead of pixels; delete or correct it"
+        )
     return None

@@ -171,4 +171,5 @@ def _link(path: str, folder: Path, image_id: str) -> str:
 def _proposal(name: str, path: str, labels: ImageLabels | None) -> ImageLabels:
     if labels is None or not labels.width:
         return ImageLabels(name, *upright_size(path), checked=None)
+    labels = labels.usable()  # an import refuses the others
     return replace(labels, image=name, checked=None)  # a person may correct the file in place

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, write_ids, write_text
 from ads_det.labels.boxes import ImageLabels
-from ads_det.labels.complete import complete
+from ads_det.labels.class_names import check_spelling, spelling
+from ads_det.labels.complete import complete, scale_problem
 from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
 from ads_det.labels.store import LabelStore
@@ -33,7 +34,7 @@ images = dict(
     labels={labels},
     metainfo=dict(classes=classes),
 )
-pool = dict(exclude={test}, **images)
+pool = dict(exclude={excluded}, **images)
 test_dataloader = dict(dataset=dict(ids={test}, **images))
 {model}
 active_learning = dict(
@@ -84,10 +85,9 @@ def check_classes(classes: Sequence[str]) -> None:
     twice = first_twice(classes)
     if twice is not None:
         raise ADSError(f"--classes names {twice!r} twice; name each class once.")
-    forms = [unicodedata.normalize("NFC", name).casefold() for name in classes]
-    form = first_twice(forms)
+    form = first_twice([spelling(name) for name in classes])
     if form is not None:
-        alike = " and ".join(repr(n) for n, own in zip(classes, forms, strict=True) if own == form)
+        alike = " and ".join(repr(name) for name in classes if spelling(name) == form)
         raise ADSError(f"The classes {alike} look alike; name each class once, in one spelling.")
 
 
@@ -106,19 +106,15 @@ def find_labels(
         ADSError: if the file cannot be read.
     """
     found, names = Labels(), ImageNames(paths)
-    other_classes: dict[str, int] = {}
-    skipped = 0
+    other_classes: Counter[str] = Counter()
+    read, skipped = [], 0
     for image in read_labels(path, classes, paths):
         name = names.match(image.image)
         if name is None:
             found.problems.append(f"{image.image!r} of {path.name} is no image of the folder")
             continue
-        boxes = image.boxes
-        if classes:
-            boxes = tuple(box for box in boxes if box.name in classes)
-            for box in image.boxes:
-                if box.name not in classes:
-                    other_classes[box.name] = other_classes.get(box.name, 0) + 1
+        boxes = tuple(box for box in image.boxes if not classes or box.name in classes)
+        other_classes.update(box.name for box in image.boxes if box not in boxes)
         unsaid = not image.boxes and image.checked is None
         if not image.boxes and not image.checked and not (unsaid and without_boxes == "checked"):
             skipped += unsaid
@@ -128,21 +124,25 @@ def find_labels(
             paths[name],
             {box.name for box in boxes},
         )
+        read.append(whole)
         if problem:
             found.problems.append(problem)
         elif name in found.images and found.images[name].boxes != whole.boxes:
             found.problems.append(f"{name!r} occurs twice with other boxes; the first was taken")
         else:
             found.images.setdefault(name, whole)
+    check_spelling(path, other_classes, classes, "--classes")
+    scale = scale_problem(read)
+    if scale:
+        raise ADSError(f"{path} cannot be meant: {scale}.")
     found.problems += [
         f"{count} object(s) of the class {name!r}, which --classes does not name, were passed over"
         for name, count in other_classes.items()
     ]
     if other_classes and not any(image.boxes for image in found.images.values()):
-        named = ", ".join(sorted(other_classes))
+        asked, named = (", ".join(map(repr, n)) for n in (classes, sorted(other_classes)))
         raise ADSError(
-            f"No object in {path} is of the classes {', '.join(classes)}; it has {named}. Correct "
-            "--classes."
+            f"No object in {path} is of the classes {asked}; it has {named}. Correct --classes."
         )
     if not found.images:
         first = f" The first problem: {found.problems[0]}." if found.problems else ""
@@ -158,16 +158,27 @@ def find_labels(
     return found
 
 
-def split_test(ids: Sequence[str], share: float, seed: int) -> list[str]:
+def split_test(
+    ids: Sequence[str], share: float, seed: int, shows: Collection[str] = ()
+) -> list[str]:
     """Random ids to measure on, at least one, in the order of ``ids``.
 
     Args:
         ids: Ids to choose from.
         share: share of them to draw.
         seed: seed of the choice.
+        shows: ids that show an object: if chance puts all of them on one side, one is exchanged.
     """
     number = max(round(share * len(ids)), 1)
-    chosen = np.random.default_rng(seed).choice(len(ids), number, replace=False)
+    random = np.random.default_rng(seed)
+    chosen = random.choice(len(ids), number, replace=False).tolist()
+    others = [i for i in range(len(ids)) if i not in set(chosen)]
+    useful = {i for i, name in enumerate(ids) if name in shows}
+    for side, other in ((chosen, others), (others, chosen)):
+        spare = [i for i in other if i in useful]
+        if side and len(spare) > 1 and not useful.intersection(side):
+            taken = spare[random.integers(len(spare))]
+            side[-1], other[other.index(taken)] = taken, side[-1]
     return [ids[i] for i in sorted(chosen)]
 
 
@@ -184,6 +195,7 @@ class Plan:
     coverage: bool = False
     detector: str = ""  # a config between the base and the project's; none if empty
     weights: str | None = None  # checkpoint to begin with: a full path or an address
+    copies: Sequence[str] = ()  # images that have the content of test images
 
 
 def write_project(
@@ -215,6 +227,10 @@ def write_project(
     out.mkdir(parents=True, exist_ok=True)
     test = out.resolve() / "test.txt"
     write_ids(test, plan.test)
+    excluded = test
+    if plan.copies:
+        excluded = out.resolve() / "not_in_pool.txt"
+        write_ids(excluded, [*plan.test, *plan.copies])
     initial: str | int
     if isinstance(plan.initial, int):
         initial = plan.initial
@@ -234,6 +250,7 @@ def write_project(
         images=_literal(os.fspath(plan.images.resolve())),
         labels=_literal(os.fspath(store.folder)),
         test=_literal(os.fspath(test)),
+        excluded=_literal(os.fspath(excluded)),
         model="\n".join(_assignment(key, "len(classes)") for key in num_classes_keys),
         initial=_literal(initial),
         budget=plan.budget,

@@ -8,7 +8,7 @@ import struct
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ads_det.files import open_regular, read_bytes
 
@@ -25,6 +25,20 @@ def is_turned(path: str | os.PathLike[str]) -> bool:
             return _orientation(image) not in (0, 1)
     except Exception:  # Pillow's plug-ins raise whatever they like
         return False
+
+
+def is_swapped(
+    path: str | os.PathLike[str], stated: tuple[int, int], true: tuple[int, int]
+) -> bool:
+    """Whether an annotation only gives the width for the height of an image, a mistake that some
+    tools make; not, if it may be for the image as it lies under a tag that turns it.
+
+    Args:
+        path: Path of the image.
+        stated: width and height that the annotation gives.
+        true: those of the image as it is loaded.
+    """
+    return stated == true[::-1] and true[0] != true[1] and not is_turned(path)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -76,12 +90,16 @@ def read_upright(path: str | os.PathLike[str]) -> np.ndarray | None:
 
 
 def open_upright(path: str | os.PathLike[str]) -> Image.Image:
-    """The image as Pillow reads it, upright and RGB; of 16 bits a pixel the upper 8, as OpenCV
-    reads them, where Pillow would cut all above 255."""
-    with open_regular(path) as file, Image.open(file) as opened:
-        image = ImageOps.exif_transpose(opened)
+    """The image as Pillow reads it, RGB, and as upright as it is when it is loaded to train on: one
+    with a tag is what OpenCV makes of it, which does not obey the tags of all formats. Of 16 bits a
+    pixel the upper 8, as OpenCV reads them, where Pillow would cut all above 255."""
+    pixels = read_upright(path) if is_turned(path) else None
+    if pixels is not None:
+        return Image.fromarray(pixels[..., ::-1])
+    with open_regular(path) as file, Image.open(file) as image:
         if image.mode == "I" or image.mode.startswith("I;16"):
-            image = Image.fromarray((np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8))
+            upper = (np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8)
+            return Image.fromarray(upper).convert("RGB")
         return image.convert("RGB")
 
 

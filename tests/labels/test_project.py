@@ -3,14 +3,19 @@
 import pytest
 from PIL import Image
 
+from ads_det.data.notes import Notes
+from ads_det.data.readable import list_images
 from ads_det.errors import ADSError
+from ads_det.files import write_text
 from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.class_names import perhaps
 from ads_det.labels.coco import write_coco
 from ads_det.labels.complete import complete
 from ads_det.labels.project import find_labels
 from ads_det.labels.store import LabelStore
 
 DOG = Box("dog", 1, 1, 5, 5)
+TINY = Box("dog", 10, 5, 10.4, 5.4)
 
 
 @pytest.fixture
@@ -26,7 +31,10 @@ def paths(tmp_path):
     [
         ((20, 10), None),
         ((0, 0), None),
-        ((10, 20), "'a.png' is 20x10 as viewers show it, but its boxes are for 10x20"),
+        (
+            (10, 20),
+            "'a.png' is 20x10 as viewers show it, but its boxes are for 10x20: its labels sw",
+        ),
         ((40, 20), "'a.png' has 20x10 pixels, but its boxes are for 40x20"),
     ],
 )
@@ -37,6 +45,62 @@ def test_labels_of_an_image_of_another_size(paths, size, problem):
         assert said is None and found == ImageLabels("a.png", 20, 10, (DOG,))
     else:
         assert said.startswith(problem) and found is given
+
+
+def test_width_and_height_are_swapped_by_a_tag_or_by_a_tool(paths):
+    """Only where the file has a tag can the tool have ignored it."""
+    tall = ImageLabels("a.png", 10, 20, (Box("dog", 1, 12, 5, 18),))
+    assert "tag" not in complete(tall, paths["a.png"], ["dog"])[1]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (10, 20)).save(paths["a.png"], exif=exif)
+    problem = complete(tall, paths["a.png"], ["dog"])[1]
+    assert (
+        "20x10 as viewers show it, but its boxes are for 10x20: the annotation tool ig" in problem
+    )
+
+
+@pytest.mark.parametrize("box", [TINY, Box("dog", 0.1, 0.2, 0.4, 0.5), Box("dog", 3, 3, 9, 3.5)])
+def test_a_box_that_no_training_could_use(paths, box):
+    given = ImageLabels("a.png", 20, 10, (DOG, box))
+    found, problem = complete(given, paths["a.png"], ["dog"])
+    assert found is given and "less than a pixel wide or high" in problem
+    assert given.usable().boxes == (DOG,)
+
+
+def test_boxes_in_parts_of_the_image_instead_of_per_cents(tmp_path):
+    """Some pixels wide in a large image, so that each of them could be meant."""
+    Image.new("RGB", (1000, 800)).save(tmp_path / "a.png")
+    boxes = (Box("dog", 1, 1, 4, 4), Box("dog", 3, 2, 9, 7))
+    write_coco([ImageLabels("a.png", 1000, 800, boxes)], ["dog"], tmp_path / "a.json")
+    with pytest.raises(ADSError, match="all 2 boxes lie in the upper left hundredth"):
+        find_labels(tmp_path / "a.json", {"a.png": str(tmp_path / "a.png")}, [], "skip")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Café", "by case"),
+        ("café ", "by a blank"),
+        ("cafe\u0301", "by how their accents are stored"),
+        ("CAFE\u0301", "by case, blanks or accents"),
+    ],
+)
+def test_a_class_in_another_spelling_is_no_other_class(paths, tmp_path, name, why):
+    """Its objects would be background."""
+    other = Box(name, 2, 2, 6, 6)
+    both = [
+        ImageLabels("a.png", 20, 10, (Box("café", 1, 1, 5, 5),)),
+        ImageLabels("b.png", 20, 10, (other,)),
+    ]
+    write_coco(both, ["café", name], tmp_path / "labels.json")
+    with pytest.raises(ADSError, match=f"--classes names 'café', which differs {why}; write"):
+        find_labels(tmp_path / "labels.json", paths, ["café"], "checked")
+    assert perhaps(name, ["café"]).endswith(f"(perhaps 'café', which differs {why})")
+    notes = Notes()
+    notes.other_classes[name] += 1
+    with pytest.raises(ADSError, match=f"names 'café', which differs {why}; write"):
+        notes.report("the data set", ["café"], 1, False)
 
 
 def test_labels_of_an_image_that_cannot_be_read(tmp_path):
@@ -58,3 +122,18 @@ def test_of_two_descriptions_of_an_image_the_first_is_taken_and_the_other_named(
 def test_without_an_import_there_is_none_to_undo(tmp_path):
     with pytest.raises(ADSError, match="holds no labels, so there is no import to undo"):
         LabelStore(tmp_path).last()
+
+
+def test_what_systems_add_to_a_folder_is_no_image_of_it(tmp_path):
+    for name in ("a/b.jpg", "@eaDir/c.jpg", "a/$RECYCLE.BIN/d.jpg", "__MACOSX/e.jpg", ".x/f.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert list(list_images(tmp_path)) == ["a/b.jpg"]
+    with pytest.raises(ADSError, match=r"b.jpg is a file, where a folder of images is wanted"):
+        list_images(tmp_path / "a/b.jpg")
+
+
+def test_a_name_that_is_no_text_is_not_written(tmp_path):
+    with pytest.raises(ADSError, match=r"'caf\\udce9', in which a name .* is no UTF-8 text"):
+        write_text(tmp_path / "a.txt", "caf\udce9")
+    assert not list(tmp_path.iterdir())

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ads_det.data.reduced import find_reduced
 from ads_det.labels.package import write_package
 from ads_det.labels.sizes import is_turned, known_size, open_upright, read_upright, upright_size
 
@@ -51,6 +52,25 @@ def test_an_image_of_16_bits_looks_as_opencv_reads_it(tmp_path):
     assert (shown == read_upright(tmp_path / "a.png")).all() and shown.max() == 255
 
 
+def test_images_of_which_little_is_seen_are_named(tmp_path):
+    gray = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    pages = [Image.new("L", (9, 9), level) for level in (0, 99)]
+    for name in ("dark.tif", "dark.png"):
+        Image.fromarray(gray * 4).save(tmp_path / name)
+    for name in ("pages.tif", "moving.png", "moving.webp"):
+        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "plain.png")
+    (tmp_path / "none.png").write_bytes(b"no image")
+    dark = {name: str(tmp_path / name) for name in ("dark.tif", "dark.png", "none.png")}
+    paged = ("pages.tif", "moving.png", "moving.webp", "plain.png")
+    (said,) = find_reduced(dark)
+    assert said.startswith("2 image(s), such as 'dark.tif', have 16 bits") and "at most 15" in said
+    (said,) = find_reduced({name: str(tmp_path / name) for name in paged})
+    assert said.startswith("3 image(s), such as 'pages.tif', have several pages")
+    Image.fromarray(gray * 64).save(tmp_path / "bright.png")
+    assert not find_reduced({**dark, "bright.png": str(tmp_path / "bright.png")})
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_the_header_of_a_jpeg_says_what_pillow_says(tmp_path, mode):
     path = tmp_path / "a.jpg"
@@ -66,3 +86,20 @@ def test_the_header_of_a_jpeg_says_what_pillow_says(tmp_path, mode):
             except OSError:
                 expected = 0, 0
             assert upright_size(path) in (expected, (300, 7))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
+@pytest.mark.parametrize("tag", ["exif", "xmp"])
+def test_a_picture_is_turned_as_the_image_is_that_the_model_sees(tmp_path, suffix, tag):
+    """Pillow obeys tags that OpenCV does not; boxes are of what OpenCV loads."""
+    path, image = tmp_path / f"a.{suffix}", Image.new("RGB", (40, 20), "red")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.save(path, **({"exif": exif} if tag == "exif" else {"xmp": _XMP}))
+    height, width = read_upright(path).shape[:2]
+    assert open_upright(path).size == (width, height) == upright_size(path)
+
+
+_XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
+xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>"""

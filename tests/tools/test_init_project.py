@@ -57,7 +57,10 @@ def test_the_config_is_short_and_whole(init, photos, tmp_path):
 def test_what_would_not_be_used_is_refused_or_said(init, photos, tmp_path):
     write_coco(labels(photos), ["dog"], tmp_path / "a.json")
     status, _, err = init("--labels", tmp_path / "a.json", "--classes", "DOG", "--budget", 2)
-    assert status == 2 and "is of the classes DOG; it has dog" in err
+    assert status == 2 and "objects of the class 'dog', but --classes names 'DOG'" in err
+    assert "differs by case; write both in the same way" in err
+    status, _, err = init("--labels", tmp_path / "a.json", "--classes", "cat", "--budget", 2)
+    assert status == 2 and "is of the classes 'cat'; it has 'dog'. Correct --classes" in err
     same = ("--labels", tmp_path / "a.json", "--test", tmp_path / "a.json", "--budget", 2)
     status, _, err = init(*same)
     assert status == 2 and "label the same images" in err
@@ -176,10 +179,70 @@ def test_yolo_labels_and_classes_of_their_own(init, photos, tmp_path):
     assert box == Box("dog", 10.0, 7.5, 30.0, 22.5)
 
 
+def written(tmp_path):
+    """Test images, pool and first images of the config."""
+    cfg = load_config(tmp_path / "p/dogs/dogs.py")
+    initial = cfg.active_learning.initial
+    first = initial if isinstance(initial, int) else read_ids(initial)
+    return read_ids(tmp_path / "p/dogs/test.txt"), candidate_dataset(cfg).image_ids(), first
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_copy_of_a_test_image_is_left_out(init, photos, tmp_path, labelled):
+    for path in list(photos.rglob("*.png")):
+        shutil.copyfile(path, path.with_name(f"{path.stem} (1){path.suffix}"))
+    write_coco(labels(photos, 16), ["dog"], tmp_path / "a.json")
+    given = ("--labels", tmp_path / "a.json") if labelled else ("--initial", 5)
+    status, out, err = init("--classes", "dog", "--budget", 4, *given)
+    assert status == 0, err
+    test, pool, first = written(tmp_path)
+    original = {name: name.replace(" (1)", "") for name in [*test, *pool]}
+    tests, others = ({original[name] for name in part} for part in (test, pool))
+    assert tests and not tests & others and "is a copy of the test image" in out
+    assert len(pool) == 33 - 2 * len(tests)
+    assert not labelled or set(first) <= set(pool)
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_test_and_first_images_both_show_objects(init, photos, tmp_path, number):
+    """Else the run would refuse what init has chosen."""
+    given = [
+        labelled if i < number else ImageLabels(labelled.image, 40, 30)
+        for i, labelled in enumerate(labels(photos, 10))
+    ]
+    write_coco(given, ["dog"], tmp_path / "a.json")
+    options = ("--labels", tmp_path / "a.json", "--without-boxes", "checked", "--budget", 4)
+    status, out, err = init(*options, "--initial", 6)
+    assert status == 0, err
+    test, _, first = written(tmp_path)
+    shows = {item.image for item in given[:number]}
+    if number == 1:
+        assert first == 6 and "of the 10 labelled images 1 show(s) an object, and 2 must" in out
+    else:
+        assert shows & set(test) and shows & set(first)
+    shutil.rmtree(tmp_path / "p")
+    write_coco([ImageLabels(given[-1].image, 40, 30)], ["dog"], tmp_path / "b.json")
+    status, out, err = init(*options, "--test", tmp_path / "b.json", "--initial", 6)
+    assert status == 0, err
+    assert "b.json labels shows an object, so a run cannot measure on them" in out
+
+
+def test_a_single_labelled_image_is_not_all_that_is_measured_on(init, photos, tmp_path):
+    write_coco(labels(photos, 1), ["dog"], tmp_path / "a.json")
+    status, _, err = init("--labels", tmp_path / "a.json", "--budget", 4, "--initial", 10)
+    assert status == 0, err
+    test, _, first = written(tmp_path)
+    assert len(test) == 2 and first == 10
+
+
 DIGITS_CONFIG = CONFIGS / "ssd_digits_ads.py"
 REFUSED = {
     "no class": ((), "No class is known"),
     "class twice": (("--classes", "dog", "dog"), "'dog' twice"),
+    "commas": (("--classes", "cat,", "dog"), "--classes has 'cat,'; put blanks, not commas"),
+    "semicolon": (("--classes", "cat;dog"), "--classes has 'cat;dog'; put blanks"),
+    "brackets": (("--classes", "[cat", "dog]"), "--classes has '[cat', a bracket without its"),
+    "a list of classes": (("--classes", "classes.txt"), "'classes.txt', which is the name of a"),
     "initial 0": (("--classes", "dog", "--initial", 0), "--initial is 0"),
     "budget below 1": (("--classes", "dog", "--budget", -3), "--budget is -3"),
     "share 1": (("--classes", "dog", "--test-share", 1.0), "--test-share is 1.0"),

@@ -12,6 +12,7 @@ from ads_det.commands import predict
 from ads_det.commands.work import predict as work
 from ads_det.engine.stored_config import write_config
 from ads_det.errors import ADSError
+from ads_det.files import write_text
 
 
 def test_pictures_and_coco_json_of_a_folder(finished, tmp_path, capsys, monkeypatch):
@@ -57,6 +58,16 @@ def test_a_classifier_finds_no_boxes(tmp_path):
     args = Namespace(work_dir=tmp_path, images=tmp_path)
     with pytest.raises(ADSError, match="is no run of a detector, so it finds no boxes"):
         work.main(args)
+
+
+def test_a_name_that_is_too_long_for_a_picture_is_refused_before_the_work(tmp_path):
+    long = "z" * 240 + ".jpg"
+    work.check_names([long], [long])
+    for name in ("z" * 247 + ".png", "é" * 124 + ".jpg"):
+        with pytest.raises(ADSError, match=r"has too long a name for its picture .25\d bytes"):
+            work.check_names([f"more/{name}"], [f"more/{name}"])
+    with pytest.raises(ADSError, match=r"^z+\.\.\. cannot be written: a file cannot have so long"):
+        write_text(tmp_path / long.replace("z", "zz"), "")
 
 
 def test_a_folder_of_broken_images(finished, tmp_path, capsys, monkeypatch):

@@ -11,11 +11,13 @@ from mmengine.config import Config
 from ads_det.active.settings import Settings, load_config
 from ads_det.commands.init import BASE
 from ads_det.commands.words import next_command
+from ads_det.commands.work.init_images import choose_images
 from ads_det.commands.work.input_choice import MARK, size_sentence
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.data.notes import MAX_NAMED, and_more
 from ads_det.data.readable import find_unreadable, list_images
+from ads_det.data.reduced import find_reduced
 from ads_det.engine.complete_config import in_loop, is_complete
 from ads_det.engine.datasets import dataset_class, pool_config
 from ads_det.engine.input_size import as_python, input_scale, with_input_size
@@ -23,6 +25,7 @@ from ads_det.engine.model_config import find_settings, with_setting
 from ads_det.engine.pretrained import check_load_from
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.class_names import check_typed
 from ads_det.labels.object_sizes import (
     SMALL,
     choose_input_size,
@@ -35,14 +38,11 @@ from ads_det.labels.project import (
     Plan,
     check_classes,
     find_labels,
-    split_test,
     write_project,
 )
 from ads_det.labels.sizes import known_size
 from ads_det.labels.summary import count_boxes
 
-TEST_SHARE = 0.2  # of the labelled images
-POOL_SHARE, MOST_TEST = 0.1, 100  # where nothing is labelled: of all images, and at most
 _EVALUATOR = dict(type="VOCMetric", metric="mAP", eval_mode="11points", iou_thrs=0.5)
 _LOOKED_AT = 200  # images whose size is looked up
 _SHRINKS = 3.0  # times from which on small objects may vanish
@@ -54,12 +54,16 @@ def main(args: argparse.Namespace) -> None:
     kind = dataset_class(pool_config(base))
     if kind is None or issubclass(kind, ClassificationDataset):
         raise ADSError(f"--detector {args.base} is no config of a detector; name one that is.")
+    if args.classes:
+        check_typed(args.classes)
+        check_classes(args.classes)
     paths = list_images(args.images)
     if not paths:
         raise ADSError(f"{args.images} holds no image; name the folder that does.")
     unreadable = find_unreadable(paths)
     problems = [f"{name!r} cannot be read ({why})" for name, why in unreadable.items()]
     usable = {name: path for name, path in paths.items() if name not in unreadable}
+    problems += find_reduced(usable)
     trained = read(args.labels, usable, args)
     measured = read(args.test, usable, args)
     problems += trained.problems + measured.problems
@@ -73,20 +77,10 @@ def main(args: argparse.Namespace) -> None:
         raise ADSError("--labels and --test label the same images; give each its own.")
     classes = args.classes or sorted({*trained.classes(), *measured.classes()})
     check_classes(classes)
-    given = [name for name in trained.images if name not in measured.images]
-    # nothing labelled: the test images are labelled with the first batch
-    share = args.test_share or TEST_SHARE
-    number = round(args.initial / (1 - share)) if not given else 0
-    if not given and args.test_share is None:
-        number = max(number, args.initial + min(round(len(usable) * POOL_SHARE), MOST_TEST))
-        share = 1 - args.initial / number
-    test = list(measured.images) or split_test(
-        given or split_test(list(usable), min(number / len(usable), 1), args.seed),
-        share,
-        args.seed,
-    )
-    initial = [name for name in given if name not in set(test)] or args.initial
-    size = len(usable) - len(test)
+    choice = choose_images(args, usable, trained, measured)
+    problems += choice.problems
+    test, initial = choice.test, choice.initial
+    size = len(usable) - len(test) - len(choice.copies)
     begin = initial if isinstance(initial, int) else len(initial)
     most = 1 + (size - begin) // args.budget
     cycles = args.cycles or min(5, most)
@@ -97,7 +91,9 @@ def main(args: argparse.Namespace) -> None:
             f"{len(test)} test images there are {size}{left_out}; lower --cycles, --budget or "
             "--initial."
         )
-    labels = [*measured.images.values(), *(trained.images[name] for name in given)]
+    passed_over = {*measured.images, *choice.copies}
+    kept = [image for name, image in trained.images.items() if name not in passed_over]
+    labels = [*measured.images.values(), *kept]
     detector, notes = fit_input(base, args, usable, [x for x in labels if x.boxes])
     if is_complete(base):  # its evaluator reads a file of other images
         detector += as_python(dict(test_evaluator=dict(_EVALUATOR, _delete_=True)))
@@ -119,6 +115,7 @@ def main(args: argparse.Namespace) -> None:
         args.first == "coverage",
         detector,
         weights,
+        choice.copies,
     )
     config = write_project(args.out, plan, labels, args.base, keys)
     try:
@@ -129,8 +126,8 @@ def main(args: argparse.Namespace) -> None:
     say(f"{len(paths)} images, {len(unreadable)} of them unreadable; classes: {', '.join(classes)}")
     say(f"{len(labels)} labelled: {count_boxes(labels)}" if labels else "None is labelled yet")
     say(f"{len(test)} test images ({args.out / 'test.txt'}); {size} to choose from")
-    if not given:
-        ask = 0 if measured.images else len(test)
+    if isinstance(initial, int):
+        ask = len({*test} - {image.image for image in labels})
         say(f"The first batch: {begin + ask} images, {begin} to train and {ask} to measure on")
     for note in notes:
         say(note)

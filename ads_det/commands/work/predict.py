@@ -1,7 +1,9 @@
 """The work of ``ads-det predict``."""
 
 import argparse
-from collections.abc import Container
+import os
+from collections.abc import Container, Iterable
+from pathlib import PurePath
 
 from ads_det.active.proposals import propose_boxes
 from ads_det.active.settings import use_default_scope
@@ -17,6 +19,8 @@ from ads_det.labels.coco import write_coco
 from ads_det.labels.sizes import open_upright
 from ads_det.report.pictures import box_marks, draw_marks
 from ads_det.work_files import RunFiles
+
+_LONGEST = 250  # bytes of a name: file systems take 255, of which a temporary file has five more
 
 
 def main(args: argparse.Namespace) -> None:
@@ -39,6 +43,7 @@ def main(args: argparse.Namespace) -> None:
             f"None of the {len(paths)} images of {args.images} can be read ({first}: "
             f"{unreadable[first]}); name another folder."
         )
+    check_names(ids, paths)
     args.out.mkdir(parents=True, exist_ok=True)
     model = evaluation_runner(
         cfg, files.cycle(args.cycle).found_models()[0], args.out / "log"
@@ -62,6 +67,21 @@ def main(args: argparse.Namespace) -> None:
     boxes = sum(len(labels.boxes) for labels in found)
     say(f"Done: {boxes} boxes in {len(found)} images, in {args.out / 'coco.json'} and")
     say(f"{args.out / 'images'}")
+
+
+def check_names(ids: Iterable[str], images: Container[str]) -> None:
+    """Refuse an image whose picture no folder could hold, before any is drawn.
+
+    Raises:
+        ADSError: names the image.
+    """
+    for name in ids:
+        size = len(os.fsencode(PurePath(picture_name(name, images)).name))
+        if size > _LONGEST:
+            raise ADSError(
+                f"The image {name!r} has too long a name for its picture ({size} bytes, of which a "
+                f"file can have {_LONGEST}); shorten it."
+            )
 
 
 def picture_name(image: str, images: Container[str]) -> str:
