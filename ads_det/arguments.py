@@ -112,13 +112,14 @@ def read_value(key: str, text: str, name: str = "--cfg-options") -> Any:
         raise ADSError(f"{name}: {error}; give a list as key='[a,b]'.") from error
 
 
-def any_path(text: str) -> Path:
+def any_path(text: str | Path) -> Path:
     """Argument type: a path that can be named, whatever lies there; what ``type=Path`` means.
 
     Raises:
         argparse.ArgumentTypeError: if it is empty, which would be the current folder, or is no
             text, so that no config or list could hold it.
     """
+    text = str(text)
     if not text.strip():
         raise argparse.ArgumentTypeError(
             "the path is empty, as of a variable of the shell that is not set; name one"

@@ -227,6 +227,7 @@ def test_a_changed_file_is_named(digits, tmp_path):
     ids, files = images.image_ids()[:5], CycleFiles(tmp_path / "cycle_00")
     note_inputs(files, images, ids)
     write_ids(files.labeled_list, ids)
+    (files.folder / "model.pth").touch()
     check_inputs(files, images)
     changed = root / "Annotations" / f"{ids[3]}.xml"
     content = changed.read_text()

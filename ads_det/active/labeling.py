@@ -111,7 +111,8 @@ class OpenBatch:
         read: list[ImageLabels] = []
         for image in found:
             try:
-                name = image.image if image.image in self.paths else of_batch.match(image.image)
+                meant = {image.image} & (self.paths.keys() | wanted) or of_all.find(image.image)
+                name = meant.pop() if len(meant) == 1 else of_batch.match(image.image)
                 name = name or of_all.match(image.image)
             except ADSError as error:
                 problems.append(str(error).removesuffix("."))

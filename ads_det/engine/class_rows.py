@@ -88,13 +88,18 @@ def shapes_of(
     changed = ConfigDict(copy.deepcopy(model))
     for key, value in keys:
         changed = with_setting(changed, key, value + extra)
+    return {name: value.shape for name, value in build_bare(changed).state_dict().items()}
+
+
+def build_bare(model: dict) -> nn.Module:
+    """A model as its config says, without memory where that works."""
     with torch.random.fork_rng(devices=[]):
         try:
             with torch.device("meta"):
-                built: nn.Module = MODELS.build(copy.deepcopy(changed))
+                built: nn.Module = MODELS.build(ConfigDict(copy.deepcopy(model)))
         except Exception:  # a part that needs numbers
-            built = MODELS.build(changed)
-    return {name: value.shape for name, value in built.state_dict().items()}
+            built = MODELS.build(ConfigDict(copy.deepcopy(model)))
+    return built
 
 
 @torch.no_grad()

@@ -24,6 +24,7 @@ _DEFAULT += ("checkpoint", "visualization")
 _NEEDED = ("runtime_info", "sampler_seed", "param_scheduler")
 # with others a training that was cut short would not go on as it was, or would begin anew
 _CHECKPOINT = ("type", "priority", "interval", "max_keep_ckpts", "save_begin", "save_last")
+_OF_VALIDATION = ("save_best", "rule", "greater_keys", "less_keys")  # of which there are none
 _SAVED = dict(by_epoch=True, save_optimizer=True, save_param_scheduler=True)
 
 
@@ -46,7 +47,9 @@ def check_hooks(cfg: Config) -> None:
             raise ADSError(f"default_hooks.{name} is None, but a training needs it; take it out.")
     checkpoint = given.get("checkpoint") or {}
     for name, value in checkpoint.items():
-        if name not in _CHECKPOINT and (name not in _SAVED or value is not _SAVED[name]):
+        if name not in (*_CHECKPOINT, *_OF_VALIDATION) and (
+            name not in _SAVED or value is not _SAVED[name]
+        ):
             raise ADSError(
                 f"default_hooks.checkpoint.{name} is {short(value)}, with which a training that "
                 "was cut short could not go on as it was; take it out (what may be set: "

@@ -144,14 +144,11 @@ def _check_sampler(cfg: Config, key: str, size: int) -> None:
     by_epoch = "Iter" not in str((cfg.get("train_cfg") or {}).get("type", ""))
     if "Infinite" in kind and (key in _OWN_DATA or (key == "train_dataloader" and by_epoch)):
         raise ADSError(f"{key}.sampler ({kind}) never ends; use DefaultSampler.")
-    if given and key not in ("train_dataloader", *_OWN_DATA):
-        raise ADSError(f"{key}.sampler is for the loop to set; take it out.")
     found = DATA_SAMPLERS.get(given.get("type")) if isinstance(given.get("type"), str) else None
-    if key in _OWN_DATA and found is not None and not issubclass(found, DefaultSampler):
-        raise ADSError(
-            f"{key}.sampler ({kind}) may leave images out, but each one counts there; use "
-            "DefaultSampler with shuffle=False."
-        )
+    if key != "train_dataloader" and found is not None and not issubclass(found, DefaultSampler):
+        why = "may leave images out, but each one counts there"
+        why = why if key in (*_OWN_DATA, "candidate_dataloader") else "is for the loop to set"
+        raise ADSError(f"{key}.sampler ({kind}) {why}; use DefaultSampler, or take it out.")
     most = given.get("num_samples")
     if key == "train_dataloader" and loader.get("drop_last"):
         initial = (cfg.get("active_learning") or {}).get("initial")

@@ -121,9 +121,9 @@ def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
         names = [name for name, _ in model.named_parameters()]
         for key in (given.get("paramwise_cfg") or {}).get("custom_keys") or ():
             if not any(key in name for name in names):
-                raise ADSError(
+                say(
                     f"{path}.paramwise_cfg.custom_keys has {key!r}, which is part of no "
-                    f"parameter's name; the first of {len(names)} is {names[0]!r}."
+                    f"parameter's name and does nothing; the first of {len(names)} is {names[0]!r}."
                 )
     one = nn.Parameter(torch.zeros(1))
     one.grad = torch.zeros(1)

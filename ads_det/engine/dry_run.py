@@ -148,7 +148,8 @@ def _check_parts(cfg: Config, model: nn.Module) -> None:
         for name in [names] if isinstance(names, str) else names:
             if name not in parts:
                 raise ADSError(f"{key} names {name!r}, which the model has no part of; correct it.")
-    if cfg.get("data_preprocessor") and cfg.model.get("data_preprocessor"):
+    beside, own = (part.get("data_preprocessor") for part in (cfg, cfg.model))
+    if beside and own and beside != own:
         raise ADSError(
             "The config has `data_preprocessor` beside model.data_preprocessor, which would win; "
             "take one of them out."

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModule
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from ads_det.console import say
 from ads_det.engine.checkpoints import reason_of, weights_in
-from ads_det.engine.class_rows import class_tensors, shapes_of
+from ads_det.engine.class_rows import build_bare, class_tensors, shapes_of
 from ads_det.errors import ADSError
 
 
@@ -91,16 +92,14 @@ def _check_fit(cfg: Config, key: str, block: dict, given: Mapping[str, Any]) -> 
             raise ADSError(
                 f"{source} has nothing that begins with {start!r}; correct {key}.prefix."
             )
-    part = key.partition(".init_cfg")[0].removeprefix("model").lstrip(".")
-    part += "." if part else ""
-    shapes = {
-        name.removeprefix(part): shape
-        for name, shape in shapes_of(cfg.model).items()
-        if name.startswith(part) and not name.endswith("_tracked")
-    }
+    place = key.partition(".init_cfg")[0].removeprefix("model").lstrip(".")
+    part = dict(build_bare(cfg.model).named_modules()).get(place)
+    if getattr(type(part), "init_weights", None) is not BaseModule.init_weights:
+        return  # a part of a list, or one that rewrites the names itself
+    shapes = {k: v.shape for k, v in part.state_dict().items() if not k.endswith("_tracked")}
     given = {name.removeprefix("module."): value for name, value in given.items()}
     fitting = [name for name, shape in shapes.items() if _same_shape(given.get(name), shape)]
-    counted = f"{len(fitting)} of {len(shapes)} tensors of {part.rstrip('.') or 'the model'}"
+    counted = f"{len(fitting)} of {len(shapes)} tensors of {place or 'the model'}"
     if shapes and 2 * len(fitting) < len(shapes):
         first = next(name for name in shapes if name not in fitting)
         raise ADSError(

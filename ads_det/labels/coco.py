@@ -20,6 +20,7 @@ from ads_det.labels.checks import (
     read_size,
     shown,
 )
+from ads_det.labels.cvat import is_rotated
 
 
 def write_coco(
@@ -125,7 +126,8 @@ def annotations_of(
         if not _is_id(image_id) or image_id not in images:
             raise ADSError(
                 f"{where} belongs to the image {image_id!r}, which `images` does not have "
-                "(`image_id`); add the image or delete the annotation."
+                f"(`image_id`){_other_type(image_id, images)}; add the image or delete the "
+                "annotation."
             )
         if number is not None and not _is_id(number):
             raise ADSError(f"{where} has an `id` that is no whole number; renumber it.")
@@ -197,13 +199,24 @@ def category_of(annotation: dict, names: Mapping[int | str, str], where: str) ->
     if not _is_id(category) or category not in names:
         raise ADSError(
             f"{where} is of the category {category!r}, which `categories` does not have "
-            "(`category_id`); add the category or correct the annotation."
+            f"(`category_id`){_other_type(category, names)}; add the category or correct the "
+            "annotation."
         )
     return category
 
 
 def _is_id(value: object) -> bool:
+    if isinstance(value, float):  # some tools write 1.0 for 1, which is the same key
+        return value.is_integer()
     return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _other_type(value: object, known: Container[int | str]) -> str:
+    """What to say of a text where the same number is known, or the other way round."""
+    if isinstance(value, str):
+        same = value.isdecimal() and len(value) < 20 and int(value) in known
+        return f", but the number {value}: write both as numbers" if same else ""
+    return f", but the text {str(value)!r}: write both as texts" if str(value) in known else ""
 
 
 def section(content: Any, name: str, path: Path) -> list[dict]:
@@ -255,7 +268,7 @@ def _read_annotation(annotation: dict, names: dict[int | str, str], where: str) 
             "delete it or draw its objects."
         )
     attributes = annotation.get("attributes")
-    if isinstance(attributes, dict) and attributes.get("rotation"):
+    if isinstance(attributes, dict) and is_rotated(attributes.get("rotation")):
         raise ADSError(
             f"{where} is a rotated box, which detectors here do not know; draw it upright."
         )

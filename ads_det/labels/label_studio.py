@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from ads_det.errors import ADSError
-from ads_det.files import write_text
+from ads_det.files import parse_json, write_text
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import (
     check_writable,
@@ -23,15 +22,15 @@ from ads_det.labels.checks import (
     read_size,
     shown,
 )
+from ads_det.labels.cvat import is_rotated
+from ads_det.labels.names import ImageNames, names_in_address
 from ads_det.labels.xml import xml_text
 
-_UPLOAD = re.compile(r"/?data/upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)")
 _NO_SHAPE = {  # results that say something of the image, a region or a text, but draw nothing
     *("choices", "datetime", "number", "pairwise", "ranker", "rating", "relation", "taxonomy"),
     *("textarea",),
 }
-
-
+_SAID = _NO_SHAPE | {"text", "selected"}  # what JSON-MIN has of them
 _DRAWN = {"x", "y", "points", "rectanglelabels"}
 
 
@@ -106,11 +105,16 @@ def label_config(classes: Sequence[str]) -> str:
     return xml_text(view)
 
 
-def read_label_studio(path: Path) -> list[ImageLabels]:
+def read_label_studio(path: Path, images: Iterable[str] = ()) -> list[ImageLabels]:
     """All images of an export as JSON or JSON-MIN, in its order.
 
     An image is checked if somebody submitted an annotation, be it without boxes; predictions and
-    skipped annotations do not count. Boxes are rounded to a thousandth of a pixel.
+    skipped annotations do not count. Boxes are rounded to a thousandth of a pixel. An image is
+    named by ``image_id`` in its data if that is an id, else by its address.
+
+    Args:
+        path: the file.
+        images: ids of all images, if known.
 
     Raises:
         ADSError: if something is not as Label Studio exports it, a shape is no upright box, or
@@ -121,22 +125,25 @@ def read_label_studio(path: Path) -> list[ImageLabels]:
         raise ADSError(f"{path} is no list of tasks; export from Label Studio as JSON.")
     tasks: dict[Any, list[dict]] = {}
     for number, task in enumerate(content, start=1):  # JSON-MIN has an entry an annotation
-        key = ("number", number) if "data" in task else ("id", str(task.get("id", number)))
+        key: tuple = ("number", number)
+        if "data" not in task:
+            key = ("id", str(task.get("id", number)), str(task.get("image")))
         tasks.setdefault(key, []).append(task)
-    images = []
-    for (kind, key), entries in tasks.items():
+    ids, found = set(images), []
+    names = ImageNames(ids) if ids else None
+    for (kind, key, *_), entries in tasks.items():
         where = f"{path}: task {entries[0].get('id', f'{kind} {key}')}"
         try:
-            images.append(_read_task(entries, where))
+            found.append(_read_task(entries, where, names))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ADSError(
                 f"{where} is not as Label Studio exports it ({type(error).__name__}: {error}); "
                 "export again as JSON."
             ) from error
-    return once_each(images, path)
+    return once_each(found, path)
 
 
-def _read_task(entries: list[dict], where: str) -> ImageLabels:
+def _read_task(entries: list[dict], where: str, names: ImageNames | None) -> ImageLabels:
     if "data" in entries[0]:
         data = entries[0]["data"]
         if "annotations" not in entries[0] and "predictions" not in entries[0]:
@@ -149,9 +156,9 @@ def _read_task(entries: list[dict], where: str) -> ImageLabels:
     else:
         data = entries[0]
         annotations = [
-            list(_short_results(entry))
+            results
             for entry in entries
-            if entry.get("annotation_id") is not None or any(_short_results(entry))
+            if (results := list(_short_results(entry, where))) or _is_annotated(entry)
         ]
     size = read_size(data.get("width"), where), read_size(data.get("height"), where)
     versions: list[list[Box]] = []
@@ -175,7 +182,8 @@ def _read_task(entries: list[dict], where: str) -> ImageLabels:
             "Label Studio and export again."
         )
     agreed = tuple(versions[0]) if versions else ()
-    return ImageLabels(_image_name(data, where), *size, agreed, checked=bool(versions))
+    name = _image_name(data, where, names)
+    return ImageLabels(name, *size, agreed, checked=bool(versions))
 
 
 def _listed(value: object) -> list[Any]:
@@ -195,14 +203,41 @@ def _comparable(boxes: list[Box]) -> list[tuple]:
     return sorted((box.name, *box.corners) for box in boxes)
 
 
-def _short_results(entry: dict) -> Iterator[dict]:
-    """The results of an entry of JSON-MIN, as far as they draw something, as in JSON."""
-    for values in entry.values():
-        for value in values if isinstance(values, list) else ():
-            if isinstance(value, dict) and ("original_width" in value or _DRAWN & value.keys()):
-                kinds = [key for key in value if key.endswith("labels")]
-                if kinds or not _NO_SHAPE & value.keys():
-                    yield dict(value, type=kinds[0] if kinds else "shape", value=value)
+def _is_annotated(entry: dict) -> bool:
+    return entry.get("annotation_id") not in (None, "")
+
+
+def _short_results(entry: dict, where: str) -> Iterator[dict]:
+    """The results of an entry of JSON-MIN, as far as they draw something, as in JSON.
+
+    Raises:
+        ADSError: if it has objects that are not understood, which would count as none.
+    """
+    for column, content in entry.items():
+        values = _parsed(content)
+        in_list = isinstance(values, list)
+        for value in values if in_list else [values]:
+            if not isinstance(value, dict) or not value:
+                continue
+            kinds = [key for key in value if key.endswith("labels")]
+            if not kinds and _SAID & value.keys():
+                continue
+            drawn = bool(kinds or "original_width" in value or _DRAWN & value.keys())
+            if drawn and in_list and values is content:
+                yield dict(value, type=kinds[0] if kinds else "shape", value=value)
+            elif drawn or (in_list and _is_annotated(entry)):
+                raise ADSError(
+                    f"{where} has objects in `{column}` that are not as Label Studio's JSON-MIN "
+                    "has them; export again as JSON."
+                )
+
+
+def _parsed(content: Any) -> Any:
+    """The content of a text that is JSON, as tables have lists; others as they are."""
+    if isinstance(content, str) and content.lstrip()[:1] in ("[", "{"):
+        with suppress(ValueError, RecursionError):
+            return parse_json(content)
+    return content
 
 
 def _read_result(result: dict, size: tuple[int, int], where: str) -> tuple[Box, tuple[int, int]]:
@@ -218,7 +253,7 @@ def _read_result(result: dict, size: tuple[int, int], where: str) -> tuple[Box, 
             f"{where} has a box on another of its images (item_index {result['item_index']}); give "
             "each image a task of its own."
         )
-    if value.get("rotation") or result.get("image_rotation"):
+    if is_rotated(value.get("rotation")) or is_rotated(result.get("image_rotation")):
         raise ADSError(
             f"{where} has a box or image that was rotated, which detectors here do not know; turn "
             "the image back and draw the box upright."
@@ -240,18 +275,16 @@ def _read_result(result: dict, size: tuple[int, int], where: str) -> tuple[Box, 
     return read_box(where, names[0], (round(c / 100, 3) for c in corners)), (width, height)
 
 
-def _image_name(data: dict, where: str) -> str:
-    if isinstance(data.get("image_id"), str):
-        return data["image_id"]
-    url = data.get("image")
+def _image_name(data: dict, where: str, names: ImageNames | None) -> str:
+    """A name of the image; its id, if that is known and one of the names is it."""
+    image_id, url = data.get("image_id"), data.get("image")
+    if isinstance(image_id, str) and (names is None or names.exact(image_id)):
+        return image_id
     if not isinstance(url, str) or not url:
         raise ADSError(
             f"{where} has no `image` in its data; name the variable of the image so "
             '(value="$image" in the labelling interface).'
         )
-    parts = urlsplit(url)
-    if parts.path.rstrip("/").endswith("data/local-files"):
-        return parse_qs(parts.query)["d"][0].lstrip("/")
-    name = unquote(parts.path)
-    upload = _UPLOAD.fullmatch(name)
-    return upload[1] if upload else name.lstrip("/")
+    meant = names_in_address(url)
+    known = (name for name in meant if names is not None and names.find_whole(name))
+    return meant[0] if names is None else next(known, meant[-1])

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, open_regular, read_bytes
 from ads_det.labels.boxes import ImageLabels
-from ads_det.labels.checks import cannot_read, files_below, is_litter
+from ads_det.labels.checks import cannot_read, files_below, is_litter, load_json
 from ads_det.labels.coco import read_coco
 from ads_det.labels.cvat import read_cvat
 from ads_det.labels.label_studio import read_label_studio
@@ -23,7 +23,14 @@ from ads_det.labels.voc import read_voc
 from ads_det.labels.xml import root_tag
 from ads_det.labels.yolo import is_yolo_folder, read_yolo
 
-_LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names", ".yaml")
+_LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names", ".yaml", ".yml")
+_OF_TASKS = (b'"data"', b'"annotation_id"', b'"original_width"')
+_MARKS = {  # first bytes of files that hold labels in a form that is not read
+    b"\xff\xfe": "is UTF-16 or UTF-32 text; save it as UTF-8",
+    b"\xfe\xff": "is UTF-16 text; save it as UTF-8",
+    b"\x1f\x8b": "is a gzip archive; extract it and give what it holds",
+    b"PK": "is a damaged ZIP archive, perhaps cut short; download or export it again",
+}
 _BOMB, _MOST_PACKED = 2**26, 100  # bytes from which on a ratio is suspect, and this ratio
 _MAX_BYTES = 2**31  # of the label files of an archive: COCO's train2017 has 448 MB
 
@@ -48,7 +55,8 @@ def read_labels(
 
     Args:
         classes: what YOLO's numbers mean, if the folder does not say.
-        paths: paths of all images, by id. Only YOLO needs them: its boxes are parts of the images.
+        paths: paths of all images, by id. YOLO needs them, as its boxes are parts of the images;
+            what VOC and Label Studio say of an image is weighed against the ids.
 
     Raises:
         ADSError: if the format is unknown or something is not as it wants it.
@@ -56,13 +64,20 @@ def read_labels(
     path = Path(path)
     with _opened(path) as place:
         kind, found = _find(place)
+        known = {} if paths is None else paths
         if kind == "yolo":
-            known = {} if paths is None else paths
-            return read_yolo(found, classes, lambda image: upright_size(known[image]), known)
+            return read_yolo(
+                found,
+                classes,
+                lambda image: upright_size(known[image]),
+                known,
+                levels=2 if place == path else 0,  # above an extracted archive are others' files
+            )
         if kind == "project":
             return list(LabelStore(found).read().values())
-        readers = dict(coco=read_coco, label_studio=read_label_studio, cvat=read_cvat, voc=read_voc)
-        return readers[kind](found)
+        if kind in ("voc", "label_studio"):
+            return (read_voc if kind == "voc" else read_label_studio)(found, known)
+        return (read_coco if kind == "coco" else read_cvat)(found)
 
 
 @contextmanager
@@ -145,6 +160,8 @@ def _find(path: Path) -> tuple[str, Path]:
         kind = _kind_of_file(path)
         found = None if kind is None else (kind, path)
     if found is None:
+        for file in files_below(path, ".json") if path.is_dir() else [path]:
+            _check_text(file)
         raise ADSError(
             f"{path} holds no labels in a format that is known; give a COCO or Label Studio JSON "
             "file, a CVAT XML file, a folder of VOC XML or YOLO text files, or a ZIP archive of "
@@ -189,9 +206,28 @@ def _kind_of_file(path: Path) -> str | None:
         raise ADSError(cannot_read(path, error)) from error
     start = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"[":
-        return "label_studio"
+        return "label_studio" if any(key in content for key in _OF_TASKS) else None
     if start == b"{":
         return "coco" if b'"images"' in content else None
     if start == b"<" or path.suffix.lower() == ".xml":
         return {"annotations": "cvat", "annotation": "voc"}.get(root_tag(path))
     return None
+
+
+def _check_text(file: Path) -> None:
+    """Refuse a file of an unknown format for what keeps it from being read at all.
+
+    Raises:
+        ADSError: names the reason.
+    """
+    try:
+        content = read_bytes(file)
+    except OSError as error:
+        raise ADSError(cannot_read(file, error)) from error
+    for mark, reason in _MARKS.items():
+        if content.startswith(mark):
+            raise ADSError(f"{file} {reason}.")
+    if b"\0" in content[:8]:
+        raise ADSError(f"{file} is no UTF-8 text; save it as UTF-8.")
+    if content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{"):
+        load_json(file)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from ads_det.errors import ADSError
 from ads_det.files import cannot_write
 from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import check_writable, files_below, once_each, read_box, read_size
-from ads_det.labels.names import stem
+from ads_det.labels.cvat import is_rotated
+from ads_det.labels.names import ImageNames, stem
 from ads_det.labels.xml import add, read_xml, text_of, write_xml
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
@@ -86,20 +87,28 @@ def _element(labels: ImageLabels) -> ET.Element:
     return root
 
 
-def read_voc(path: Path) -> list[ImageLabels]:
+def read_voc(path: Path, images: Iterable[str] = ()) -> list[ImageLabels]:
     """All images of a folder of XML files, in the order of the files, or the one of a file.
 
-    An image is named by ``path`` if that is relative, else by ``filename`` in the XML's folder
-    (counted from ``path``), else by the XML. All of them count as checked.
+    An image has the id on which agree ``path``, ``filename``, ``folder`` and the place of the XML
+    below ``path``, as far as they name any. Without ids it is named by ``path`` if that is
+    relative, else by ``filename`` in the XML's folder, else by the XML. All of them count as
+    checked.
+
+    Args:
+        path: folder or file.
+        images: ids of all images, if known.
 
     Raises:
-        ADSError: if something is not as VOC's format wants it.
+        ADSError: if something is not as VOC's format wants it, or a file names two images.
     """
     if path.is_dir():
         files, folder = files_below(path, ".xml"), path
     else:
         files, folder = [path], path.parent
-    return once_each([_read_file(file, folder) for file in files], path)
+    ids = set(images)
+    names = ImageNames(ids) if ids else None
+    return once_each([_read_file(file, folder, names) for file in files], path)
 
 
 def read_annotation(file: Path) -> ET.Element:
@@ -130,10 +139,11 @@ def _local_name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2].lower()
 
 
-def _read_file(file: Path, folder: Path) -> ImageLabels:
+def _read_file(file: Path, folder: Path, names: ImageNames | None) -> ImageLabels:
     root = read_annotation(file)
+    place = file.relative_to(folder)
     return ImageLabels(
-        _image_name(root, file.relative_to(folder)),
+        _image_name(root, place) if names is None else _image_id(root, place, file, names),
         read_size(text_of(root, "size/width"), str(file)),
         read_size(text_of(root, "size/height"), str(file)),
         tuple(_read_object(element, file) for element in root.findall("object")),
@@ -141,14 +151,45 @@ def _read_file(file: Path, folder: Path) -> ImageLabels:
     )
 
 
-def _image_name(root: ET.Element, file: Path) -> str:
-    """The name of the image; ``file`` is the XML's path relative to the read folder."""
-    path, name = text_of(root, "path"), text_of(root, "filename")
+def _image_name(root: ET.Element, place: Path) -> str:
+    """The name of the image; ``place`` is the XML's path relative to the read folder."""
+    path, name = text_of(root, "path"), _slashes(text_of(root, "filename"))
     if path and not _is_absolute(path):
         return path
     if "/" in name and not _is_absolute(name):
         return name  # some tools write the whole path here
-    return (file.parent / (name.replace("\\", "/").rpartition("/")[2] or file.stem)).as_posix()
+    return (place.parent / (name.rpartition("/")[2] or place.stem)).as_posix()
+
+
+def _image_id(root: ET.Element, place: Path, file: Path, names: ImageNames) -> str:
+    """The id on which all agree that the XML says of its image; a name, if it means none."""
+    path, name, folder = (_slashes(text_of(root, t)) for t in ("path", "filename", "folder"))
+    stem_of_file = place.with_suffix("").as_posix()
+    beside = (place.parent / (name.rpartition("/")[2] or place.stem)).as_posix()
+    in_folder = f"{folder}/{name.rpartition('/')[2] or place.stem}" if folder else ""
+    meant = [beside, *(clue for clue in (name, path) if "/" in clue)]
+    meant += [in_folder] if folder and place.parent == Path() else []
+    clues = [names.closest(clue) for clue in (beside, name, path, in_folder) if clue]
+    possible = names.closest_to_file(stem_of_file)
+    for clue in clues:
+        if possible and clue and not possible & clue:
+            raise _two_images(file, possible, clue)
+        possible = (possible & clue) or possible or clue
+    found = set().union(*(names.find(clue) for clue in meant))
+    if found and not found & possible:
+        raise _two_images(file, found, possible)
+    return (found & possible).pop() if len(found & possible) == 1 else beside
+
+
+def _two_images(file: Path, first: set[str], second: set[str]) -> ADSError:
+    return ADSError(
+        f"{file} may be meant for the image {min(first)!r} or {min(second)!r}: its own name and "
+        "place, `filename`, `folder` and `path` do not agree; correct them."
+    )
+
+
+def _slashes(path: str) -> str:
+    return path.replace("\\", "/")
 
 
 def _is_absolute(path: str) -> bool:
@@ -181,7 +222,7 @@ def name_and_edges(element: ET.Element, file: Path) -> tuple[str, list[str]]:
         )
     attributes = element.find("attributes")
     for attribute in () if attributes is None else attributes:
-        if text_of(attribute, "name") == "rotation" and text_of(attribute, "value").strip("0."):
+        if text_of(attribute, "name") == "rotation" and is_rotated(text_of(attribute, "value")):
             raise ADSError(
                 f"{file} has a rotated box of class {name!r}, which detectors here do not know; "
                 "draw it upright."

@@ -32,15 +32,17 @@ SAMPLER = dict(type="ads_det.FixedLengthSampler", num_samples=3)
             "filename_tmpl is 'x_{}.pth', wit",
         ),
         ({"default_hooks.checkpoint.out_dir": "/elsewhere"}, "out_dir is '/elsewhere'"),
-        ({"default_hooks.checkpoint.save_best": "auto"}, "checkpoint.save_best is 'auto'"),
         ({"default_hooks.param_scheduler": None}, "param_scheduler is None, but a training needs"),
         ({"custom_hooks": [dict(type="EarlyStoppingHook", monitor="x")]}, "waits for validations"),
         # an evaluation, a selection or a phase of a part of the images
         ({"test_dataloader.sampler": SAMPLER}, r"test_dataloader.sampler \(FixedLengthSampler\) m"),
         ({"test_dataloader.num_batch_per_epoch": 1}, "test_dataloader.num_batch_per_epoch is 1, b"),
         ({"candidate_dataloader.num_batch_per_epoch": 1}, "each image counts there; take it out"),
-        ({"candidate_dataloader.sampler": SAMPLER}, "candidate_dataloader.sampler is for the loop"),
-        ({"unlabeled_dataloader.sampler": SAMPLER}, "unlabeled_dataloader.sampler is for the loop"),
+        ({"candidate_dataloader.sampler": SAMPLER}, "may leave images out, but each one counts"),
+        (
+            {"unlabeled_dataloader.sampler": SAMPLER},
+            r"Sampler\) is for the loop to set; use Default",
+        ),
         ({"train_dataloader.num_batch_per_epoch": 0}, "use a whole number of 1 or more"),
         # labels that a part needs
         ({"pool.load_annotations": False}, "pool.load_annotations is for the loop to set"),
@@ -50,7 +52,6 @@ SAMPLER = dict(type="ads_det.FixedLengthSampler", num_samples=3)
         ),
         ({"test_dataloader.dataset.load_annotations": False}, "labels are needed there; take it"),
         # names of nothing
-        ({"optim_wrapper.paramwise_cfg": dict(custom_keys={"bakbone": {}})}, "has 'bakbone', whic"),
         ({"activation_checkpointing": ["nothing"]}, "activation_checkpointing names 'nothing'"),
         ({"efficient_conv_bn_eval": ["nothing"]}, "efficient_conv_bn_eval names 'nothing'"),
         ({"data_preprocessor": dict(type="DetDataPreprocessor")}, "beside model.data_preprocessor"),
@@ -67,20 +68,31 @@ def test_the_sentence_names_the_key(options, message):
         check_config(cfg)
 
 
-def test_what_acts_passes():
+def test_what_acts_passes(capsys):
+    same = tiny_config("nowhere").model.data_preprocessor
     options = {
-        "default_hooks.checkpoint.save_last": False,
+        "default_hooks.checkpoint": dict(save_last=False, save_best="auto"),
         "optim_wrapper.paramwise_cfg": dict(custom_keys={"backbone": dict(lr_mult=0.1)}),
         "active_learning.metric": "pascal_voc/AP/one",
+        "candidate_dataloader.sampler": dict(type="DefaultSampler", shuffle=False),
+        "data_preprocessor": same,  # as configs of mmdet have it
     }
     check_config(tiny_config("nowhere", **options))
+    assert capsys.readouterr().out == ""
 
 
-def test_phases_that_never_come_are_refused():
-    cfg = tiny_config("nowhere", **{"method.begin": 50})
-    with pytest.raises(ADSError, match="method.begin=50 lets no unlabelled epoch of ADS come bef"):
-        check_training(cfg)
+def test_names_of_no_parameter_are_said(capsys):
+    check_config(
+        tiny_config("nowhere", **{"optim_wrapper.paramwise_cfg.custom_keys": {"bakbone": {}}})
+    )
+    assert "custom_keys has 'bakbone', which is part of no parameter's" in capsys.readouterr().out
+
+
+def test_phases_that_never_come_are_said(capsys):
+    check_training(tiny_config("nowhere", **{"method.begin": 50}))
+    assert "method.begin=50 lets no unlabelled epoch of ADS come bef" in capsys.readouterr().out
     check_training(tiny_config("nowhere", **{"method.begin": 1}))
+    assert "method.begin" not in capsys.readouterr().out
 
 
 def test_an_unlabelled_epoch_without_a_batch_is_refused(digits):

@@ -185,6 +185,28 @@ def test_cvat_for_images(tmp_path):
     ]
 
 
+def test_coco_with_numbers_as_fractions(tmp_path):
+    content = dict(
+        images=[dict(id=1.0, file_name="a.jpg", width=4, height=3)],
+        annotations=[dict(id=1.0, image_id=1, category_id=2.0, bbox=[0, 0, 1, 1])],
+        categories=[dict(id=2, name="cat")],
+    )
+    path = dump(tmp_path / "a.json", content)
+    assert read_coco(path) == [ImageLabels("a.jpg", 4, 3, (Box("cat", 0, 0, 1, 1),))]
+
+
+@pytest.mark.parametrize("degrees", ["0", "0.00", "-0.0", "360.0", "-360"])
+def test_whole_turns_are_no_rotation(degrees, tmp_path):
+    text = CVAT.replace('rotation="0.00"', f'rotation="{degrees}"')
+    assert read_cvat(write(tmp_path / "a.xml", text))[0].boxes
+    text = VOC_OF_CVAT.replace("<value>0.0<", f"<value>{degrees}<")
+    assert read_voc(write(tmp_path / "voc/a.xml", text))[0].boxes
+    box = region(10, 10, 20, 20, "cat", image_rotation=float(degrees))
+    box["value"]["rotation"] = float(degrees)
+    path = dump(tmp_path / "a.json", [task("a.jpg", annotation(box))])
+    assert read_label_studio(path)[0].boxes
+
+
 def region(x, y, width, height, name, **more) -> dict:
     value = dict(x=x, y=y, width=width, height=height, rotation=0, rectanglelabels=[name])
     return dict(
@@ -333,7 +355,9 @@ def test_yolo(class_file, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("names", ["names: [cat, dog]", "names:\n  0: cat\n  1: dog"])
+@pytest.mark.parametrize(
+    "names", ["names: [cat, dog]", "names:\n  0: cat\n  1: dog", "names: {'1': dog, '0': cat}"]
+)
 def test_yolo_with_a_config(names, tmp_path):
     """As Ultralytics and Roboflow write it; the numbers are its, not the project's."""
     write(tmp_path / "labels/train/a b.txt", "1 0.5 0.25 0.1 0.1\n")
@@ -346,6 +370,12 @@ def test_yolo_with_a_config(names, tmp_path):
     write(tmp_path / "data.yaml", f"nc: 5\n{names}\n")
     with pytest.raises(ADSError, match="says nc: 5, but names 2 classes"):
         read_yolo(tmp_path, [], sizes, IDS)
+
+
+def test_yolo_classes_that_are_digits(tmp_path):
+    write(tmp_path / "val/c.txt", "1 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "classes.txt", "0\n1\n")
+    assert read_yolo(tmp_path, [], sizes, IDS)[0].boxes[0].name == "1"
 
 
 def test_the_same_twice_counts_once(tmp_path):

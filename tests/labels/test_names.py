@@ -51,8 +51,39 @@ def test_an_exact_name_is_never_ambiguous():
     assert ImageNames([*IDS, "b.jpg"]).match("b.jpg") == "b.jpg"
     assert ImageNames([*IDS, "b.jpg"]).match("other/b.jpg") == "b.jpg"  # no other id is its end
     assert ImageNames(["a.jpg", "x/a.jpg"]).match("x/a.jpg") == "x/a.jpg"
-    with pytest.raises(ADSError, match="'a.jpg' or 'x/a.jpg'"):
-        ImageNames(["a.jpg", "x/a.jpg"]).match("y/x/a.jpg")
+    with pytest.raises(ADSError, match="'a.jpg' or 'y/x/a.jpg'"):
+        ImageNames(["a.jpg", "y/x/a.jpg"]).match("x/a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("images/sub/a.jpg", "sub/a.jpg"),
+        ("/home/x/i/sub/a.jpg", "sub/a.jpg"),
+        ("C:\\d\\sub\\a.jpg", "sub/a.jpg"),
+        ("labels/sub/a", "sub/a.jpg"),
+        ("a.jpg", "a.jpg"),
+        ("images/a.jpg", "a.jpg"),
+        ("other/a.jpg", "a.jpg"),
+    ],
+)
+def test_the_longest_end_is_meant(name, image):
+    assert ImageNames(["a.jpg", "sub/a.jpg"]).match(name) == image
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("JPEGImages/a.jpg", "Annotations/a.jpg"),
+        ("train/images/a.jpg", "train/labels/a"),
+        ("images/train/a.jpg", "labels/train/a"),
+        ("VOC2007/JPEGImages/a.jpg", "VOC2007/Annotations/a.jpg"),
+    ],
+)
+def test_usual_folders_of_images_and_labels(image, name):
+    others = ["valid/images/a.jpg", "images/valid/a.jpg", "VOC2012/JPEGImages/a.jpg"]
+    assert ImageNames([image, *others]).match(name) == image
+    assert ImageNames(others).match(f"test/{name}") is None
 
 
 def test_two_suffixes():

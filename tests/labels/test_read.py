@@ -15,6 +15,7 @@ from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.coco import write_coco
 from ads_det.labels.cvat import write_cvat
 from ads_det.labels.label_studio import write_label_studio
+from ads_det.labels.project import find_labels
 from ads_det.labels.read import detect_format, read_labels
 from ads_det.labels.store import LabelStore
 from ads_det.labels.voc import write_voc
@@ -126,6 +127,102 @@ def test_unknown_formats(files, tmp_path):
         (tmp_path / name).write_text(text)
         refuses(tmp_path / name, "holds no labels in a format that is known", "COCO", "YOLO")
     refuses(tmp_path, "holds no labels in a format that is known", "Label Studio", "CVAT", "VOC")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", '{"images": []}'.encode("utf-16"), "is UTF-16 or UTF-32 text; save it as UTF-8"),
+        ("a.json", '{"images": []}'.encode("utf-16-be"), "is no UTF-8 text; save it as UTF-8"),
+        ("a.json", b'{"info": {"a": 1', "is no valid JSON"),
+        ("a.json", b'[{"id": 1, ', "is no valid JSON"),
+        ("a.json", b'{"image": "a"}\n{"image": "b"}', "is no valid JSON"),
+        (
+            "a.json",
+            b'[{"image": "a", "annotations": [{"label": "x", "coordinates": {}}]}]',
+            "known",
+        ),
+        ("a.json", b'[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]', "is known"),
+        ("a.json.gz", b"\x1f\x8b\x08", "is a gzip archive; extract it"),
+        ("a.zip", b"PK\x03\x04\x14", "is a damaged ZIP archive, perhaps cut short"),
+    ],
+)
+def test_the_reason_why_a_file_is_not_known(name, content, words, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    refuses(tmp_path / name, words)
+    if name == "a.json":
+        with pytest.raises(ADSError, match=words):
+            detect_format(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("train/images/a.jpg", "train/labels/a.txt"),
+        ("images/train/a.jpg", "labels/train/a.txt"),
+        ("JPEGImages/a.jpg", "Annotations/a.xml"),
+    ],
+)
+def test_usual_layouts_given_as_their_root(image, label, tmp_path):
+    for name in image, image.replace("train", "valid"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 10)).save(tmp_path / name)
+    (tmp_path / label).parent.mkdir(parents=True)
+    if label.endswith("txt"):
+        (tmp_path / label).write_text("0 0.35 0.35 0.5 0.5\n")
+        (tmp_path / "data.yaml").write_text("names: [cat]\n")
+    else:
+        write_voc([ImageLabels("a.jpg", 20, 10, ONE[0].boxes)], ["cat"], tmp_path / "Annotations")
+    paths = {p.relative_to(tmp_path).as_posix(): str(p) for p in tmp_path.rglob("*.jpg")}
+    found = find_labels(tmp_path, paths, [], "skip")
+    assert not found.problems
+    assert found.images == {image: ImageLabels(image, 20, 10, ONE[0].boxes)}
+
+
+@pytest.mark.parametrize("name", ["data.yml", "Classes.txt", "../data.yaml", "../../classes.txt"])
+def test_where_the_classes_of_yolo_may_be_listed(name, paths, tmp_path, capsys):
+    folder = tmp_path / "top/train/labels"
+    folder.mkdir(parents=True)
+    (folder / "кот 1.txt").write_text("1 0.35 0.35 0.5 0.5\n")
+    (folder / name).write_text("names: [dog, cat]\n" if "data" in name else "dog\ncat\n")
+    assert read_labels(folder, ["cat", "dog"], paths) == ONE
+    assert ("has no list of classes; the one in" in capsys.readouterr().out) == (".." in name)
+
+
+def test_an_archive_takes_no_classes_from_around_it(paths, tmp_path, monkeypatch):
+    (tmp_path / "classes.txt").write_text("dog\n")
+    monkeypatch.setattr(ads_det.labels.read.TemporaryDirectory, "__enter__", lambda _: new)
+    new = str(tmp_path / "new")
+    path = archive_of(tmp_path, "кот 1.txt", "0 0.35 0.35 0.5 0.5\n")
+    assert read_labels(path, ["cat"], paths) == ONE
+
+
+@pytest.mark.parametrize("classes", [None, ""])
+def test_numbers_of_yolo_from_the_argument_are_said(classes, paths, tmp_path, capsys):
+    (tmp_path / "l").mkdir()
+    (tmp_path / "l/кот 1.txt").write_text("1 0.35 0.35 0.5 0.5\n")
+    if classes is not None:
+        (tmp_path / "l/classes.txt").write_text(classes)
+    assert read_labels(tmp_path / "l", ["dog", "cat"], paths) == ONE
+    assert "numbers taken from --classes: 0 dog, 1 cat." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("cat .5 .5 .2 .2", "line 1 is not made of numbers .*write the number of the class"),
+        ("0 nan .5 .2 .2", "line 1 is not made of numbers .'nan' is no finite number"),
+        ("0 0,5 0,5 0,2 0,2", "line 1 is not made of numbers .* with a decimal point"),
+        ("0,.5,.5,.2,.2", "line 1 has commas or semicolons between its values; write blanks"),
+        ("cat; .5; .5; .2; .2", "line 1 has commas or semicolons"),
+    ],
+)
+def test_first_lines_of_yolo(line, words, paths, tmp_path):
+    (tmp_path / "кот 1.txt").write_text(f"{line}\n")
+    with pytest.raises(ADSError, match=f"кот 1.txt: {words}"):
+        read_labels(tmp_path, ["cat"], paths)
+    with pytest.raises(ADSError, match="кот 1.txt belongs to no image"):
+        read_labels(tmp_path, ["cat"], {})
 
 
 def refuses(path: Path, *words: str, functions=(detect_format, read_labels)) -> None:

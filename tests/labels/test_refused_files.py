@@ -73,6 +73,15 @@ def test_coco_without_a_section(section, tmp_path):
     [
         ("annotations", dict(image_id=2), "annotation 5 belongs to the image 2"),
         ("annotations", dict(image_id=[1]), "belongs to the image [1]"),
+        ("annotations", dict(image_id="1"), "does not have (`image_id`), but the number 1: write"),
+        ("annotations", dict(category_id="1"), "(`category_id`), but the number 1: write both as"),
+        (
+            "images",
+            dict(id="1"),
+            "belongs to the image 1, which `images` does not have (`image_id`"
+            "), but the text '1': write both as texts",
+        ),
+        ("images", dict(id=1.5), "entry 1 of `images` has no `id`"),
         ("annotations", dict(category_id=2), "of the category 2"),
         ("annotations", dict(category_id=None), "of the category None"),
         ("annotations", dict(bbox=None), "no `bbox` of four finite numbers"),
@@ -306,6 +315,42 @@ def test_label_studio(content, words, tmp_path):
     refuses_text(read_label_studio, tmp_path / "a.json", json.dumps(content), words)
 
 
+FOREIGN = dict(left=1, top=2, width=3, height=4, label="cat")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        dict(annotation_id=1, label=json.dumps([VALUE])),
+        dict(label=json.dumps([VALUE | dict(original_width=9)])),
+        dict(label=json.dumps(VALUE)),
+        dict(label=VALUE),
+        dict(annotation_id=1, label=[FOREIGN]),
+        dict(annotation_id=1, label=json.dumps([FOREIGN])),
+        dict(annotation_id="1", label=[dict(coordinates=VALUE)]),
+    ],
+)
+def test_objects_of_json_min_that_are_not_understood(entry, tmp_path):
+    text = json.dumps([dict(id=3, image="a.jpg") | entry])
+    words = "task 3 has objects in `label`", "export again as JSON"
+    refuses_text(read_label_studio, tmp_path / "a.json", text, *words)
+
+
+@pytest.mark.parametrize(
+    ("entry", "checked"),
+    [
+        (dict(annotation_id=1, c=[dict(choices=["far"], x=1, y=1)]), True),
+        (dict(annotation_id=1, t=[dict(text=["?"], x=1, y=1, original_width=9)]), True),
+        (dict(annotation_id=1, r=[dict(rating=3)], t='["a", "b"]', n="[draft", d=dict(a=1)), True),
+        (dict(annotation_id="", talk=[dict(author="x")]), False),
+    ],
+)
+def test_values_of_json_min_that_draw_nothing(entry, checked, tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps([dict(id=3, image="a.jpg") | entry]))
+    (found,) = read_label_studio(tmp_path / "a.json")
+    assert not found.boxes and found.checked is checked
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -313,7 +358,8 @@ def test_label_studio(content, words, tmp_path):
         ("0 0.1 0.1 0.2 0.1 0.2 0.2", "polygons, rotated boxes and scores cannot be read"),
         ("0 0.5 0.5 0.1 0.1 0.9", "has 6 values"),
         ("cat 0.5 0.5 0.1 0.1", "is not made of numbers"),
-        ("0.0 0.5 0.5 0.1 0.1", "is not made of numbers"),
+        ("0.0 0.5 0.5 0.1 0.1", "is not made of numbers ('0.0' is no whole number)"),
+        ("0_1 0.5 0.5 0.1 0.1", "'0_1' is no whole number"),
         ("0 0.5 x 0.1 0.1", "'x' is no finite number"),
         ("0 0.5 nan 0.1 0.1", "'nan' is no finite number"),
         ("2 0.5 0.5 0.1 0.1", "has the class 2, but there are 2 classes"),
@@ -344,6 +390,9 @@ ALIASES += "names: *a8\n"
         ({"classes.txt": "x", "s/classes.txt": "y"}, [], "list different classes"),
         ({"classes.txt": "x\ny\nx"}, [], "names a class twice or has an empty line"),
         ({"classes.txt": "x\n\ny"}, [], "names a class twice or has an empty line"),
+        ({"classes.txt": "0 x\n1 y"}, [], "has a number before each name, such as '0 x'"),
+        ({"data.yaml": "names: {1: x, 2: y}"}, [], "numbers its `names` 1, 2, but YOLO's numbers"),
+        ({"data.yaml": "names: {x: 0, y: 1}"}, [], "numbers its `names` 'x', 'y', but YOLO's"),
         ({"data.yaml": "names: cat"}, [], "has no list `names` of the classes"),
         ({"data.yaml": "names: [cat, no]"}, [], "a name such as no or 1.0 in quotes"),
         ({"data.yaml": "names: [cat]\nnames: [dog]"}, [], "has no list `names` of the classes"),

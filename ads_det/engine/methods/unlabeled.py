@@ -72,13 +72,13 @@ class UnlabeledEpochs(Method):
         of numbers."""
 
     def check_config(self, cfg: Config) -> None:
-        """Refuse unlabelled epochs of which none is due in a training."""
+        """Say so if no unlabelled epoch is due in a training."""
         epochs = (cfg.get("train_cfg") or {}).get("max_epochs")
         if type(epochs) is int and not any(map(self.is_due, range(epochs))):
-            raise ADSError(
-                f"method.begin={self.begin} lets no unlabelled epoch of "
+            say(
+                f"WARNING: method.begin={self.begin} lets no unlabelled epoch of "
                 f"{type(self).__name__} come before the end of the training "
-                f"(train_cfg.max_epochs={epochs}); begin earlier, or use method=ads_det.Plain."
+                f"(train_cfg.max_epochs={epochs}), which is plain training; begin earlier."
             )
 
     def is_due(self, epoch: int) -> bool:
