@@ -162,8 +162,6 @@ class Settings:
         Raises:
             ADSError: with the numbers.
         """
-        if not initial:
-            raise ADSError(f"active_learning.initial ({self.initial}) names no image; add some.")
         needed = initial + (self.cycles - 1) * self.budget
         if needed > size:
             raise ADSError(

@@ -227,7 +227,7 @@ def _check_text(file: Path) -> None:
     for mark, reason in _MARKS.items():
         if content.startswith(mark):
             raise ADSError(f"{file} {reason}.")
-    if b"\0" in content[:8]:
+    if b"\0" in content[:8] and file.suffix.lower() in _LABEL_SUFFIXES:
         raise ADSError(f"{file} is no UTF-8 text; save it as UTF-8.")
     if content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"[", b"{"):
         load_json(file)
