@@ -83,8 +83,8 @@ def comparison_tables(curves: Curves, ceiling: float | None = None) -> list[Tabl
     Raises:
         ADSError: if the ceiling is a percentage and the results are shares.
     """
-    best = max(max(curve.values) for runs in curves.values() for curve in runs.values())
-    if ceiling is not None and ceiling > 1 >= best:
+    values = (v for runs in curves.values() for curve in runs.values() for v in curve.values)
+    if ceiling is not None and ceiling > 1 >= max(values, default=0):
         raise ADSError(f"--ceiling is {ceiling}, but results go to 1; give {ceiling / 100:g}.")
     tables = [means_table(curves)]
     if len(curves) > 1:

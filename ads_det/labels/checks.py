@@ -162,3 +162,11 @@ def files_below(folder: Path, suffix: str) -> list[Path]:
 def is_litter(parts: Iterable[str]) -> bool:
     """Whether the file of a path is hidden or of the kind that macOS adds to archives."""
     return any((part[:1] == "." and part != "..") or part == "__MACOSX" for part in parts)
+
+
+def is_rotated(degrees: object) -> bool:
+    """Whether a file turns something by this: by no number, or by one that is no whole turn."""
+    try:
+        return bool(degrees) and finite(degrees) % 360 != 0
+    except ValueError:
+        return True

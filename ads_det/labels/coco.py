@@ -14,13 +14,13 @@ from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import (
     check_writable,
     finite,
+    is_rotated,
     load_json,
     once_each,
     read_box,
     read_size,
     shown,
 )
-from ads_det.labels.cvat import is_rotated
 
 
 def write_coco(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import Box, ImageLabels
-from ads_det.labels.checks import check_writable, finite, once_each, read_box, read_size
+from ads_det.labels.checks import check_writable, is_rotated, once_each, read_box, read_size
 from ads_det.labels.xml import add, read_xml, write_xml
 
 _EDGES = ("xtl", "ytl", "xbr", "ybr")
@@ -112,11 +112,3 @@ def _read_box(shape: ET.Element, where: str) -> Box:
     if missing:
         raise ADSError(f"{where} has a box without `{missing[0]}`; add it.")
     return read_box(where, shape.get("label"), (shape.get(edge) for edge in _EDGES))
-
-
-def is_rotated(degrees: object) -> bool:
-    """Whether a file turns something by this: by no number, or by one that is no whole turn."""
-    try:
-        return bool(degrees) and finite(degrees) % 360 != 0
-    except ValueError:
-        return True

@@ -16,13 +16,13 @@ from ads_det.labels.boxes import Box, ImageLabels
 from ads_det.labels.checks import (
     check_writable,
     finite,
+    is_rotated,
     load_json,
     once_each,
     read_box,
     read_size,
     shown,
 )
-from ads_det.labels.cvat import is_rotated
 from ads_det.labels.names import ImageNames, names_in_address
 from ads_det.labels.xml import xml_text
 

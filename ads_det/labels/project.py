@@ -114,7 +114,7 @@ def find_labels(
             found.problems.append(f"{image.image!r} of {path.name} is no image of the folder")
             continue
         boxes = tuple(box for box in image.boxes if not classes or box.name in classes)
-        other_classes.update(box.name for box in image.boxes if box not in boxes)
+        other_classes.update(b.name for b in image.boxes if classes and b.name not in classes)
         unsaid = not image.boxes and image.checked is None
         if not image.boxes and not image.checked and not (unsaid and without_boxes == "checked"):
             skipped += unsaid

@@ -14,8 +14,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from ads_det.errors import ADSError
 from ads_det.files import cannot_write
 from ads_det.labels.boxes import Box, ImageLabels
-from ads_det.labels.checks import check_writable, files_below, once_each, read_box, read_size
-from ads_det.labels.cvat import is_rotated
+from ads_det.labels.checks import (
+    check_writable,
+    files_below,
+    is_rotated,
+    once_each,
+    read_box,
+    read_size,
+)
 from ads_det.labels.names import ImageNames, stem
 from ads_det.labels.xml import add, read_xml, text_of, write_xml
 

@@ -228,3 +228,14 @@ def test_the_tool_on_a_detector(digits, tmp_path):
     assert result.returncode == 1
     assert "FAILED: weak+random seed 0: The test image" in result.stdout + result.stderr
     assert "history.json" not in result.stdout + result.stderr
+
+
+def test_members_are_measured_as_classifiers_too():
+    from ads_det.commands.work.benchmark import check_curve_metric
+
+    cfg = tiny_classification_config()
+    together = method_config(cfg, *parse_methods(["ensemble+bald"]), {})
+    check_curve_metric("classifier_5/accuracy", together)
+    for metric in ("classifier_6/accuracy", "member_0/classifier_2/accuracy"):
+        with pytest.raises(ADSError, match="not every method has as many classifiers"):
+            check_curve_metric(metric, together)

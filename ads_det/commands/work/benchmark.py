@@ -83,7 +83,8 @@ def check_curve_metric(metric: str, cfg: Config) -> None:
         )
     check_metric(found[3], "--metric", cfg)
     method = build_method(cfg)
-    if found[2] and int(found[2]) > classifiers_in(cfg.model):
+    most = classifiers_in(cfg.model) * (1 if found[1] else method.members)
+    if found[2] and int(found[2]) > most:
         raise ADSError(f"--metric is {metric!r}, but not every method has as many classifiers.")
     if found[1] and method.members == 1:
         raise ADSError(f"--metric is {metric!r}, but not every method has members.")

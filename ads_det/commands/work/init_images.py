@@ -20,7 +20,7 @@ class Choice:
     Args:
         test: to measure on.
         initial: labelled, to begin with; or how many of the pool.
-        copies: of the content of a test image, which must not train.
+        copies: Images with the content of a test image, which must not train.
         problems: what is said of them.
     """
 
@@ -36,7 +36,7 @@ def choose_images(
     """Choose by the labels that there are and by ``--seed``.
 
     Args:
-        args: of ``ads-det init``.
+        args: Arguments of ``ads-det init``.
         paths: paths of all images that can be read, by id.
         trained, measured: what ``--labels`` and ``--test`` label.
     """
