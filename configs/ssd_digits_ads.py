@@ -41,7 +41,7 @@ test_dataloader = dict(dataset=dict(**dataset, pipeline=[resize, annotations, pa
 # The images of a phase and the schedule below (a high learning rate that falls at the end only)
 # were chosen on scenes drawn with another seed (docs/results.md).
 model = dict(bbox_head=dict(num_classes=len(classes)))
-method = dict(images_per_epoch=80)
+method = dict(begin=7, images_per_epoch=80)
 train_cfg = dict(max_epochs=11)
 optim_wrapper = dict(optimizer=dict(lr=6e-3))
 param_scheduler = [

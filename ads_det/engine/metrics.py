@@ -58,7 +58,7 @@ class PerClassifierMetric(BaseMetric):
             if name not in self._metrics:
                 self._metrics[name] = ROOT_METRICS.build(self._cfg)
                 self._metrics[name].dataset_meta = self.dataset_meta
-            renamed = [sample | {"pred_instances": sample[field]} for sample in data_samples]
+            renamed = [_with_prediction(sample, field) for sample in data_samples]
             self._metrics[name].process(data_batch, renamed)
             for metric in self._beside if name == "mean" else ():
                 metric.process(data_batch, renamed)
@@ -74,6 +74,12 @@ class PerClassifierMetric(BaseMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         raise AssertionError("the inner metrics compute")
+
+
+def _with_prediction(sample: dict, field: str) -> dict:
+    """A data sample whose only prediction is that of a field; mmdet's metrics copy all they get."""
+    kept = {k: v for k, v in sample.items() if not k.startswith("pred_instances")}
+    return kept | {"pred_instances": sample[field]}
 
 
 def _evaluated(metric: BaseMetric, size: int) -> dict[str, float]:
