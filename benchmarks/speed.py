@@ -12,7 +12,6 @@ busy machine tells nearly the same. Images are drawn, no data is needed.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import multiprocessing
 import os
@@ -43,11 +42,13 @@ def measure(row: str, pairs: int, results: Any) -> None:
         anchor()
         seconds = []
         for _ in range(min(pairs, FEW.get(row, pairs))):
-            moments = [now()]
-            for work in (ours, anchor):
+            took = {}
+            # who begins alternates, so that neither always meets what the other left behind
+            for work in (ours, anchor) if len(seconds) % 2 else (anchor, ours):
+                began = now()
                 work()
-                moments.append(now())
-            seconds.append([b - a for a, b in itertools.pairwise(moments)])
+                took[work] = now() - began
+            seconds.append((took[ours], took[anchor]))
         own, other = (median(s) for s in zip(*seconds))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         ratio = median(a / b for a, b in seconds)

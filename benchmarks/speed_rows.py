@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,11 @@ def ads_epoch() -> Iterator[Pair]:
     yield "agreement and discrepancy, ResNet-8 / bare passes", epoch, paper
 
 
-def scoring() -> Iterator[Pair]:
-    """Scoring / the bare forward pass; scoring with loading / loading and the bare pass."""
+def score() -> Iterator[Pair]:
+    """Scoring / the bare forward pass, with loading and of batches in memory."""
     import torch
 
-    from ads_det.active.scoring import measure_images
+    from ads_det.active import scoring
     from ads_det.core.outputs import MEMBERS
     from ads_det.engine.datasets import candidate_loader
 
@@ -118,23 +119,36 @@ def scoring() -> Iterator[Pair]:
         | dict(sampler=dict(type="DefaultSampler", shuffle=False))
     )
 
-    def score() -> object:
-        return measure_images([model], loader_config, frozenset({MEMBERS}), strategy.accumulator)
+    def measured() -> object:
+        needs = frozenset({MEMBERS})
+        return scoring.measure_images([model], loader_config, needs, strategy.accumulator)
 
     @torch.inference_mode()
-    def load_and_pass() -> None:
-        for batch in loader:
+    def passes(batches: Iterable[Any]) -> None:
+        for batch in batches:
             model.head(model.extract_feat(model.data_preprocessor(batch)["inputs"]))
 
-    yield "scoring / loading and the bare forward pass, small SSD", score, load_and_pass
+    yield (
+        "scoring / loading and the bare forward pass, small SSD",
+        measured,
+        lambda: passes(loader),
+    )
+    shard = scoring.build_shard(loader_config)
+    batches = list(shard[-1])
+    scoring.build_shard = lambda dataloader: (*shard[:-1], batches)
+    yield (
+        "scoring of images in memory / the bare forward pass, small SSD",
+        measured,
+        lambda: passes(batches),
+    )
 
 
-def core_set() -> Iterator[Pair]:
-    """k-centre greedy, 200 of 10,000 x 256 / a naive greedy in NumPy."""
+def core_set(size: int, budget: int) -> Iterator[Pair]:
+    """k-centre greedy of points of 256 dimensions / a naive greedy in NumPy."""
     from ads_det.core.k_center import k_center_greedy
 
     rng = np.random.default_rng(0)
-    points = rng.standard_normal((10_000, 256), np.float32)
+    points = rng.standard_normal((size, 256), np.float32)
     labeled = rng.standard_normal((100, 256), np.float32)
 
     def naive() -> list[int]:
@@ -142,16 +156,15 @@ def core_set() -> Iterator[Pair]:
         for center in labeled:
             nearest = np.minimum(nearest, np.square(points - center).sum(axis=1))
         chosen = []
-        for _ in range(200):
+        for _ in range(budget):
             best = int(nearest.argmax())
             chosen.append(best)
             nearest = np.minimum(nearest, np.square(points - points[best]).sum(axis=1))
         return chosen
 
-    assert sorted(k_center_greedy(points, 200, labeled)) == sorted(naive())
     yield (
-        "core-set, 200 of 10,000 / naive NumPy",
-        lambda: k_center_greedy(points, 200, labeled),
+        f"core-set, {budget:,} of {size:,} / naive NumPy",
+        lambda: k_center_greedy(points, budget, labeled),
         naive,
     )
 
@@ -206,13 +219,14 @@ ROWS = {
     "label": label_epoch,
     "ads": ads_epoch,
     "step": small_step,
-    "score": scoring,
-    "coreset": core_set,
+    "score": score,
+    "coreset": partial(core_set, 10_000, 200),
+    "coreset-large": partial(core_set, 100_000, 1000),
     "loop": loop,
     "start": start,
     "jobs": jobs,
 }
-FEW = {"start": 3, "jobs": 1}  # pairs at most
+FEW = {"start": 3, "jobs": 1, "coreset-large": 1}  # pairs at most, on the clock
 SILENT: dict[str, Any] = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
 
 

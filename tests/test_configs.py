@@ -14,7 +14,7 @@ from mmengine.registry import METRICS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
 
 from ads_det.active.settings import Settings, load_config
-from ads_det.active.strategies import Entropy, LearnedLoss, Random
+from ads_det.active.strategies import VAAL, Entropy, LearnedLoss, Random
 from ads_det.arguments import add_common_options, option_values
 from ads_det.engine.datasets import (
     candidate_dataset,
@@ -271,6 +271,16 @@ def test_ll4al_is_the_plain_baseline_with_a_loss_predictor(name):
     assert round(method.stop * cfg.train_cfg.max_epochs) == LL4AL_STOP[name]
     assert type(Settings.from_config(cfg).build_strategy()) is LearnedLoss
     assert {k for k in plain if plain[k] != cfg[k]} == {"active_learning", "method"}
+    block = dict(plain.active_learning, strategy=cfg.active_learning.strategy)
+    assert cfg.active_learning == block
+
+
+@pytest.mark.parametrize("name", ["resnet18_cifar10", "ssd300_voc"])
+def test_vaal_is_the_plain_baseline_with_another_selection(name):
+    plain = load_config(CONFIGS / f"{name}_random.py")
+    cfg = load_config(CONFIGS / f"{name}_vaal.py")
+    assert type(Settings.from_config(cfg).build_strategy()) is VAAL
+    assert {k for k in plain if plain[k] != cfg[k]} == {"active_learning"}
     block = dict(plain.active_learning, strategy=cfg.active_learning.strategy)
     assert cfg.active_learning == block
 

@@ -147,16 +147,22 @@ class ADSClassifier(TwoClassifierModel, BaseModel):
     def image_losses(
         self, feats: Tensor, data_samples: BaseDataElement, reduction: str = "mean"
     ) -> Tensor:
-        targets = F.one_hot(data_samples.labels, self.num_classes)
+        targets = self._targets(data_samples)
         each = [binary_cross_entropy(logits, targets) for logits in self._logits(feats)]
         return torch.stack(each).sum(dim=0)
 
     def classification_loss(self, feats: Tensor, data_samples: BaseDataElement) -> dict[str, Any]:
         logits = self._logits(feats)
-        targets = F.one_hot(data_samples.labels, self.num_classes)
+        targets = self._targets(data_samples)
         if len(logits) == 1:
             return dict(loss_label=binary_cross_entropy(logits[0], targets).mean())
         return dict(loss_label=label_loss(*logits, targets))
+
+    def _targets(self, data_samples: BaseDataElement) -> Tensor:
+        """One-hot labels (N, C). ``F.one_hot`` would wait for a GPU to look at the largest."""
+        labels = data_samples.labels[:, None]
+        targets = torch.zeros(len(labels), self.num_classes, device=labels.device)
+        return targets.scatter_(1, labels, 1.0)
 
     def classifiers(self) -> list[nn.Module]:
         return list(self.heads)

@@ -107,8 +107,7 @@ class BatchAugmentPreprocessor(BaseDataPreprocessor):
         top, left = torch.randint(0, 2 * pad + 1, (2, n, 1))
         columns = torch.arange(width).repeat(n, 1)
         if self.flip:
-            mirrored = torch.rand(n) < 0.5
-            columns[mirrored] = columns[mirrored].flip(1)
+            columns = torch.where(torch.rand(n, 1) < 0.5, columns.flip(1), columns)
         rows = (torch.arange(height) + top).to(images.device)
         columns = (columns + left).to(images.device)
         each = torch.arange(n, device=images.device)[:, None, None]

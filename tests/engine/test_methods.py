@@ -62,6 +62,8 @@ def test_is_due_spreads_30_ads_epochs_over_150():
     hook = ADS(interval=5, begin=1, epochs=30)
     due = [epoch for epoch in range(150) if hook.is_due(epoch)]
     assert due == list(range(1, 147, 5)) and len(due) == 30
+    small = ADS(interval=5, begin=5)  # of the small configs: seven epochs of 40, not eight
+    assert [e for e in range(40) if small.is_due(e)] == [5, 10, 15, 20, 25, 30, 35]
 
 
 def test_logs_reach_message_hub_and_json(digits, tmp_path):

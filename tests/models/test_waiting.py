@@ -1,9 +1,12 @@
 """A label step reads no value back from the device, which would have to end all else first."""
 
 import torch
-from helpers import build_detector, detection_batch
+from helpers import build_classifier, build_detector, classification_batch, detection_batch
+from mmengine.optim import OptimWrapper
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ads_det.core.criterion import ADSCriterion
+from ads_det.engine.phases import run_agreement, run_discrepancy
 from ads_det.models import losses
 
 WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "_unique2", "equal")
@@ -46,3 +49,27 @@ def test_forward_and_backward_of_ssd_read_nothing_back(monkeypatch):
         loss, _ = model.parse_losses(model.forward(**data, mode="loss"))
         loss.backward()
     assert waits.seen == []
+
+
+def test_forward_and_backward_of_a_classifier_read_nothing_back():
+    model = build_classifier()
+    data = model.data_preprocessor(classification_batch(), training=True)
+    with Waits() as waits:
+        loss, _ = model.parse_losses(model.forward(**data, mode="loss"))
+        loss.backward()
+    assert waits.seen == []
+
+
+def test_a_step_of_a_phase_waits_for_its_loss_alone():
+    model = build_classifier()
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.01))
+    criterion = ADSCriterion()
+    passes = {}
+    for steps in (1, 3):
+        batches = [classification_batch(seed=k) for k in range(steps)]
+        with Waits() as waits:
+            run_agreement(model, wrapper, batches, criterion)
+            run_discrepancy(model, wrapper, batches, iter(batches), criterion)
+        passes[steps] = len(waits.seen)
+    # two more steps of either phase, each with one look whether the loss is finite
+    assert passes[3] - passes[1] == 2 * 2
