@@ -2,7 +2,10 @@
 
 Extra parameters are those beyond plain training's one model. A pass is one image through the
 features (the backbone), counted for each labelled image of a label update, over all members of an
-ensemble; or, for each candidate, through features and classifier.
+ensemble; or, for each candidate, through features and classifier. A second table is of the
+networks that a strategy fits for itself: passes in train mode in one iteration of the fit, for each
+image of its labelled batch; images in eval mode in the whole fit; passes for each candidate when
+it is scored. Fits are short: 2 iterations of 4 labelled and 4 unlabelled images.
 
     python benchmarks/method_costs.py configs/resnet8_digits_ads.py --epochs 4
 """
@@ -16,13 +19,16 @@ from pathlib import Path
 import numpy as np
 
 from ads_det.active.settings import load_config, prepare_data
-from ads_det.benchmark.cost import COUNTERS, Cost, measure_cost
+from ads_det.benchmark.cost import Cost, measure_cost
 from ads_det.benchmark.methods import method_config, parse_methods
+from ads_det.benchmark.pass_counters import COUNTERS
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.files import write_ids
 
 METHODS = ("plain+random", "plain+entropy", "plain+coreset", "equal+random", "ads+entropy")
 METHODS += ("ads+discrepancy", "ll4al+learnedloss", "dropout+bald", "ensemble+bald")
+METHODS += ("plain+vaal", "plain+sraal")
+SHORT_FIT = dict(iterations=2, batch_size=4)
 
 
 def row(name: str, cost: Cost, plain: Cost) -> str:
@@ -30,6 +36,20 @@ def row(name: str, cost: Cost, plain: Cost) -> str:
     cells += [f"{cost.training[counter]:.2f}" for counter in COUNTERS]
     cells += [f"{cost.features:.0f}", f"{cost.classifiers:.0f}"]
     return f"| {' | '.join(cells)} |"
+
+
+def fit_rows(name: str, cost: Cost) -> list[str]:
+    rows = []
+    for network, own in cost.networks.items():
+        cells = [name, network, f"{own.parameters:,}"]
+        cells += [f"{own.training[counter]:.2f}" for counter in COUNTERS]
+        cells += [str(own.evaluation), f"{own.candidates:.0f}"]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def header(*names: str) -> str:
+    return f"| {' | '.join(names)} |\n|{'---|' * len(names)}"
 
 
 def main() -> None:
@@ -44,6 +64,10 @@ def main() -> None:
     args = parser.parse_args()
     cfg = load_config(args.config)
     cfg.train_cfg.max_epochs = args.epochs
+    given = cfg.active_learning.strategy  # a method's strategy takes the arguments that it knows
+    cfg.active_learning.strategy = (
+        dict(type=given) if isinstance(given, str) else given
+    ) | SHORT_FIT
     prepare_data(cfg)
     images = candidate_dataset(cfg)
     images.full_init()
@@ -58,10 +82,13 @@ def main() -> None:
         for method in parse_methods(["plain+random", *args.methods]):
             own = method_config(cfg, method, {})
             costs[method.name] = measure_cost(own, Path(folder, method.name), *lists)
-    print("| method | extra parameters |", " | ".join(COUNTERS), "| features | classifier |")
-    print("|---|---|---|---|---|---|---|")
+    print(header("method", "extra parameters", *COUNTERS, "features", "classifier"))
     for name in args.methods:
         print(row(name, costs[name], costs["plain+random"]))
+    rows = [line for name in args.methods for line in fit_rows(name, costs[name])]
+    if rows:
+        names = ("method", "network", "parameters", *COUNTERS, "in eval mode", "candidate")
+        print("\n" + header(*names), *rows, sep="\n")
 
 
 if __name__ == "__main__":

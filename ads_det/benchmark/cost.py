@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from ads_det.active.fit_stage import FitStage
+from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.scoring import measure_images
 from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
+from ads_det.benchmark.pass_counters import (
+    COUNTERS,
+    NetworkCost,
+    NetworkCounter,
+    PassCounter,
+    forwards,
+    network_costs,
+)
 from ads_det.engine.datasets import candidate_loader
 from ads_det.engine.methods import build_method
 from ads_det.engine.phases import unwrap
@@ -23,48 +32,20 @@ from ads_det.engine.runner import CycleRunner
 from ads_det.engine.training import training_config
 from ads_det.files import read_ids
 
-COUNTERS = ("forward with gradient", "forward without", "backward")
-
-
-class PassCounter:
-    """Counts the images that pass through a module in each direction.
-
-    Args:
-        module: gives a tensor (N, ...) or several.
-    """
-
-    def __init__(self, module: nn.Module) -> None:
-        self.counts = dict.fromkeys(COUNTERS, 0)
-        module.register_forward_hook(self._forward)
-
-    def _forward(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        first: torch.Tensor = output if isinstance(output, torch.Tensor) else output[-1]
-        if not first.requires_grad:
-            self.counts["forward without"] += len(first)
-            return
-        self.counts["forward with gradient"] += len(first)
-        first.register_hook(self._backward)
-
-    def _backward(self, gradient: torch.Tensor) -> None:
-        self.counts["backward"] += len(gradient)
-
-    def take(self) -> dict[str, int]:
-        """The counts since the last call."""
-        taken, self.counts = self.counts, dict.fromkeys(COUNTERS, 0)
-        return taken
-
 
 @dataclass(frozen=True)
 class Cost:
     """Of one training and one selection.
 
     Args:
-        parameters: Parameters of all models that the method trains.
+        parameters: Parameters of all models that the method trains and of the networks that its
+            strategy fits.
         updates: label updates of one training, the Runner's iterations.
         training: images through the features, by :data:`COUNTERS`, for each labelled image of
             these updates; over all members.
-        features: passes through the features for each candidate.
-        classifiers: passes through a classifier for each candidate.
+        features: passes through the features for each candidate, those of the fit stage included.
+        classifiers: passes through a classifier for each candidate, likewise.
+        networks: of the networks that its strategy fits, by class.
     """
 
     parameters: int
@@ -72,12 +53,11 @@ class Cost:
     training: dict[str, float]
     features: float
     classifiers: float
+    networks: dict[str, NetworkCost]
 
 
 def measure_cost(cfg: Config, folder: Path, labeled: Path, unlabeled: Path, seed: int = 0) -> Cost:
-    """Train all members of a method, measure the candidates, and count.
-
-    Networks that a strategy fits for itself are not counted.
+    """Train all members of a method, fit its strategy, measure the candidates, and count.
 
     Args:
         cfg: config of one method; its length of training is what is run.
@@ -101,38 +81,45 @@ def measure_cost(cfg: Config, folder: Path, labeled: Path, unlabeled: Path, seed
         trained = {name: trained[name] + n for name, n in counter.take().items()}
         images += seen.count
         updates = runner.iter
-        models.append(model)
+        models.append(model.eval())
     strategy = Settings.from_config(cfg).build_strategy()
     candidates = len(read_ids(unlabeled))
     features = [PassCounter(model.backbone) for model in models]
     heads = [PassCounter(_first_layer(model)) for model in models]
+    fit, scoring = NetworkCounter(models), NetworkCounter(models)
+    if strategy.fits:
+        stage = FitStage(cfg, labeled, unlabeled, seed, lambda: models)
+        with fit:
+            fit_strategy(strategy, stage, folder / "sampler.pth")
+        load_fitted(strategy, folder / "sampler.pth")
     if strategy.needs:
         seeds: Sequence[int | None] = (
             (None,) if strategy.passes == 1 else range(seed, seed + strategy.passes)
         )
-        measure_images(
-            models,
-            candidate_loader(cfg, unlabeled),
-            strategy.needs,
-            _measured(strategy),
-            seeds,
-            strategy.min_members,
-        )
+        with scoring:
+            measure_images(
+                models,
+                candidate_loader(cfg, unlabeled),
+                strategy.needs,
+                _measured(strategy),
+                seeds,
+                strategy.min_members,
+            )
+    fitted = getattr(strategy, "iterations", 1) * getattr(strategy, "batch_size", 1)
+    networks = network_costs(fit, scoring, fitted, candidates)
     return Cost(
-        sum(p.numel() for model in models for p in model.parameters()),
+        sum(p.numel() for model in models for p in model.parameters())
+        + sum(cost.parameters for cost in networks.values()),
         updates,
         {name: n * method.members / images for name, n in trained.items()},
-        _forwards(features) / candidates,
-        _forwards(heads) / candidates,
+        forwards(features) / candidates,
+        forwards(heads) / candidates,
+        networks,
     )
 
 
 def _measured(strategy: Strategy) -> Callable[[], Any] | None:
     return strategy.accumulator if strategy.measures else None
-
-
-def _forwards(counters: Sequence[PassCounter]) -> int:
-    return sum(n for c in counters for name, n in c.take().items() if name != "backward")
 
 
 def _first_layer(model: Any) -> nn.Module:

@@ -28,6 +28,25 @@ def test_kl_divergence_is_summed_or_averaged():
 
 def test_reconstruction_is_the_mean_over_all_values():
     assert reconstruction_loss(torch.tensor([[1.0, 3.0]]), torch.tensor([[0.0, 1.0]])).item() == 2.5
+    decoded, images = torch.rand(2, 2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    squares = [(a - b) ** 2 for a, b in zip(decoded.flatten().tolist(), images.flatten().tolist())]
+    reference = sum(squares) / (2 * 3 * 4 * 4)
+    assert reconstruction_loss(decoded, images).item() == pytest.approx(reference, rel=1e-5)
+
+
+def test_discriminator_and_deception_by_hand():
+    """D is 1/2 and 3/4 of two labelled images, 1/4 and 1/2 of two unlabelled ones."""
+    labeled = torch.tensor([0.0, math.log(3)])
+    unlabeled = torch.tensor([-math.log(3), 0.0])
+    on_labeled = (math.log(2) + math.log(4 / 3)) / 2
+    deceived = on_labeled + (math.log(4) + math.log(2)) / 2
+    assert deception_loss(labeled, unlabeled).item() == pytest.approx(deceived)
+    seen = on_labeled + (math.log(4 / 3) + math.log(2)) / 2
+    assert discriminator_loss(labeled, unlabeled).item() == pytest.approx(seen)
+    # SRAAL with uncertainties of 0 and 3/4: targets 1 and 1/4, where D is 1/4
+    same, targets = torch.full((2,), -math.log(3)), torch.tensor([1.0, 0.25])
+    graded = on_labeled + (math.log(4) + (math.log(4) + 3 * math.log(4 / 3)) / 4) / 2
+    assert discriminator_loss(labeled, same, targets).item() == pytest.approx(graded)
 
 
 def test_encoder_and_discriminator_want_opposite_answers_on_unlabelled_images():
