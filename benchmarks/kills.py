@@ -1,13 +1,15 @@
 """Kill runs at random moments, resume them, compare them with runs that nobody disturbed.
 
 Each task is run once undisturbed: two small detection loops, a classification loop, a loop whose
-training images come from worker processes, a comparison of two methods, and a loop whose labels are
-imported. Then the same command is started again and again, each process ended by SIGKILL at a
-random moment of its work (a tenth of them while it still starts up), and gone on with. With
-``workers`` it is a worker that is ended, after which the loop must say one sentence. Whenever a run
-has come to its end in spite of that, every file of its work directory is compared with the
-undisturbed one: id lists, scores, metrics, history, state, labels and pictures byte by byte, models
-bit by bit. Seconds and logs may differ.
+training images come from worker processes, a comparison of two methods, a loop whose labels are
+imported, and a loop of each method that ADS is compared with. Then the same command is started
+again and again, each process ended by SIGKILL at a random moment of its work (a tenth of them
+while it still starts up; the first of each run of VAAL, SRAAL and an ensemble in the stage that
+only they have), and gone on with. With ``workers`` it is a worker that is ended, after which the
+loop must say one sentence. Whenever a run has come to its end in spite of that, every file of its
+work directory is compared with the undisturbed one: id lists, scores, metrics, history, state,
+labels and pictures byte by byte, models and what a strategy learnt bit by bit. Seconds and logs
+may differ.
 
     python benchmarks/kills.py --kills 200 --forked
 """
@@ -25,7 +27,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import torch
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from equal_runs import differences
 
 ROOT = Path(__file__).resolve().parents[1]
 _SMALL_DETECTION = [
@@ -57,10 +61,29 @@ TASKS["benchmark"] = [
     "active_learning.subset=200",
 ]
 TASKS["human"] = TASKS["detection"]
+_STRATEGY = "active_learning.strategy"
+_PLAIN = [*TASKS["benchmark"], "model.num_classifiers=1", "method.type=ads_det.Plain"]
+_GAME = [f"{_STRATEGY}.{o}" for o in ("size=8", "z_dim=4", "width=2", "batch_size=8")]
+_GAME += [f"{_STRATEGY}.iterations=50"]
+TASKS |= {
+    "ll4al": [*_PLAIN[:-1], "method.type=ads_det.LL4AL", f"{_STRATEGY}.type=ads_det.LearnedLoss"],
+    "vaal": [*_PLAIN, f"{_STRATEGY}.type=ads_det.VAAL", *_GAME],
+    "sraal": [*_PLAIN, f"{_STRATEGY}.type=ads_det.SRAAL", *_GAME],
+    "dropout": [
+        *(*_PLAIN, "model.dropout=0.1"),
+        *(f"{_STRATEGY}.type=ads_det.BALD", f"{_STRATEGY}.passes=5"),
+    ],
+    "ensemble": [*_PLAIN, "method.members=2", f"{_STRATEGY}.type=ads_det.BALD"],
+    "discrepancy": [
+        *(*TASKS["benchmark"], "method.images_per_epoch=64"),
+        f"{_STRATEGY}.type=ads_det.Discrepancy",
+    ],
+}
+FITTED = ("ads_det.VAAL", "ads_det.SRAAL")
+# what a run says when the stage of its own has begun
+OWN_STAGE = {"vaal": b"fit 5/50", "sraal": b"fit 5/50", "ensemble": b"Member 2 of 2"}
 CYCLES = 2
 COMMON = ["default_hooks.checkpoint.interval=1", f"active_learning.cycles={CYCLES}"]
-# what says when, not what
-IGNORED = ("seconds.json", ".lock")
 
 
 def command(task: str, work_dir: Path) -> list[str]:
@@ -130,10 +153,24 @@ def run_undisturbed(task: str, work_dir: Path) -> float:
     return time.monotonic() - start
 
 
-def run_until_killed(task: str, work_dir: Path, moments: random.Random, seconds: float) -> bool:
-    """Run or resume; returns whether it was killed before its end."""
+def run_until_killed(
+    task: str, work_dir: Path, moments: random.Random, seconds: float, stage: bytes | None = None
+) -> bool:
+    """Run or resume; returns whether it was killed before its end.
+
+    Args:
+        task: which.
+        work_dir: of the run.
+        moments: draws the moment.
+        seconds: of the work of an undisturbed run.
+        stage: what it says when the stage begins in which it is to be killed; any unless given.
+    """
     process = Process(task, work_dir)
-    if moments.random() < 0.1:
+    if stage is not None:
+        while not process.has_said(stage) and process.process.poll() is None:
+            time.sleep(0.005)
+        deadline = time.monotonic()
+    elif moments.random() < 0.1:
         deadline = time.monotonic() + moments.uniform(0, 5)
     else:
         while not process.works() and process.process.poll() is None:
@@ -178,49 +215,22 @@ def position(work_dir: Path) -> str:
     cycles = sorted(work_dir.glob("cycle_*"))
     if not cycles:
         return "between stages"
-    stages = ("unlabeled.txt", "model.pth", "metrics.json", "picks.txt")
-    names = ("lists", "training", "evaluation", "selection")
-    for file, name in zip(stages, names):
-        if not (cycles[-1] / file).exists():
-            is_over = file == "picks.txt" and len(cycles) == CYCLES
-            return "tables and pictures" if is_over else name
-    return "between stages"
-
-
-def differences(expected: Path, found: Path) -> list[str]:
-    """Names of the files that differ, or that only one of two work directories has."""
-    files = [
-        {str(p.relative_to(d)) for p in d.rglob("*") if p.is_file() and _counts(p.relative_to(d))}
-        for d in (expected, found)
-    ]
-    unequal = [n for n in files[0] & files[1] if not _equal(expected / n, found / n)]
-    return sorted([*(files[0] ^ files[1]), *unequal])
-
-
-def _counts(path: Path) -> bool:
-    is_log = "train" in path.parts[:-1] and path.suffix != ".pth"
-    is_log |= path.suffix == ".log"  # of the runs of a comparison
-    return path.name not in IGNORED and not (is_log and not path.name.endswith(".tmp"))
-
-
-def _equal(a: Path, b: Path) -> bool:
-    if a.suffix == ".pth":
-        states = [torch.load(p, weights_only=True)["state_dict"] for p in (a, b)]
-        return states[0].keys() == states[1].keys() and all(
-            torch.equal(states[0][k], states[1][k]) for k in states[0]
-        )
-    if a.name == "history.json":
-        contents = [json.loads(p.read_text()) for p in (a, b)]
-        for content in contents:
-            for row in content["cycles"]:
-                del row["seconds"]
-        return contents[0] == contents[1]
-    if a.name == "history.csv":
-        tables = [[line.split(",") for line in p.read_text().splitlines()] for p in (a, b)]
-        kept = [i for i, name in enumerate(tables[0][0]) if not name.startswith("seconds")]
-        cells = [[[row[i] for i in kept] for row in table] for table in tables]
-        return cells[0] == cells[1]
-    return a.read_bytes() == b.read_bytes()
+    config = json.loads((work_dir / "config.json").read_text())
+    stages = {"lists": "unlabeled.txt"}
+    members = config["method"].get("members", 1)
+    if members == 1:
+        stages["training"] = "model.pth"
+    else:
+        stages |= {f"member_{j}": f"member_{j}/model.pth" for j in range(members)}
+    stages["evaluation"] = "metrics.json"
+    if len(cycles) == CYCLES:
+        stages["tables and pictures"] = "picks.txt"  # never written
+    else:
+        if config["active_learning"]["strategy"]["type"] in FITTED:
+            stages["fit"] = "sampler.pth"
+        stages["selection"] = "picks.txt"
+    missing = (name for name, file in stages.items() if not (cycles[-1] / file).exists())
+    return next(missing, "between stages")
 
 
 def test_task(task: str, folder: Path, kills: int, moments: random.Random) -> list[str]:
@@ -236,7 +246,8 @@ def test_task(task: str, folder: Path, kills: int, moments: random.Random) -> li
         own = 0
         while True:
             # the last kill allowed leaves the run to end in peace
-            if done < kills and run_until_killed(task, active, moments, seconds):
+            stage = None if own else OWN_STAGE.get(task)
+            if done < kills and run_until_killed(task, active, moments, seconds, stage):
                 done, own = done + 1, own + 1
                 where[position(active)] += 1
                 continue
@@ -269,7 +280,6 @@ def main() -> None:
     args = parser.parse_args()
     args.work_dir.mkdir(parents=True, exist_ok=False)
     if args.forked:
-        sys.path.insert(0, str(ROOT / "tests"))
         from processes import Forked
 
         Process.start = staticmethod(lambda command, log: Forked(command, ROOT, log, log))

@@ -66,11 +66,14 @@ class PerClassifierMetric(BaseMetric):
     def evaluate(self, size: int) -> dict[str, float]:
         named = [*self._metrics.items(), *(("mean", metric) for metric in self._beside)]
         with _threads_for_forks() if size <= FEW else nullcontext():
-            return {
+            found = {
                 f"{name}/{key}": value
                 for name, metric in named
                 for key, value in _evaluated(metric, size).items()
             }
+        # an ensemble is tested after its first member, and has no predictions of classifiers
+        self._metrics = {"mean": self._metrics["mean"]}
+        return found
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         raise AssertionError("the inner metrics compute")

@@ -1,13 +1,11 @@
 """VAAL and SRAAL: who moves whom, what is picked, and what a bad argument says."""
 
 import itertools
-import json
-import shutil
 
 import numpy as np
 import pytest
 import torch
-from helpers import dump_config, moved, state_of, tiny_classification_config, tiny_config
+from helpers import dump_config, moved, state_of, tiny_classification_config
 
 from ads_det.active.adversarial import LatentBatch, LatentGame
 from ads_det.active.loop import ActiveLearningLoop
@@ -183,11 +181,9 @@ def texts(work_dir):
     return {str(p.relative_to(work_dir)): p.read_text() for p in files if p.name != "history.csv"}
 
 
-@pytest.mark.parametrize(
-    "kind", ["ads_det.VAAL", pytest.param("ads_det.SRAAL", marks=pytest.mark.slow)]
-)
-def test_a_training_that_was_killed_is_repeated_to_the_same_bytes(kind, tmp_path, capsys):
-    cfg = tiny_classification_config(**options(kind), **{"model.num_classifiers": 1})
+def test_a_training_that_was_killed_is_repeated_to_the_same_bytes(tmp_path, capsys):
+    """Of a classifier; tests/active/test_every_method.py has detectors."""
+    cfg = tiny_classification_config(**options("ads_det.VAAL"), **{"model.num_classifiers": 1})
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     ActiveLearningLoop(cfg, whole).run()
     out = capsys.readouterr().out
@@ -212,21 +208,6 @@ def test_a_training_that_was_killed_is_repeated_to_the_same_bytes(kind, tmp_path
     assert files[0] == files[1]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["ads_det.VAAL", "ads_det.SRAAL"])
-def test_a_detector_is_sampled_without_a_label_of_the_pool(kind, digits, tmp_path):
-    whole, bare = tmp_path / "whole", tmp_path / "bare"
-    ActiveLearningLoop(tiny_config(digits, **options(kind)), whole).run()
-    root = tmp_path / "digits"
-    shutil.copytree(digits, root)
-    pool = json.loads((whole / "pool.json").read_text())["images"]
-    for name in (name for name, cycle in pool.items() if cycle < 0):
-        (root / "Annotations" / f"{name}.xml").unlink()
-    moved_data = {"pool.data_root": str(root), "test_dataloader.dataset.data_root": str(root)}
-    ActiveLearningLoop(tiny_config(digits, **options(kind), **moved_data), bare).run()
-    assert texts(bare) == texts(whole)
-
-
 def test_a_guessing_discriminator_is_said_to_guess(tmp_path, capsys):
     """With a learning rate that moves nothing and a discriminator that says one thing of all."""
     cfg = tiny_classification_config(
@@ -246,8 +227,9 @@ def test_a_guessing_discriminator_is_said_to_guess(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_game_does_not_depend_on_the_number_of_processes(on_processes, tmp_path):
-    cfg = tiny_classification_config(**options("ads_det.SRAAL"), **{"model.num_classifiers": 1})
+@pytest.mark.parametrize("kind", ["ads_det.VAAL", "ads_det.SRAAL"])
+def test_the_game_does_not_depend_on_the_number_of_processes(kind, on_processes, tmp_path):
+    cfg = tiny_classification_config(**options(kind), **{"model.num_classifiers": 1})
     run = tmp_path / "run"
     ActiveLearningLoop(cfg, run).run()
     dump_config(cfg, tmp_path / "tiny.py")

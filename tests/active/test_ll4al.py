@@ -1,14 +1,12 @@
-"""LL4AL through the loop: resumed, without labels of the pool, on two processes."""
+"""LL4AL's scores, and those of strategies that compare predictions: by batches and processes."""
 
-import itertools
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import tiny_classification_config, tiny_config
+from helpers import dump_config, tiny_classification_config, tiny_config
 
 from ads_det.active.checks import check_strategies
 from ads_det.active.loop import ActiveLearningLoop
@@ -18,18 +16,16 @@ from ads_det.active.strategies import Candidates, LearnedLoss
 from ads_det.core.outputs import Outputs
 from ads_det.engine.build import build_from
 from ads_det.engine.methods import build_method
+from ads_det.engine.seeding import derive_seed
+from ads_det.engine.stored_config import read_config
 from ads_det.engine.training import check_training, evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_csv
 from ads_det.registry import STRATEGIES
+from ads_det.work_files import RunFiles
 
 LL4AL = {"method": dict(type="ads_det.LL4AL", _delete_=True)}
 LL4AL |= {"active_learning.strategy": dict(type="ads_det.LearnedLoss", _delete_=True)}
-
-
-def texts(work_dir):
-    files = [p for p in work_dir.rglob("*") if p.suffix in (".csv", ".txt")]
-    return {str(p.relative_to(work_dir)): p.read_text() for p in files if p.name != "history.csv"}
 
 
 def test_the_largest_predicted_loss_is_first():
@@ -38,38 +34,6 @@ def test_the_largest_predicted_loss_is_first():
     )
     candidates = Candidates(["a", "b", "c"], measured.double().numpy(), np.random.default_rng(0))
     assert LearnedLoss().query(candidates, 2)[0] == ["c", "a"]
-
-
-@pytest.mark.slow
-def test_a_run_cut_in_a_training_and_without_the_pool_s_labels_ends_the_same(digits, tmp_path):
-    options = {"active_learning.cycles": 2, "model.bbox_head.num_classifiers": 1} | LL4AL
-    whole, cut, root = tmp_path / "whole", tmp_path / "cut", tmp_path / "digits"
-    ActiveLearningLoop(tiny_config(digits, **options), whole).run()
-    log = "".join(p.read_text() for p in (whole / "cycle_01/train").glob("*/*.log"))
-    assert "loss_learned" in log
-
-    shutil.copytree(digits, root)
-    pool = json.loads((whole / "pool.json").read_text())["images"]
-    for name in (name for name, cycle in pool.items() if cycle < 0):
-        (root / "Annotations" / f"{name}.xml").unlink()
-    options |= {"pool.data_root": str(root), "test_dataloader.dataset.data_root": str(root)}
-    cfg = tiny_config(digits, **options)
-    with pytest.MonkeyPatch.context() as patch:
-        epochs = itertools.count()
-
-        def stop(self, runner):
-            if next(epochs) == 1:  # of three, the last two with the gradient stopped
-                raise KeyboardInterrupt
-
-        patch.setattr("ads_det.engine.hooks.EpochSeedHook.after_train_epoch", stop, raising=False)
-        with pytest.raises(KeyboardInterrupt):
-            ActiveLearningLoop(cfg, cut).run()
-    assert list((cut / "cycle_00/train").glob("epoch_*.pth"))
-    ActiveLearningLoop(cfg, cut, resume=True).run()
-    assert texts(cut) == texts(whole)
-    paths = [d / "cycle_01/model.pth" for d in (whole, cut)]
-    one, other = (torch.load(p, weights_only=True)["state_dict"] for p in paths)
-    assert all(torch.equal(one[k], other[k]) for k in one)
 
 
 SCRIPT = """
@@ -82,17 +46,25 @@ tests = Path(sys.argv[2])
 sys.path[:0] = [str(tests), str(tests.parent)]
 import test_ll4al
 torch.distributed.init_process_group("gloo")
-scores = test_ll4al.scores_of(Path(sys.argv[1]))
+scores = test_ll4al.scores_of(Path(sys.argv[1]), sys.argv[3])
 if is_main_process():
     Path("two.json").write_text(scores)
 """
-STRATEGIES_OF_ONE_MODEL = [
-    dict(type="ads_det.LearnedLoss"),
-    dict(type="ads_det.BALD", passes=3),
-    dict(type="ads_det.MeanPredictionEntropy", passes=3),
-    dict(type="ads_det.VariationRatio", passes=3),
-    dict(type="ads_det.Discrepancy"),
-]
+# strategies, and how many of the run's models each looks at
+STRATEGIES_OF = {
+    "classifier": [
+        (dict(type="ads_det.LearnedLoss"), 1),
+        (dict(type="ads_det.BALD", passes=3), 1),
+        (dict(type="ads_det.MeanPredictionEntropy", passes=3), 1),
+        (dict(type="ads_det.VariationRatio", passes=3), 1),
+        (dict(type="ads_det.Discrepancy"), 1),
+    ],
+    "detector": [
+        (dict(type="ads_det.BALD", passes=3), 1),
+        (dict(type="ads_det.BALD"), 2),
+        (dict(type="ads_det.BALD", passes=3), 2),
+    ],
+}
 
 
 def two_classifiers():
@@ -100,17 +72,27 @@ def two_classifiers():
     return tiny_classification_config(**options, **LL4AL)
 
 
-def scores_of(work_dir, batch_size=256):
-    """Picks and scores of each strategy, of the run's first model loaded anew."""
-    cfg, folder = two_classifiers(), work_dir / "cycle_00"
-    cfg.candidate_dataloader.batch_size = batch_size
-    model = evaluation_runner(cfg, folder / "model.pth", work_dir / "scratch").model
+def two_detectors(digits):
+    """An ensemble with dropout."""
+    options = {"method": dict(type="ads_det.Plain", members=2), "active_learning.cycles": 2}
+    options |= {"model.bbox_head.num_classifiers": 1, "model.bbox_head.dropout": 0.3}
+    options["active_learning.strategy"] = dict(type="ads_det.BALD", passes=3)
+    return tiny_config(digits, **options)
+
+
+def scores_of(work_dir, kind="classifier", batch_size=5):
+    """Picks and scores of each strategy, of the models of a run's first cycle loaded anew."""
+    cfg, files = read_config(work_dir / "config.json"), RunFiles(work_dir).cycle(0)
+    cfg.launcher = "none"  # the group of two is there already
+    cfg.candidate_dataloader.batch_size = batch_size  # uneven shares for two processes
+    scratch, paths = work_dir / "scratch", files.models(cfg.method.get("members", 1))
+    models = [evaluation_runner(cfg, path, scratch).model for path in paths]
     found = []
-    for given in STRATEGIES_OF_ONE_MODEL:
+    for given, count in STRATEGIES_OF[kind]:
         strategy = build_from(STRATEGIES, given, "strategy")
-        lists = folder / "unlabeled.txt", folder / "labeled.txt"
-        selection = select_images(cfg, *lists, strategy, 5, 7, lambda: [model])
-        found.append((selection.picks, [round(float(x), 4) for x in selection.scores]))
+        lists = files.candidates_list, files.labeled_list
+        selection = select_images(cfg, *lists, strategy, 5, 7, lambda n=count: models[:n])
+        found.append((selection.picks, selection.scores.tolist()))
     return json.dumps(found)
 
 
@@ -138,17 +120,41 @@ def test_a_model_loaded_anew_predicts_with_the_module_that_was_trained(trained):
 def test_no_score_depends_on_the_batch(trained):
     """As BatchNorm in train mode would make it."""
     for (picks, scores), (others, again) in zip(
-        json.loads(scores_of(trained)), json.loads(scores_of(trained, 9)), strict=True
+        json.loads(scores_of(trained)), json.loads(scores_of(trained, batch_size=9)), strict=True
     ):
         assert picks == others and scores == pytest.approx(again, abs=2e-4)
         assert len(set(scores)) > 1
 
 
-def test_two_processes_pick_the_same(trained, on_processes, tmp_path):
-    script = tmp_path / "two.py"
+def on_two(on_processes, work_dir, kind, folder):
+    """What :func:`scores_of` gives on two processes."""
+    script = folder / "two.py"
     script.write_text(SCRIPT)
-    on_processes(2, script, trained, Path(__file__).parent, launcher=())
-    assert json.loads((tmp_path / "two.json").read_text()) == json.loads(scores_of(trained))
+    on_processes(2, script, work_dir, Path(__file__).parent, kind, launcher=())
+    return json.loads((folder / "two.json").read_text())
+
+
+def test_two_processes_pick_the_same(trained, on_processes, tmp_path):
+    two = on_two(on_processes, trained, "classifier", tmp_path)
+    assert two == json.loads(scores_of(trained))
+
+
+@pytest.mark.slow
+def test_two_processes_pick_the_same_by_an_ensemble_of_detectors(digits, on_processes, tmp_path):
+    """They train its members too; one process then picks what they did."""
+    run = tmp_path / "run"
+    dump_config(two_detectors(digits), tmp_path / "tiny.py")
+    on_processes(2, "al_loop.py", tmp_path / "tiny.py", "--work-dir", run)
+    files = RunFiles(run).cycle(0)
+    alone = json.loads(scores_of(run, "detector"))
+    assert on_two(on_processes, run, "detector", tmp_path) == alone
+    assert all(len(set(scores)) > 1 for _, scores in alone)
+    cfg, paths = two_detectors(digits), files.models(2)
+    models = [evaluation_runner(cfg, path, run / "scratch").model for path in paths]
+    lists, seed = (files.candidates_list, files.labeled_list), derive_seed(0, 0, "select")
+    strategy = Settings.from_config(cfg).build_strategy()
+    selection = select_images(cfg, *lists, strategy, 4, seed, lambda: models)
+    assert selection.picks == files.picks()
 
 
 @pytest.mark.parametrize(

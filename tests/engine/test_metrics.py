@@ -54,8 +54,8 @@ def samples():
     return samples
 
 
-def evaluate(samples, **metric):
-    evaluator = PerClassifierMetric(dict(metric="mAP", iou_thrs=0.5) | metric)
+def evaluate(samples, evaluator=None, **metric):
+    evaluator = evaluator or PerClassifierMetric(dict(metric="mAP", iou_thrs=0.5) | metric)
     evaluator.dataset_meta = dict(classes=CLASSES)
     for start in range(0, len(samples), 16):
         evaluator.process(None, samples[start : start + 16])
@@ -91,6 +91,15 @@ def test_map_equals_mmdets_function(samples):
     # more noise on the boxes, less precision
     assert metrics["mean/pascal_voc/mAP"] > metrics["classifier_1/pascal_voc/mAP"]
     assert metrics["classifier_1/pascal_voc/mAP"] > metrics["classifier_2/pascal_voc/mAP"] > 0.1
+
+
+def test_classifiers_that_no_longer_predict_are_forgotten(samples):
+    """An ensemble is tested with the evaluator that has tested its first member."""
+    evaluator = PerClassifierMetric(dict(type="mmdet.VOCMetric"))
+    member = evaluate(samples, evaluator)
+    alone = [{k: v for k, v in s.items() if k[-3:] not in ("_f1", "_f2")} for s in samples]
+    whole = evaluate(alone, evaluator)
+    assert whole == {k: v for k, v in member.items() if k.startswith("mean/")} != member
 
 
 def believed(metric):
