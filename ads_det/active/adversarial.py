@@ -140,7 +140,8 @@ class LatentGame(nn.Module):
             losses["discriminator"] = self.discriminator_step(batch)
             if step % every == 0 or step == iterations:
                 values = {name: float(loss) for name, loss in losses.items()}
-                self._report(step, iterations, values, self.logits_of(batch))
+                accuracy = balanced_accuracy(*self.logits_of(batch), batch.target)
+                self._report(step, iterations, values, accuracy)
 
     @torch.no_grad()
     def logits_of(self, batch: LatentBatch) -> tuple[Tensor, Tensor]:
@@ -153,13 +154,11 @@ class LatentGame(nn.Module):
         self.train()
         return labeled, unlabeled
 
-    def _report(
-        self, step: int, steps: int, values: dict[str, float], logits: tuple[Tensor, Tensor]
-    ) -> None:
+    def _report(self, step: int, steps: int, values: dict[str, float], accuracy: float) -> None:
         if not all(value == value and abs(value) != float("inf") for value in values.values()):
             raise _not_finite(step)
         text = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        say(f"fit {step}/{steps}: {text}, balanced accuracy {balanced_accuracy(*logits):.3f}")
+        say(f"fit {step}/{steps}: {text}, balanced accuracy {accuracy:.3f}")
 
     @staticmethod
     def _update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -50,10 +50,20 @@ def discriminator_loss(labeled: Tensor, unlabeled: Tensor, target: Tensor | floa
     return F.softplus(-labeled).mean() + on_unlabeled
 
 
-def balanced_accuracy(labeled: Tensor, unlabeled: Tensor) -> float:
-    """Mean of the shares recognised, of labelled and of unlabelled images, from their logits
-    (N,) and (M,): 0.5 is what a guess gives, however many there are of each."""
-    return float(((labeled > 0).double().mean() + (unlabeled <= 0).double().mean()) / 2)
+def balanced_accuracy(labeled: Tensor, unlabeled: Tensor, target: Tensor | float = 0.0) -> float:
+    """Mean of the shares recognised, of labelled and of unlabelled images: 0.5 is what a guess
+    gives, however many there are of each.
+
+    Args:
+        labeled: logits of labelled images, shape (N,).
+        unlabeled: logits of unlabelled images, shape (M,).
+        target: as in :func:`discriminator_loss`, any shape. Above the middle between 1 and its
+            mean, which is what minimises the loss of one answer for all, an image is called
+            labelled.
+    """
+    middle = torch.logit((1 + torch.as_tensor(target, dtype=torch.float64).mean()) / 2)
+    middle = middle.to(labeled.device)
+    return float(((labeled > middle).double().mean() + (unlabeled <= middle).double().mean()) / 2)
 
 
 def uncertainty_indicator(distribution: Tensor) -> Tensor:

@@ -192,8 +192,9 @@ def test_uncertainty_depends_on_no_other_image_and_changes_no_statistics(tmp_pat
         stage = FitStage(
             cfg, tmp_path / "labeled.txt", tmp_path / f"{size}.txt", 0, lambda: [model]
         )
-        extra = SRAAL(**SMALL)._prepare(stage)
+        extra, target = SRAAL(**SMALL)._prepare(stage)
         found.append(1 - extra(ids[12:], ids[:12])["target"])
+        assert target == pytest.approx(1 - found[-1].mean().item(), abs=1e-5)
     assert torch.allclose(*found, atol=1e-5)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
     measured = stage.measure(

@@ -69,6 +69,15 @@ def test_accuracy_is_balanced():
     assert balanced_accuracy(torch.tensor([1.0, -1.0]), -torch.ones(90)) == 0.75
 
 
+def test_accuracy_counts_from_the_middle_of_the_targets():
+    """Targets of .9 and .7 for the unlabelled images: the middle to 1 is .9, a logit of 2.197."""
+    labeled, unlabeled = torch.tensor([2.3, 2.1]), torch.tensor([2.1, 1.0, 2.3, 0.1])
+    target = torch.tensor([0.9, 0.7])
+    assert balanced_accuracy(labeled, unlabeled, target) == (1 / 2 + 3 / 4) / 2
+    assert balanced_accuracy(labeled, unlabeled) == 0.5  # all above a half
+    assert balanced_accuracy(labeled, unlabeled, 1.0) == 0.5  # nothing to tell apart
+
+
 def test_indicator_of_three_predictions():
     sure, even = torch.tensor([1.0, 0.0, 0.0]), torch.full((3,), 1 / 3)
     assert uncertainty_indicator(sure).item() == pytest.approx(0.0, abs=1e-6)

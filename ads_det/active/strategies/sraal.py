@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ads_det.active.adversarial import LatentGame
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.strategies.base import Gathered
-from ads_det.active.strategies.vaal import VAAL
+from ads_det.active.strategies.vaal import VAAL, Extra
 from ads_det.core.latent import uncertainty_indicator
 from ads_det.core.outputs import MEMBERS, Outputs
 from ads_det.core.ranking import check_topk, topk_reduce
@@ -60,7 +60,7 @@ class SRAAL(VAAL):
         distribution = class_distribution(mean, self.background and mean.dim() == 3)
         return topk_reduce(uncertainty_indicator(distribution), self.topk, "mean")
 
-    def _prepare(self, stage: FitStage) -> Callable[[list[str], list[str]], dict[str, Any]]:
+    def _prepare(self, stage: FitStage) -> tuple[Extra, float]:
         uncertainty = stage.measure(
             frozenset({MEMBERS}), lambda: Gathered(self.indicator), labeled=False
         )
@@ -72,7 +72,7 @@ class SRAAL(VAAL):
             target = torch.tensor([1 - float(uncertainty.get(i, 1.0)) for i in unlabeled])
             return dict(classes=torch.stack([classes[i] for i in labeled]), target=target)
 
-        return extra
+        return extra, 1 - float(np.mean(list(uncertainty.values())))
 
     def _game(self, device: torch.device, stage: FitStage, **more: Any) -> LatentGame:
         return super()._game(

@@ -21,6 +21,7 @@ from ads_det.registry import STRATEGIES
 
 PRESETS = {"official": False, "kl_mean": True}  # whether the KL divergence is averaged
 CHANCE = 0.02  # an accuracy no further from 0.5 is a guess
+Extra = Callable[[list[str], list[str]], dict[str, Any]]
 
 
 @STRATEGIES.register_module()
@@ -82,7 +83,7 @@ class VAAL(MeasuredStrategy):
         model = stage.load_models()[0]
         device = next(model.parameters()).device
         statistics = stage.measure(self.needs, lambda: Gathered(_moments), labeled=True)
-        extra = self._prepare(stage)
+        extra, target = self._prepare(stage)
         # loading models drew random numbers or not; all processes shall draw the same
         torch.manual_seed(derive_seed(stage.seed, "game"))
         game = self._game(device, stage)
@@ -90,14 +91,15 @@ class VAAL(MeasuredStrategy):
         game.encoder.set_statistics(mean, (square - mean.square()).clamp(min=0).sqrt())
         batches = self._batches(stage, game, extra)
         game.play(batches, self.iterations, self.generator_steps)
-        accuracy = self._accuracy(stage, game.eval())
+        accuracy = self._accuracy(stage, game.eval(), target)
         state = (game.encoder.state_dict(), game.discriminator.state_dict())
         encoder, discriminator = ({k: v.cpu() for k, v in own.items()} for own in state)
         return dict(encoder=encoder, discriminator=discriminator, balanced_accuracy=accuracy)
 
-    def _prepare(self, stage: FitStage) -> Callable[[list[str], list[str]], dict[str, Any]]:
-        """From the ids of labelled and unlabelled images to more arguments of a batch."""
-        return lambda labeled, unlabeled: {}
+    def _prepare(self, stage: FitStage) -> tuple[Extra, float]:
+        """From the ids of labelled and unlabelled images to more arguments of a batch; and the
+        mean of what the discriminator shall say of the unlabelled ones."""
+        return lambda labeled, unlabeled: {}, 0.0
 
     def _game(self, device: torch.device, stage: FitStage, **more: Any) -> LatentGame:
         average = PRESETS[self.preset]
@@ -108,7 +110,7 @@ class VAAL(MeasuredStrategy):
         self,
         stage: FitStage,
         game: LatentGame,
-        extra: Callable[[list[str], list[str]], dict[str, Any]],
+        extra: Extra,
     ) -> Iterator[LatentBatch]:
         count = self.iterations * self.generator_steps
         labeled = stage.repeated(self.batch_size, count, labeled=True)
@@ -117,18 +119,18 @@ class VAAL(MeasuredStrategy):
             images = (game.encoder.prepare(x) for x in (own, other))
             yield LatentBatch(*images, **extra(own_ids, other_ids))
 
-    def _accuracy(self, stage: FitStage, game: LatentGame) -> float:
+    def _accuracy(self, stage: FitStage, game: LatentGame, target: float) -> float:
         """How well the discriminator tells the images apart that it is going to rank."""
 
         def logits(outputs: Outputs) -> Tensor:
             assert outputs.inputs is not None
             return game.discriminator(game.encoder(game.encoder.prepare(outputs.inputs))[0])
 
-        found = [
-            torch.tensor([*stage.measure(self.needs, lambda: Gathered(logits), labeled).values()])
-            for labeled in (True, False)
-        ]
-        accuracy = balanced_accuracy(*found)
+        labeled, unlabeled = (
+            torch.tensor([*stage.measure(self.needs, lambda: Gathered(logits), kind).values()])
+            for kind in (True, False)
+        )
+        accuracy = balanced_accuracy(labeled, unlabeled, target)
         say(f"The discriminator's balanced accuracy is {accuracy:.3f} on all images.")
         if abs(accuracy - 0.5) <= CHANCE:
             say(
