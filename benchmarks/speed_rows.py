@@ -114,10 +114,7 @@ def score() -> Iterator[Pair]:
     model = runner.model.eval()
     loader_config = candidate_loader(runner.cfg, None)
     strategy = strategy_of(runner.cfg)
-    loader = runner.build_dataloader(
-        {k: copy.deepcopy(v) for k, v in loader_config.items()}
-        | dict(sampler=dict(type="DefaultSampler", shuffle=False))
-    )
+    *names, loader = scoring.build_shard(loader_config)
 
     def measured() -> object:
         needs = frozenset({MEMBERS})
@@ -133,9 +130,8 @@ def score() -> Iterator[Pair]:
         measured,
         lambda: passes(loader),
     )
-    shard = scoring.build_shard(loader_config)
-    batches = list(shard[-1])
-    scoring.build_shard = lambda dataloader: (*shard[:-1], batches)
+    batches = list(loader)
+    scoring.build_shard = lambda dataloader: (*names, batches)
     yield (
         "scoring of images in memory / the bare forward pass, small SSD",
         measured,

@@ -45,7 +45,7 @@ class Cost:
             these updates; over all members.
         features: passes through the features for each candidate, those of the fit stage included.
         classifiers: passes through a classifier for each candidate, likewise.
-        networks: of the networks that its strategy fits, by class.
+        networks: Costs of the networks that its strategy fits, by name of their class.
     """
 
     parameters: int

@@ -105,7 +105,7 @@ class NetworkCost:
     """Of the networks of one class in one fit and one selection.
 
     Args:
-        parameters: of all of them.
+        parameters: Number of parameters of all these networks.
         training: passes in train mode, by :data:`COUNTERS`, in one iteration of the fit, for each
             image of a labelled batch.
         evaluation: images through it in eval mode in the whole fit.

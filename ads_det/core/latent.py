@@ -57,9 +57,9 @@ def balanced_accuracy(labeled: Tensor, unlabeled: Tensor, target: Tensor | float
     Args:
         labeled: logits of labelled images, shape (N,).
         unlabeled: logits of unlabelled images, shape (M,).
-        target: as in :func:`discriminator_loss`, any shape. Above the middle between 1 and its
-            mean, which is what minimises the loss of one answer for all, an image is called
-            labelled.
+        target: Target of the unlabelled images, see :func:`discriminator_loss`. An image is
+            called labelled above the middle between 1 and its mean, the one answer for all
+            images that has the least loss.
     """
     middle = torch.logit((1 + torch.as_tensor(target, dtype=torch.float64).mean()) / 2)
     middle = middle.to(labeled.device)

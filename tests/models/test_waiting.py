@@ -40,24 +40,22 @@ def test_the_counter_sees_what_waits():
     assert waits.seen == ["_local_scalar_dense"] * 2 + ["index", "nonzero"]
 
 
-def test_forward_and_backward_of_ssd_read_nothing_back(monkeypatch):
-    model = build_detector()
-    data = model.data_preprocessor(detection_batch(), training=True)
-    # the branch of other devices; a CPU has nobody to wait for
-    monkeypatch.setattr(losses, "on_cpu", lambda tensor: False)
+def waits_of_a_label_step(model, batch):
+    data = model.data_preprocessor(batch, training=True)
     with Waits() as waits:
         loss, _ = model.parse_losses(model.forward(**data, mode="loss"))
         loss.backward()
-    assert waits.seen == []
+    return waits.seen
+
+
+def test_forward_and_backward_of_ssd_read_nothing_back(monkeypatch):
+    # the branch of other devices; a CPU has nobody to wait for
+    monkeypatch.setattr(losses, "on_cpu", lambda tensor: False)
+    assert waits_of_a_label_step(build_detector(), detection_batch()) == []
 
 
 def test_forward_and_backward_of_a_classifier_read_nothing_back():
-    model = build_classifier()
-    data = model.data_preprocessor(classification_batch(), training=True)
-    with Waits() as waits:
-        loss, _ = model.parse_losses(model.forward(**data, mode="loss"))
-        loss.backward()
-    assert waits.seen == []
+    assert waits_of_a_label_step(build_classifier(), classification_batch()) == []
 
 
 def test_a_step_of_a_phase_waits_for_its_loss_alone():

@@ -106,12 +106,7 @@ class VAAL(MeasuredStrategy):
         sizes = (self.size, self.z_dim, self.width)
         return LatentGame(*sizes, average, self.lr, device=device, **more)
 
-    def _batches(
-        self,
-        stage: FitStage,
-        game: LatentGame,
-        extra: Extra,
-    ) -> Iterator[LatentBatch]:
+    def _batches(self, stage: FitStage, game: LatentGame, extra: Extra) -> Iterator[LatentBatch]:
         count = self.iterations * self.generator_steps
         labeled = stage.repeated(self.batch_size, count, labeled=True)
         unlabeled = stage.repeated(self.batch_size, count, labeled=False)
