@@ -22,7 +22,7 @@ from ads_det.labels.coco import (
     category_names,
     category_of,
     check_pixels,
-    is_crowd,
+    is_set,
     section,
 )
 from ads_det.registry import DATASETS
@@ -38,7 +38,8 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
     in the order of the file. Classes default to COCO's eighty.
 
     A labelled item's ``img_id`` is COCO's number, which CocoMetric needs; an unlabelled item's
-    is the ``file_name``. The ``area`` of an annotation is not used and may be missing.
+    is the ``file_name``. The ``area`` of an annotation is not used and may be missing. What has
+    ``iscrowd`` or ``ignore`` counts neither as object nor as background.
 
     Args:
         data_prefix: ``dict(img=...)``, the folder below ``data_root`` that ``file_name`` counts
@@ -162,15 +163,17 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
         size = true_size(where, os.path.join(self.data_prefix["img"], name), stated)
         usable = []
         for place, annotation in annotations:
-            category, crowd = category_of(annotation, names, place), is_crowd(annotation, place)
+            category = category_of(annotation, names, place)
+            ignored = any([is_set(flag, annotation, place) for flag in ("iscrowd", "ignore")])
             x, y, width, height = bbox_of(annotation, place)
             if category not in self.cat2label:
                 self.notes.other_classes[names[category]] += 1
             elif self.notes.takes(
                 name, (x, y, x + width, y + height), size, annotation["bbox"]
             ):  # mmdet drops the others silently
-                box = dict(bbox=annotation["bbox"], iscrowd=int(crowd), area=width * height)
-                usable.append(annotation | box)
+                box = dict(bbox=annotation["bbox"], area=width * height)
+                # mmdet drops what has `ignore`; what has `iscrowd` does not count
+                usable.append(annotation | box | dict(iscrowd=int(ignored), ignore=0))
         image = dict(image, img_id=image["id"], width=size[0], height=size[1])
         item = self.parse_data_info(dict(raw_img_info=image, raw_ann_info=usable))
         return item | dict(pool_id=name)  # img_id is COCO's number here

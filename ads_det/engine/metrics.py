@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.registry import METRICS as ROOT_METRICS
 from torch import Tensor
 
+from ads_det.engine.coco_file import build_metric
 from ads_det.engine.interval_metric import IntervalMetric
 from ads_det.engine.proposal_metric import ProposalMetric
 from ads_det.registry import METRICS
@@ -37,7 +37,7 @@ class PerClassifierMetric(BaseMetric):
     def __init__(self, metric: dict) -> None:
         super().__init__()
         self._cfg = metric
-        self._metrics = {"mean": ROOT_METRICS.build(metric)}
+        self._metrics = {"mean": build_metric(metric)}
         self._beside = _beside(metric)
 
     @property
@@ -56,7 +56,7 @@ class PerClassifierMetric(BaseMetric):
             if field not in data_samples[0]:
                 continue
             if name not in self._metrics:
-                self._metrics[name] = ROOT_METRICS.build(self._cfg)
+                self._metrics[name] = build_metric(self._cfg)
                 self._metrics[name].dataset_meta = self.dataset_meta
             renamed = [_with_prediction(sample, field) for sample in data_samples]
             self._metrics[name].process(data_batch, renamed)

@@ -177,16 +177,17 @@ def bbox_of(annotation: dict, where: str) -> list[float]:
     return [x, y, width, height]
 
 
-def is_crowd(annotation: dict, where: str) -> bool:
-    """Whether an annotation marks a region with many objects.
+def is_set(flag: str, annotation: dict, where: str) -> bool:
+    """Whether an annotation has a flag: ``iscrowd``, a region with many objects, or ``ignore``, an
+    object that shall not count.
 
     Raises:
-        ADSError: if ``iscrowd`` is neither 0 nor 1.
+        ADSError: if it is neither 0 nor 1.
     """
-    crowd = annotation.get("iscrowd")
-    if crowd is not None and (not isinstance(crowd, int) or crowd not in (0, 1)):
-        raise ADSError(f"{where} has an `iscrowd` of {shown(crowd)}; write 0 or 1.")
-    return bool(crowd)
+    value = annotation.get(flag)
+    if value is not None and (not isinstance(value, int) or value not in (0, 1)):
+        raise ADSError(f"{where} has an `{flag}` of {shown(value)}; write 0 or 1.")
+    return bool(value)
 
 
 def category_of(annotation: dict, names: Mapping[int | str, str], where: str) -> int | str:
@@ -262,10 +263,15 @@ def _text(entry: dict, key: str, where: str) -> str:
 
 def _read_annotation(annotation: dict, names: dict[int | str, str], where: str) -> Box:
     category = category_of(annotation, names, where)
-    if is_crowd(annotation, where):
+    if is_set("iscrowd", annotation, where):
         raise ADSError(
             f"{where} marks a region with many objects (`iscrowd`), which is no box of one object; "
             "delete it or draw its objects."
+        )
+    if is_set("ignore", annotation, where):
+        raise ADSError(
+            f"{where} marks an object that shall not count (`ignore`), which no label here says; "
+            "delete it, or write 0."
         )
     attributes = annotation.get("attributes")
     if isinstance(attributes, dict) and is_rotated(attributes.get("rotation")):

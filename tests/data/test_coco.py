@@ -129,7 +129,6 @@ def test_items_are_those_of_mmdet(coco):
     for annotation in content["annotations"]:
         annotation["area"] = 50
     content["annotations"][0]["iscrowd"] = 1
-    content["annotations"][2]["ignore"] = 1
     (root / "train.json").write_text(json.dumps(content))
     options = dict(
         ann_file="train.json",
@@ -140,7 +139,16 @@ def test_items_are_those_of_mmdet(coco):
     ours, theirs = items(CocoDataset(**options)), items(MMDetCocoDataset(**options))
     assert [item.pop("pool_id") for item in ours] == list(images)
     assert ours == theirs
-    assert [(i["bbox_label"], i["ignore_flag"]) for i in ours[0]["instances"]] == [(1, 1), (0, 0)]
+    flags = [(i["bbox_label"], i["ignore_flag"]) for i in ours[0]["instances"]]
+    assert flags == [(1, 1), (0, 0), (1, 0)]
+    content["annotations"][1]["ignore"] = 1  # mmdet drops it, and it would be background
+    (root / "train.json").write_text(json.dumps(content))
+    flags = [i["ignore_flag"] for i in items(CocoDataset(**options))[0]["instances"]]
+    assert flags == [1, 1, 0]
+    content["annotations"][1]["ignore"] = "0"
+    (root / "train.json").write_text(json.dumps(content))
+    with pytest.raises(ADSError, match="an `ignore` of '0'; write 0 or 1"):
+        items(CocoDataset(**options))
 
 
 def test_only_the_list_of_images_is_needed_without_labels(coco):

@@ -96,6 +96,8 @@ def test_coco_without_a_section(section, tmp_path):
         ("annotations", dict(bbox=[1, 2, -3, 4]), "negative width or height"),
         ("annotations", dict(bbox=[1, 2, 3, -4]), "negative width or height"),
         ("annotations", dict(iscrowd=1), "a region with many objects (`iscrowd`)"),
+        ("annotations", dict(ignore=1), "an object that shall not count (`ignore`)"),
+        ("annotations", dict(ignore="0"), "an `ignore` of '0'; write 0 or 1"),
         ("annotations", dict(attributes=dict(rotation=30.0)), "is a rotated box"),
         ("annotations", dict(score="high"), "'high' is no finite number"),
         ("images", dict(file_name=None), "image 1 has no `file_name`"),
