@@ -8,22 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torchvision.datasets as tv
 
+from ads_det.console import say_once
 from ads_det.data.classification import ClassificationDataset, Images
 from ads_det.data.notes import and_more
-from ads_det.data.readable import is_text
+from ads_det.data.readable import IMAGE_SUFFIXES, is_left_out, list_images
 from ads_det.errors import ADSError
 from ads_det.labels.sizes import open_upright
 from ads_det.registry import DATASETS
 
+_SUFFIXES = (*IMAGE_SUFFIXES, ".ppm", ".pgm")
+
 
 @DATASETS.register_module()
 class ClassFolderDataset(ClassificationDataset):
-    """A folder with one folder of images a class, read by torchvision's ImageFolder.
+    """A folder with one folder of images a class.
 
     Ids are paths relative to ``data_root``, so they tell the class to a person; nothing here
-    looks at that. Classes are the folders in alphabetical order, unless ``classes`` says another.
+    looks at that. :func:`list_images` says which files and folders are left out. Classes are the
+    folders in alphabetical order, unless ``classes`` says another.
 
     Args:
         data_root: the folder.
@@ -52,9 +55,7 @@ class ClassFolderDataset(ClassificationDataset):
         return _load_folder(self.data_root, self.size, tuple(self.classes or ()))
 
     def known_classes(self) -> Sequence[str]:
-        root = Path(self.data_root)
-        folders = sorted(p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
-        return tuple(self.classes or folders)
+        return tuple(self.classes or _folders(Path(self.data_root)))
 
     def image_files(self) -> dict[str, str]:
         self.full_init()
@@ -62,35 +63,49 @@ class ClassFolderDataset(ClassificationDataset):
         return {name: str(Path(self.data_root, name)) for name in self._names}
 
 
+def _folders(root: Path) -> list[str]:
+    found = root.iterdir() if root.is_dir() else ()
+    return sorted(path.name for path in found if path.is_dir() and not is_left_out(path.name))
+
+
 @functools.lru_cache(maxsize=4)
 def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
-    try:
-        folder = tv.ImageFolder(root, loader=open_upright)
-    except FileNotFoundError as error:
+    folders, wanted = _folders(Path(root)), "it must hold one folder of images a class."
+    if not folders:
         raise ADSError(
-            f"The folder {root or '.'} is missing, or not every folder in it holds images "
-            f"({error}); correct `data_root`: it must hold one folder of images a class."
-        ) from error
-    paths = [Path(path).relative_to(folder.root).as_posix() for path, _ in folder.samples]
-    odd = next((name for name in (*folder.classes, *paths) if not is_text(name)), None)
-    if odd is not None:
-        raise ADSError(
-            f"{root} holds {odd!r}, whose name breaks a line or cannot be shown; rename it."
+            f"{root or '.'} is missing or holds no folder; correct `data_root`: {wanted}"
         )
-    classes = classes or tuple(folder.classes)
-    unknown = [name for name in folder.classes if name not in classes]
+    found = list_images(root, _SUFFIXES)
+    paths = sorted((name for name in found if "/" in name), key=lambda name: name.split("/"))
+    if len(found) > len(paths):
+        loose = next(name for name in found if "/" not in name)
+        say_once(
+            f"{len(found) - len(paths)} image(s) such as {loose!r} lie in {root} itself, so they "
+            "are of no class and are passed over; put them into the folders of their classes."
+        )
+    named = [name.partition("/")[0] for name in paths]
+    empty = [name for name in folders if name not in set(named)]
+    if empty:
+        raise ADSError(
+            f"The folder {empty[0]!r}{and_more(len(empty) - 1)} in {root or '.'} holds no images "
+            f"of its own; remove it, or correct `data_root`: {wanted}"
+        )
+    classes = classes or tuple(folders)
+    unknown = [name for name in folders if name not in classes]
     if unknown:
         raise ADSError(
             f"The folder {root} has a folder {unknown[0]!r}{and_more(len(unknown) - 1)}, which is "
             f"none of the classes of the training images ({', '.join(classes)}); rename or remove "
             "it."
         )
-    number = [classes.index(name) for name in folder.classes]
-    pixels = np.empty((len(folder.samples), size, size, 3), np.uint8)
-    for i, (path, _) in enumerate(folder.samples):
+    pixels = np.empty((len(paths), size, size, 3), np.uint8)
+    for i, name in enumerate(paths):
         try:
-            image = folder.loader(path)
+            image = open_upright(found[name])
         except Exception as error:  # Pillow's plug-ins raise whatever they like
-            raise ADSError(f"The image {path} cannot be read ({error}); replace it.") from error
+            raise ADSError(
+                f"The image {found[name]} cannot be read ({error}); replace it."
+            ) from error
         pixels[i] = image if image.size == (size, size) else image.resize((size, size))
-    return Images(paths, pixels, np.array([number[t] for t in folder.targets], np.int64), classes)
+    labels = np.array([classes.index(name) for name in named], np.int64)
+    return Images(paths, pixels, labels, classes)

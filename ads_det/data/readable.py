@@ -33,11 +33,17 @@ _END = 4096  # bytes, in which some cameras write something behind the image
 
 
 @uncollected()
-def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
+def list_images(
+    folder: str | os.PathLike[str], suffixes: tuple[str, ...] = IMAGE_SUFFIXES
+) -> dict[str, str]:
     """Path of every image below a folder by its relative path, sorted.
 
     Links to folders are followed. Files and folders whose name begins with a dot are left out, and
     so are those that systems add for thumbnails, deleted files and the like.
+
+    Args:
+        folder: Folder of the images.
+        suffixes: ends of their names, in small letters.
 
     Raises:
         ADSError: if there is no such folder, a part of it cannot be listed, or a name could not
@@ -53,7 +59,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     seen: set[str] = set()  # a link may lead back
     beginning = len(os.path.join(root, ""))
     for place, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if not _is_left_out(name))
+        subfolders[:] = sorted(name for name in subfolders if not is_left_out(name))
         if os.path.realpath(place) in seen:
             subfolders[:] = []
             continue
@@ -63,7 +69,7 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
         relative = prefix[beginning:].replace(os.sep, "/")
         for name in files:
             small = name.lower()
-            if small.endswith(IMAGE_SUFFIXES):
+            if small.endswith(suffixes):
                 if name[0] != ".":
                     paths[relative + name] = prefix + name
             elif small.endswith(_OTHER_SUFFIXES):
@@ -85,7 +91,8 @@ def list_images(folder: str | os.PathLike[str]) -> dict[str, str]:
     return dict(sorted(paths.items()))
 
 
-def _is_left_out(folder: str) -> bool:
+def is_left_out(folder: str) -> bool:
+    """Whether a folder of this name belongs to a system, or is hidden."""
     return is_litter([folder]) or folder.lower() in _OF_SYSTEMS
 
 

@@ -107,6 +107,23 @@ def test_class_folders(folder):
     assert torch.equal(dataset[1]["inputs"], batch["inputs"][1:2])
 
 
+def test_class_folders_pass_over_what_systems_and_links_add(folder):
+    image = folder / "b/1.png"
+    (folder / "a/up").symlink_to("..")
+    (folder / "b/again").symlink_to(".")
+    for litter in "@eaDir/x/0.png", ".ipynb_checkpoints/0.png", "__MACOSX/0.png", "a/@eaDir/0.png":
+        (folder / litter).parent.mkdir(parents=True)
+        (folder / litter).write_bytes(image.read_bytes())
+    (folder / "a/._1.png").write_bytes(b"")
+    (folder / "loose.png").write_bytes(image.read_bytes())
+    dataset = ClassFolderDataset(str(folder), size=8)
+    assert dataset.image_ids() == ["a/x y.jpg", "b/0.png", "b/1.png"]
+    assert dataset.metainfo == dict(classes=("a", "b")) == dict(classes=dataset.known_classes())
+    (folder / "c").symlink_to("b")
+    with pytest.raises(ADSError, match="'c' in .* holds no images of its own"):
+        ClassFolderDataset(str(folder), size=9)
+
+
 def test_digits_are_those_of_scikit_learn():
     train, test = DigitsDataset(), DigitsDataset(train=False)
     assert (len(train), len(test)) == (1297, 500)
@@ -185,7 +202,7 @@ def test_a_broken_image_is_named(folder):
 
 def test_a_name_of_two_lines_is_refused(folder):
     (folder / "b").rename(folder / "b\nc")
-    with pytest.raises(ADSError, match=r"holds 'b\\nc', whose name breaks a line"):
+    with pytest.raises(ADSError, match=r"'b\\nc/0.png' .* cannot be printed"):
         ClassFolderDataset(str(folder))
 
 
