@@ -34,6 +34,12 @@ class PlainLoader(SafeLoader):
         return found
 
 
+class TextLoader(PlainLoader):
+    """Takes every value as the text that it is: ``no``, ``1.0`` and ``007`` may be names."""
+
+    yaml_implicit_resolvers: dict = {}
+
+
 def _size(node: Node, known: dict[int, float]) -> float:
     """Values of a node with its aliases written out; infinite where one is in itself."""
     if id(node) not in known:

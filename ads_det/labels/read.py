@@ -23,7 +23,7 @@ from ads_det.labels.voc import read_voc
 from ads_det.labels.xml import root_tag
 from ads_det.labels.yolo import is_yolo_folder, read_yolo
 
-_LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names", ".yaml", ".yml")
+_LABEL_SUFFIXES = (".xml", ".json", ".txt", ".names", ".labels", ".yaml", ".yml")
 _OF_TASKS = (b'"data"', b'"annotation_id"', b'"original_width"')
 _MARKS = {  # first bytes of files that hold labels in a form that is not read
     b"\xff\xfe": "is UTF-16 or UTF-32 text; save it as UTF-8",
@@ -72,6 +72,7 @@ def read_labels(
                 lambda image: upright_size(known[image]),
                 known,
                 levels=2 if place == path else 0,  # above an extracted archive are others' files
+                shown=path,
             )
         if kind == "project":
             return list(LabelStore(found).read().values())
@@ -113,6 +114,7 @@ def _extract(path: Path, folder: Path) -> None:
                         f"{path} has a file {info.filename!r}, which leads out of the archive; "
                         "pack it again."
                     )
+                info.filename = parts.as_posix()  # some archives have backslashes
             twice = first_twice([info.filename for info in members])
             if twice is not None:
                 raise ADSError(f"{path} has two files {twice!r}; keep one of them.")

@@ -376,6 +376,9 @@ def test_yolo_classes_that_are_digits(tmp_path):
     write(tmp_path / "val/c.txt", "1 0.5 0.5 0.5 0.5\n")
     write(tmp_path / "classes.txt", "0\n1\n")
     assert read_yolo(tmp_path, [], sizes, IDS)[0].boxes[0].name == "1"
+    (tmp_path / "classes.txt").unlink()
+    write(tmp_path / "data.yaml", "names: [no, 0777]\n")
+    assert read_yolo(tmp_path, [], sizes, IDS)[0].boxes[0].name == "0777"
 
 
 def test_the_same_twice_counts_once(tmp_path):

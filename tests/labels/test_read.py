@@ -179,7 +179,11 @@ def test_usual_layouts_given_as_their_root(image, label, tmp_path):
     assert found.images == {image: ImageLabels(image, 20, 10, ONE[0].boxes)}
 
 
-@pytest.mark.parametrize("name", ["data.yml", "Classes.txt", "../data.yaml", "../../classes.txt"])
+@pytest.mark.parametrize(
+    "name",
+    ["data.yml", "Classes.txt", "../data.yaml", "../../classes.txt", "mydata.yaml", "labels.txt",
+     "_darknet.labels", "my.names", "predefined.txt"],
+)  # fmt: skip
 def test_where_the_classes_of_yolo_may_be_listed(name, paths, tmp_path, capsys):
     folder = tmp_path / "top/train/labels"
     folder.mkdir(parents=True)
@@ -195,6 +199,19 @@ def test_an_archive_takes_no_classes_from_around_it(paths, tmp_path, monkeypatch
     new = str(tmp_path / "new")
     path = archive_of(tmp_path, "кот 1.txt", "0 0.35 0.35 0.5 0.5\n")
     assert read_labels(path, ["cat"], paths) == ONE
+
+
+def test_an_archive_with_backslashes(paths, tmp_path, capsys):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a\\labels\\кот 1.txt", "1 0.35 0.35 0.5 0.5\n")
+        archive.writestr("a\\classes.txt", "dog\ncat\n")
+    assert read_labels(path, ["cat", "dog"], paths) == ONE
+    assert "numbers taken" not in capsys.readouterr().out
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("кот 1.txt", "0 0.35 0.35 0.5 0.5\n")
+    assert read_labels(path, ["cat", "dog"], paths) == ONE
+    assert f"{path} has no list of classes; numbers taken" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("classes", [None, ""])
