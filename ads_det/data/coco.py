@@ -61,12 +61,15 @@ class CocoDataset(PoolDatasetMixin, MMDetCocoDataset):
 
     def image_paths(self) -> dict[str, str]:
         paths: dict[str, str] = {}
+        spelt: dict[str, str] = {}
         for image in section(self._read(), "images", Path(self.ann_file)):
             name = image.get("file_name")
             if not isinstance(name, str) or not name:
                 raise ADSError(f"{self.ann_file} has an image without `file_name`; add it.")
-            if name in paths:
-                raise ADSError(f"{self.ann_file} names {name!r} twice in `images`; keep one.")
+            other = spelt.setdefault(os.path.normpath(name), name)
+            if name in paths or other != name:
+                also = f", also as {other!r}" if other != name else ""
+                raise ADSError(f"{self.ann_file} names {name!r} twice in `images`{also}; keep one.")
             if ".." in PurePath(name).parts or PurePath(name).is_absolute():
                 raise ADSError(
                     f"{self.ann_file} names {name!r}, which leads out of the image folder; "

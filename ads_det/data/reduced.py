@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
+from ads_det.console import say_once
 from ads_det.files import open_regular
 from ads_det.labels.sizes import read_upright
 
@@ -33,15 +34,23 @@ def find_reduced(paths: Mapping[str, str]) -> list[str]:
             f"{len(paged)} image(s), such as {paged[0]!r}, have several pages or frames, of which "
             "only the first is used: write each into a file of its own"
         )
-    decoded = [read_upright(paths[name]) for name in deep[:: len(deep) // _DECODED + 1]]
-    brightest = max((int(pixels.max()) for pixels in decoded if pixels is not None), default=255)
-    if deep and brightest < _DARK:
+    decoded = {name: read_upright(paths[name]) for name in deep[:: len(deep) // _DECODED + 1]}
+    brightest = {name: int(p.max()) for name, p in decoded.items() if p is not None}
+    dark = [name for name, most in brightest.items() if most < _DARK]
+    if dark and 2 * len(dark) >= len(brightest):  # one of many may show the night
         found.append(
-            f"{len(deep)} image(s), such as {deep[0]!r}, have 16 bits, of which the upper 8 are "
-            f"used: at most {brightest} of 255, nearly black; stretch them to all 16 bits, or "
+            f"{len(deep)} image(s), such as {dark[0]!r}, have 16 bits, of which the upper 8 are "
+            f"used: at most {max(brightest[name] for name in dark)} of 255 in {len(dark)} of "
+            f"{len(brightest)} that were decoded, nearly black; stretch them to all 16 bits, or "
             "convert them to 8"
         )
     return found
+
+
+def say_reduced(paths: Mapping[str, str]) -> None:
+    """Warn of what :func:`find_reduced` finds."""
+    for sentence in find_reduced(paths):
+        say_once(f"WARNING: {sentence}.")
 
 
 def _facts(path: str) -> tuple[int, int]:

@@ -170,3 +170,10 @@ def is_rotated(degrees: object) -> bool:
         return bool(degrees) and finite(degrees) % 360 != 0
     except ValueError:
         return True
+
+
+def say(message: str) -> None:
+    """:func:`ads_det.console.say`."""
+    from ads_det.console import say  # imports PyTorch, which readers do without
+
+    say(message)

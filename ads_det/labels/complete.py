@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ads_det.labels.boxes import Box, ImageLabels, is_usable
-from ads_det.labels.sizes import is_swapped, upright_size
+from ads_det.labels.sizes import is_swapped, is_turned, upright_size
 
 _TOLERANCE = 1.0  # pixels that rounding may put a box outside the image
 _CORNER = 0.01  # of width and height, in which not all boxes of a file can lie
@@ -56,6 +56,17 @@ def complete(
             return image, f"{image.image!r} has {problem}"
     boxes = tuple(_cut(box, width, height) for box in image.boxes)
     return replace(image, width=width, height=height, boxes=boxes), None
+
+
+def ignored_tag(stated: tuple[int, int], path: str | os.PathLike[str]) -> bool:
+    """Whether the size that a tool states of an image shows that it passed over the tag that turns
+    it, and so over all such tags.
+
+    Args:
+        stated: width and height.
+        path: Path of the image.
+    """
+    return is_turned(path) and stated == upright_size(path)[::-1] and stated[0] != stated[1]
 
 
 def scale_problem(images: Sequence[ImageLabels]) -> str | None:

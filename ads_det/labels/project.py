@@ -14,9 +14,10 @@ from ads_det.errors import ADSError
 from ads_det.files import first_twice, write_ids, write_text
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.class_names import check_spelling, spelling
-from ads_det.labels.complete import complete, scale_problem
+from ads_det.labels.complete import complete, ignored_tag, scale_problem
 from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
+from ads_det.labels.sizes import is_turned
 from ads_det.labels.store import LabelStore
 
 GIVEN = "given"  # the name of the labels that a project begins with
@@ -107,7 +108,7 @@ def find_labels(
     """
     found, names = Labels(), ImageNames(paths)
     other_classes: Counter[str] = Counter()
-    read, skipped = [], 0
+    read, skipped, passes_over_tags = [], 0, False
     for image in read_labels(path, classes, paths):
         name = names.match(image.image)
         if name is None:
@@ -127,10 +128,18 @@ def find_labels(
         read.append(whole)
         if problem:
             found.problems.append(problem)
+            passes_over_tags |= ignored_tag((image.width, image.height), paths[name])
         elif name in found.images and found.images[name].boxes != whole.boxes:
             found.problems.append(f"{name!r} occurs twice with other boxes; the first was taken")
         else:
             found.images.setdefault(name, whole)
+    turned = [name for name in found.images if passes_over_tags and is_turned(paths[name])]
+    for name in turned:  # upside down, mirrored or square: of these no size tells
+        del found.images[name]
+        found.problems.append(
+            f"{name!r} has an orientation tag, which the annotation tool ignored in other images; "
+            "label an upright copy"
+        )
     check_spelling(path, other_classes, classes, "--classes")
     scale = scale_problem(read)
     if scale:

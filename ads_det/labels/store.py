@@ -13,7 +13,8 @@ from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.checks import load_json
 from ads_det.labels.coco import read_coco, write_coco
 
-_FILE = re.compile(r"(\d{3,})_([\w.-]+)\.json")
+# with the names of batches: a data set of others may be called 2007_train.json
+_FILE = re.compile(r"(\d{3,})_(given|initial|cycle_\d{2,})\.json")
 
 
 class LabelStore:

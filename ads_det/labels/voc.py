@@ -21,6 +21,7 @@ from ads_det.labels.checks import (
     once_each,
     read_box,
     read_size,
+    say,
 )
 from ads_det.labels.names import ImageNames, stem
 from ads_det.labels.xml import add, read_xml, text_of, write_xml
@@ -114,7 +115,16 @@ def read_voc(path: Path, images: Iterable[str] = ()) -> list[ImageLabels]:
         files, folder = [path], path.parent
     ids = set(images)
     names = ImageNames(ids) if ids else None
-    return once_each([_read_file(file, folder, names) for file in files], path)
+    renamed: list[tuple[Path, str]] = []
+    found = [_read_file(file, folder, names, renamed) for file in files]
+    if renamed:
+        file, name = renamed[0]
+        say(
+            f"{len(renamed)} XML file(s) are called as an image but name another, which is not "
+            f"there, such as {name!r} in {file}; if they were renamed, delete `filename` and "
+            "`path` in them, and their own name counts."
+        )
+    return once_each(found, path)
 
 
 def read_annotation(file: Path) -> ET.Element:
@@ -145,11 +155,16 @@ def _local_name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2].lower()
 
 
-def _read_file(file: Path, folder: Path, names: ImageNames | None) -> ImageLabels:
+def _read_file(
+    file: Path, folder: Path, names: ImageNames | None, renamed: list[tuple[Path, str]]
+) -> ImageLabels:
     root = read_annotation(file)
     place = file.relative_to(folder)
+    image = _image_name(root, place) if names is None else _image_id(root, place, file, names)
+    if names and not names.find(image) and names.find(place.with_suffix("").as_posix()):
+        renamed.append((file, image))
     return ImageLabels(
-        _image_name(root, place) if names is None else _image_id(root, place, file, names),
+        image,
         read_size(text_of(root, "size/width"), str(file)),
         read_size(text_of(root, "size/height"), str(file)),
         tuple(_read_object(element, file) for element in root.findall("object")),

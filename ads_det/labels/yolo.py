@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import Box, ImageLabels
-from ads_det.labels.checks import files_below, finite, once_each, read_box
+from ads_det.labels.checks import files_below, finite, once_each, read_box, say
 from ads_det.labels.names import ImageNames
-from ads_det.labels.yolo_classes import is_class_file, is_yolo, read_classes, read_lines, say
+from ads_det.labels.yolo_classes import is_class_file, is_yolo, read_classes, read_lines
 
 
 class NoClassesError(ADSError):

@@ -10,7 +10,7 @@ import yaml
 
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, read_bytes
-from ads_det.labels.checks import cannot_read, files_below
+from ads_det.labels.checks import cannot_read, files_below, say
 from ads_det.plain_yaml import TextLoader
 
 # labelImg, CVAT and Darknet, Label Studio, Roboflow
@@ -168,10 +168,3 @@ def is_yolo(lines: Sequence[str]) -> bool:
         words = table
     numbers = all(_NUMBER.fullmatch(word) for word in words[1:5])
     return len(words) >= 5 and numbers and bool(_CLASS.fullmatch(words[0]))
-
-
-def say(message: str) -> None:
-    """:func:`ads_det.console.say`."""
-    from ads_det.console import say  # imports PyTorch, which readers do without
-
-    say(message)

@@ -253,6 +253,8 @@ def test_file_name_twice(coco):
     change(root, "images", 1, file_name="a.jpg")
     refuses("'a.jpg' twice", root=root)
     refuses("'a.jpg' twice", root=root, load_annotations=False)
+    change(root, "images", 1, file_name="./a.jpg")
+    refuses("'./a.jpg' twice in `images`, also as 'a.jpg'", root=root)
 
 
 @pytest.mark.parametrize("name", ["../a.jpg", "more/../../a.jpg", "/a.jpg"])

@@ -381,6 +381,14 @@ def test_yolo_classes_that_are_digits(tmp_path):
     assert read_yolo(tmp_path, [], sizes, IDS)[0].boxes[0].name == "0777"
 
 
+def test_voc_renamed_with_its_image(tmp_path, capsys):
+    write(tmp_path / "000001.xml", "<annotation><filename>IMG_0.jpg</filename></annotation>")
+    read_voc(tmp_path, ["000001.jpg", "2.jpg"])
+    assert "1 XML file(s) are called as an image but name another" in capsys.readouterr().out
+    read_voc(tmp_path, ["2.jpg"])
+    assert not capsys.readouterr().out
+
+
 def test_the_same_twice_counts_once(tmp_path):
     write(tmp_path / "a" / "x.xml", "<annotation><path>x.jpg</path></annotation>")
     write(tmp_path / "b" / "x.xml", "<annotation><path>x.jpg</path></annotation>")

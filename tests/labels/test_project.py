@@ -137,3 +137,30 @@ def test_a_name_that_is_no_text_is_not_written(tmp_path):
     with pytest.raises(ADSError, match=r"'caf\\udce9', in which a name .* is no UTF-8 text"):
         write_text(tmp_path / "a.txt", "caf\udce9")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tool_that_ignores_one_tag_ignores_all(tmp_path):
+    """An image upside down has the size that the tool states all the same."""
+    paths = {}
+    for name, tag in ("plain.jpg", None), ("side.jpg", 6), ("down.jpg", 3):
+        image = Image.new("RGB", (20, 10))
+        exif = image.getexif()
+        if tag:
+            exif[0x0112] = tag
+        paths[name] = str(tmp_path / name)
+        image.save(paths[name], exif=exif)
+    file = tmp_path / "labels.json"
+    known = ["plain.jpg", "down.jpg"]
+    write_coco([ImageLabels(name, 20, 10, (DOG,)) for name in known], ["dog"], file)
+    assert list(find_labels(file, paths, [], "skip").images) == known
+    write_coco([ImageLabels(name, 20, 10, (DOG,)) for name in paths], ["dog"], file)
+    found = find_labels(file, paths, [], "skip")
+    assert list(found.images) == ["plain.jpg"]
+    assert "'down.jpg' has an orientation tag, which the annotation tool" in found.problems[1]
+
+
+def test_files_that_are_named_by_a_year_are_no_imports(tmp_path, paths):
+    for year in "2007", "2012":
+        write_coco([ImageLabels("a.png", 20, 10, (DOG,))], ["dog"], tmp_path / f"{year}_train.json")
+    with pytest.raises(ADSError, match="holds 2 files of labels"):
+        find_labels(tmp_path, paths, [], "skip")

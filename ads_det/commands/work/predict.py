@@ -10,6 +10,7 @@ from ads_det.active.settings import use_default_scope
 from ads_det.console import progress_bar, say
 from ads_det.data.classification import ClassificationDataset
 from ads_det.data.readable import find_unreadable, list_images
+from ads_det.data.reduced import say_reduced
 from ads_det.engine.datasets import candidate_loader, class_names, dataset_class, pool_config
 from ads_det.engine.stored_config import read_config
 from ads_det.engine.training import evaluation_runner
@@ -44,6 +45,7 @@ def main(args: argparse.Namespace) -> None:
             f"{unreadable[first]}); name another folder."
         )
     check_names(ids, paths)
+    say_reduced({name: paths[name] for name in ids})
     args.out.mkdir(parents=True, exist_ok=True)
     model = evaluation_runner(
         cfg, files.cycle(args.cycle).found_models()[0], args.out / "log"

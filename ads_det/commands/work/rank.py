@@ -17,6 +17,7 @@ from ads_det.active.settings import Settings, load_config, prepare_data
 from ads_det.arguments import option_values
 from ads_det.console import say
 from ads_det.data.classification import ClassificationDataset
+from ads_det.data.reduced import say_reduced
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.foreign_config import class_names, foreign_config, is_foreign, load_detector
 from ads_det.engine.methods import Plain
@@ -114,6 +115,7 @@ def main(args: argparse.Namespace) -> None:
         raise ADSError(f"--number is {args.number}, but there are {len(ids)} images to rank.")
     candidates = args.out / "candidates.txt"
     if is_main_process():
+        say_reduced(images.image_files())
         args.out.mkdir(parents=True, exist_ok=True)
         write_ids(candidates, ids)
     barrier()
