@@ -224,7 +224,7 @@ def check_no_run(option: str, out: Path) -> None:
     """Refuse to write into a run, or into a part of one.
 
     Raises:
-        ADSError: if ``out`` is the work directory of a run or the folder of a batch or cycle.
+        ADSError: if ``out`` is the work directory of a run, or a part of one.
     """
     if RunFiles(out).pool.exists():
         raise _of_a_run(option, out)
@@ -235,17 +235,45 @@ def check_no_part(option: str, out: Path) -> None:
     """Refuse to write into a part of a run.
 
     Raises:
-        ADSError: if ``out`` is the folder of a batch or cycle.
+        ADSError: if ``out`` is or lies in the folder of a batch or cycle.
     """
-    run = RunFiles(out.parent)
-    folders = [c.folder for c in (run.initial, *run.cycles().values())]
-    if run.pool.exists() and out in folders:
+    out = out.resolve()
+    for folder in (out, *out.parents):
+        run = RunFiles(folder.parent)
+        if run.pool.exists() and folder in (run.initial.folder, *_cycles(run)):
+            raise _of_a_run(option, out)
+
+
+def check_file(option: str, out: Path, suffix: str, *read: Path) -> None:
+    """Refuse to write over a file that somebody needs.
+
+    Args:
+        option: name of the option.
+        out: File to write; there may be one of an earlier call.
+        suffix: what the name of such a file ends in.
+        read: files that the command reads.
+
+    Raises:
+        ADSError: if ``out`` is a folder or one of those, is of a run, or is of another kind.
+    """
+    if out.is_dir():
+        raise ADSError(f"{option} {out} is a folder; name a file to write.")
+    check_no_part(option, out)
+    if out.exists() and RunFiles(out.resolve().parent).pool.exists():
         raise _of_a_run(option, out)
+    if out.exists() and any(out.samefile(path) for path in read):
+        raise ADSError(f"{option} {out} is read by this very command; choose another file.")
+    if out.exists() and out.suffix != suffix:
+        raise ADSError(f"{option} {out} exists and is no {suffix} file; choose another file.")
+
+
+def _cycles(run: RunFiles) -> list[Path]:
+    return [cycle.folder for cycle in run.cycles().values()]
 
 
 def _of_a_run(option: str, out: Path) -> ADSError:
     return ADSError(
-        f"{option} {out} is of a run, whose files would be overwritten; choose another folder."
+        f"{option} {out} is of a run, whose files would be overwritten; choose another place."
     )
 
 

@@ -809,6 +809,12 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
         ),
         ("train.py", ["{ids}", "--unlabeled", "{ids}", "--work-dir", "new"], "keep it in one"),
         ("test.py", ["{model}", "--out", "a/b.json"], "--out a/b.json is a folder, or in none"),
+        ("test.py", ["{model}", "--out", "{model}"], "is of a run, whose files would be"),
+        ("test.py", ["{model}", "--out", "{run}/pool.json"], "is of a run, whose files would be"),
+        ("test.py", ["{model}", "--out", "{config}"], "is read by this very command"),
+        ("test.py", ["{model}", "--out", "{strange}"], "exists and is no .json file"),
+        ("test.py", ["{model}", "--work-dir", "{run}"], "is of a run, whose files would be"),
+        ("al_loop.py", ["--work-dir", ""], "--work-dir: the path is empty"),
         ("select_images.py", ["{model}", "--strategy", ""], "--strategy is empty"),
         ("benchmark.py", ["--work-dir", "{file}"], "{file}"),
         ("benchmark.py", ["--cfg-options", "active_learning.strategy=None"], "strategy is None"),
@@ -851,7 +857,7 @@ def test_other_tools(run, project, finished, tool, arguments, message):
     names["comparison"].mkdir(exist_ok=True)
     (names["comparison"] / "manifest.json").write_text("{}")
     names["strange"].write_text("nobody\n")
-    config = project.arguments_of_loop()[0]
+    config = names["config"] = project.arguments_of_loop()[0]
     status, _, err = run(tool, config, *(a.format(**names) for a in arguments))
     assert status == 2, err
     assert message.format(**names) in err and err.count("\n") == 1, err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import folder
+from ads_det.arguments import check_file, check_no_run, folder
 from ads_det.errors import ADSError
 from ads_det.work_files import RunFiles
 
@@ -34,6 +34,12 @@ def check(args: argparse.Namespace) -> str:
         raise ADSError(f"--size is {args.size[0]} {args.size[1]}; use numbers from 1 to 10,000.")
     if args.size is not None and args.format == "mmdet":
         raise ADSError("--size is for --format onnx; mmdet's pipeline resizes images itself.")
+    if args.out is not None and args.format == "mmdet":
+        if args.out.exists() and not args.out.is_dir():
+            raise ADSError(f"--out {args.out} is a file; name a folder for config and weights.")
+        check_no_run("--out", args.out)
+    elif args.out is not None:
+        check_file("--out", args.out, ".onnx")
     cycles = RunFiles(args.run).cycles()
     trained = [number for number, files in cycles.items() if files.found_models()]
     if not trained:

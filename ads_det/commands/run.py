@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work-dir, which take the stored one, options and seed included",
     )
     parser.add_argument(
-        "--work-dir", help="where to write (default: work_dirs/<config>[_seed<seed>])"
+        "--work-dir", type=Path, help="where to write (default: work_dirs/<config>[_seed<seed>])"
     )
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in the work directory, if any"

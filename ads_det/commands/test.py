@@ -5,7 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import add_common_options, checkpoint_file, config_file
+from ads_det.arguments import (
+    add_common_options,
+    check_file,
+    check_no_run,
+    checkpoint_file,
+    config_file,
+)
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
 
@@ -29,8 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
-    if args.out is not None and (args.out.is_dir() or not args.out.resolve().parent.is_dir()):
-        raise ADSError(f"--out {args.out} is a folder, or in none; name a file to write.")
+    check_no_run("--work-dir", args.work_dir)
+    if args.out is not None:
+        if args.out.is_dir() or not args.out.resolve().parent.is_dir():
+            raise ADSError(f"--out {args.out} is a folder, or in none; name a file to write.")
+        check_file("--out", args.out, ".json", args.config, args.checkpoint)
     return f"Loading {args.config} ..."
 
 

@@ -44,6 +44,13 @@ def test_mistakes(run, finished, tmp_path, options, message):
     assert status == 2 and message in err and err.count("\n") == 1 and not out.exists()
 
 
+@pytest.mark.parametrize("file", ["", "cycle_01", "cycle_01/export", "pool.json"])
+def test_nothing_is_written_over_a_run(run, finished, file):
+    kind = "onnx" if file.endswith(".json") else "mmdet"
+    status, _, err = run("export.py", finished, "--format", kind, "--out", finished / file)
+    assert status == 2 and "is of a run, whose files would be overwritten" in err
+
+
 def test_a_folder_without_a_trained_model_is_refused(run, tmp_path):
     status, _, err = run("export.py", tmp_path, "--format", "onnx")
     assert status == 2 and "holds no trained model" in err and err.count("\n") == 1
