@@ -10,7 +10,8 @@ import pytest
 from helpers import tiny_classification_config
 
 from ads_det.active.loop import ActiveLearningLoop
-from ads_det.commands.work.report import published_entries
+from ads_det.benchmark.run_folder import find_runs
+from ads_det.commands.work.report import published_entries, unlike_measures
 from ads_det.report.page import MOST_BYTES, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -52,6 +53,18 @@ def test_the_page_of_a_detection_comparison(run, comparison, tmp_path):
     assert "ads+entropy − plain+random" in page
     pairs = (out / "tables/pairs.csv").read_text()
     assert pairs.startswith("pair,seeds,by images,by objects,win/tie/loss\n")
+
+
+def test_runs_that_are_measured_otherwise_do_not_compare(comparison, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(comparison / "ads+entropy/seed_0", other)
+    config = json.loads((other / "config.json").read_text())
+    config["test_dataloader"]["dataset"]["indices"] = 8
+    (other / "config.json").write_text(json.dumps(config))
+    runs = find_runs([comparison / "ads+entropy/seed_0", other])
+    (sentence,) = unlike_measures(runs)
+    assert "they differ in test_dataloader.dataset.indices (None, 8)." in sentence
+    assert not unlike_measures(find_runs([comparison]))
 
 
 @pytest.mark.slow

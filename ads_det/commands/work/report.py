@@ -1,6 +1,7 @@
 """The work of ``ads-det report``."""
 
 import argparse
+from typing import Any
 
 from ads_det.active.settings import prepare_data, use_default_scope
 from ads_det.benchmark.choices import add_choices, add_pictures
@@ -10,11 +11,15 @@ from ads_det.benchmark.run_folder import RunFolder, find_runs
 from ads_det.benchmark.sections import add_cycles, add_model, add_pool
 from ads_det.benchmark.tables import Curves, comparison_tables, read_curves
 from ads_det.console import say
+from ads_det.data.notes import and_more
+from ads_det.engine.config_keys import leaves
 from ads_det.errors import ADSError
 from ads_det.files import read_json, shipped
 from ads_det.report.curves import metric_label
 from ads_det.report.page import Page
+from ads_det.work_files import read_stored_config
 
+_NAMED = 3  # settings that a warning names
 Runs = dict[str, dict[int, RunFolder]]  # by method and seed
 
 
@@ -28,6 +33,9 @@ def main(args: argparse.Namespace) -> None:
     use_default_scope(run.config)
     prepare_data(run.config)
     several = sum(map(len, runs.values())) > 1
+    for sentence in unlike_measures(runs):
+        say(f"WARNING: {sentence}")
+        page.warning(sentence)
     add_summary(page, run)
     page.heading("Learning curves" if several else "Learning curve")
     published = published_curves(args.published, runs)
@@ -52,6 +60,40 @@ def main(args: argparse.Namespace) -> None:
     if not args.no_model:
         add_model(page, run)
     say(f"Done: {page.write()}")
+
+
+def unlike_measures(runs: Runs) -> list[str]:
+    """A sentence for each method that is measured otherwise than the first: on other images, or by
+    another evaluator.
+
+    Args:
+        runs: by method and seed.
+    """
+    found, (first, *others) = [], [next(iter(by_seed.values())) for by_seed in runs.values()]
+    measure = _measure(first)
+    for run in others:
+        other = _measure(run)
+        differing = [
+            f"{key} ({measure.get(key)}, {other.get(key)})"
+            for key in dict.fromkeys([*measure, *other])
+            if measure.get(key) != other.get(key)
+        ]
+        if differing:
+            found.append(
+                f"{run.path} is measured otherwise than {first.path}, so their numbers do not "
+                f"compare: they differ in {', '.join(differing[:_NAMED])}"
+                f"{and_more(len(differing) - _NAMED)}."
+            )
+    return found
+
+
+def _measure(run: RunFolder) -> dict[str, Any]:
+    """What decides what a metric means, by dotted keys."""
+    config = read_stored_config(run.files.config)
+    test = dict(config["test_dataloader"]["dataset"])
+    test.pop("pipeline", None)
+    parts = {"test_dataloader.dataset": test, "test_evaluator": config.get("test_evaluator")}
+    return {key: value for name, part in parts.items() for key, value in leaves(part, name)}
 
 
 def caption(metric: str, name: str, several: bool, has_intervals: bool) -> str:
