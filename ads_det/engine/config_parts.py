@@ -16,7 +16,8 @@ import torch
 from mmengine.registry import MODELS, TRANSFORMS, Registry
 
 from ads_det.engine.build import accepted_arguments, is_open, passes_over
-from ads_det.engine.config_keys import leaves, like, nearest, short
+from ads_det.engine.config_keys import like, nearest, short
+from ads_det.engine.declared import check_declared
 from ads_det.errors import ADSError
 
 
@@ -63,18 +64,28 @@ def named(path: str, node: Any) -> Iterator[None]:
         where, kind = _innermost(path, node, error)
         named = "" if kind is None else f" ({getattr(kind, '__name__', kind)})"
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
-        if unknown and kind is not None and not _has(node, unknown[1]):
-            unknown = None
-        if unknown:
-            near = like(unknown[1], accepted_arguments(kind)) if inspect.isclass(kind) else ""
+        holders = dict(_holders(node, path, unknown[1])) if unknown else {}
+        if unknown and holders:
+            known: Collection[str] = accepted_arguments(kind) if inspect.isclass(kind) else ()
+            if where not in holders:  # passed on by a dict without a class
+                (where, known), *_ = holders.items()
+                named = ""
             raise ADSError(
-                f"{where}.{unknown[1]}: {where}{named} has no such key{near}."
+                f"{where}.{unknown[1]}: {where}{named} has no such key{like(unknown[1], known)}."
             ) from error
         raise ADSError(f"{where}{named}: {_reason(error)}; correct it.") from error
 
 
-def _has(node: Any, name: str) -> bool:
-    return any(name in key.split(".") for key, _ in leaves(node))
+def _holders(node: Any, path: str, name: str) -> Iterator[tuple[str, dict]]:
+    """The dicts in a part of a config that have a name, by key."""
+    if isinstance(node, dict):
+        if name in node:
+            yield path, node
+        for key, value in node.items():
+            yield from _holders(value, f"{path}.{key}", name)
+    elif isinstance(node, (list, tuple)):
+        for number, value in enumerate(node):
+            yield from _holders(value, f"{path}[{number}]", name)
 
 
 def _innermost(path: str, node: Any, error: Exception) -> tuple[str, Any]:
@@ -162,7 +173,8 @@ _PASSED_ON = {
 
 
 def check_arguments(kind: Any, arguments: dict, path: str) -> None:
-    """Refuse what a class does not take, also where it would be passed over in silence."""
+    """Refuse what a class does not take, also where it would be passed over in silence, and a text
+    for what it declares to be a number or a truth value."""
     if not inspect.isclass(kind):
         return
     accepted = accepted_arguments(kind)
@@ -177,17 +189,12 @@ def check_arguments(kind: Any, arguments: dict, path: str) -> None:
         raise ADSError(
             f"{path}.{unknown[0]}: {kind.__name__} has no such key{like(unknown[0], accepted)}."
         )
-
-
-_SCALARS = {"int": "a whole number", "float": "a number", "bool": "True or False"}
-_SCALARS |= {"str": "a text"}
+    check_declared(kind, arguments, path)
 
 
 def check_types(node: Any, path: str, *registries: Registry) -> None:
-    """Refuse a text or a dict for what a class declares to be a number or a list.
-
-    Outside models, whose declarations are less to be trusted, a list, a fraction or None is refused
-    too where a whole number is declared.
+    """:func:`check_declared` of every class in a part of a config, strictly but in models, whose
+    declarations are less to be trusted.
 
     Args:
         node: a part of a config.
@@ -200,18 +207,8 @@ def check_types(node: Any, path: str, *registries: Registry) -> None:
             kind = _registered(registry, kind) if isinstance(kind, str) else kind
         if not inspect.isclass(kind):
             continue
-        trusted = not any(place.name in ("model", "task util") for place in registries)
-        declared = _declared(kind)
-        for name, value in part.items():
-            word, bad = declared.get(name), isinstance(value, (str, dict))
-            if word == _SCALARS["str"]:
-                bad = trusted and not isinstance(value, str)
-            if word == "a list":
-                bad = bad and not name.endswith("_cfg")
-            elif trusted and word == _SCALARS["int"]:
-                bad = bad or value is None or isinstance(value, (float, list, tuple))
-            if word and bad:
-                raise ADSError(f"{where}.{name} is {short(value)}; use {word}.")
+        in_model = any(place.name in ("model", "task util") for place in registries)
+        check_declared(kind, part, where, strict=not in_model)
 
 
 def check_forgotten(node: Any, path: str, registry: Registry) -> None:
@@ -235,25 +232,11 @@ def _registered(registry: Registry, name: str) -> Any:
     return name
 
 
-def _declared(kind: type) -> dict[str, str]:
-    """What a class says of its arguments that are numbers or lists, by type or default."""
-    found = {}
-    for p in inspect.signature(kind.__init__).parameters.values():  # type: ignore[misc]
-        word = _SCALARS.get(getattr(p.annotation, "__name__", str(p.annotation)))
-        if word is None and isinstance(p.default, (list, tuple)):
-            word = "a list"
-        elif word is None and p.annotation is p.empty and type(p.default) in (int, float):
-            word = _SCALARS["float"]
-        if word is not None and not (p.default is None and word == _SCALARS["int"]):
-            found[p.name] = word
-    return found
-
-
 def check_spelling(given: Any, words: Collection[str], path: str) -> None:
     """Refuse names that are nearly one of some words, where others may mean something too."""
     for name in _names(given, path):
         near = None if name in words else nearest(str(name), words)
-        if near is not None and near not in given:
+        if near is not None:
             raise ADSError(f"{path} has the key {name!r}, which nothing reads; write {near!r}.")
 
 

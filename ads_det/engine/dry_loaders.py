@@ -32,6 +32,7 @@ from ads_det.engine.datasets import (
     training_dataset,
     unlabeled_dataset,
 )
+from ads_det.engine.declared import check_declared
 from ads_det.engine.dry_pipeline import try_pipeline
 from ads_det.errors import ADSError
 
@@ -128,6 +129,7 @@ def check_loader(cfg: Config, key: str) -> int | None:
                 f"{key}.collate_fn is {short(collate)}, but a classifier takes batches whole; use "
                 "dict(type='ads_det.whole_batch')."
             )
+    check_declared(torch.utils.data.DataLoader, rest, key)
     taken = inspect.signature(torch.utils.data.DataLoader.__init__).parameters.keys()
     check_names(rest, (*taken, "num_batch_per_epoch", "disable_subprocess_warning"), key)
     with named(key, loader):

@@ -6,7 +6,10 @@ from __future__ import annotations
 import copy
 import importlib.util
 import inspect
+import re
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +24,7 @@ from mmengine.registry import (
     VISUALIZERS,
     WEIGHT_INITIALIZERS,
 )
-from mmengine.runner import BaseLoop, TestLoop, ValLoop
+from mmengine.runner import BaseLoop, Runner, TestLoop, ValLoop
 from torch import nn
 
 from ads_det.data.pool_dataset import PoolDataset
@@ -43,6 +46,7 @@ from ads_det.engine.datasets import (
     not_of_this_project,
     pool_config,
 )
+from ads_det.engine.declared import check_declared
 from ads_det.engine.dry_hooks import check_hooks
 from ads_det.engine.dry_loaders import check_loaders
 from ads_det.engine.dry_optimisers import check_optimisers
@@ -61,6 +65,7 @@ _START = (None, "fork", "spawn", "forkserver")
 # what mmdet's heads read of the two blocks of a model that have no class
 _NUMBERS = ("nms_pre", "min_bbox_size", "score_thr", "max_per_img", "iou_threshold")
 _NUMBERS += ("allowed_border", "pos_weight", "neg_pos_ratio", "smoothl1_beta")
+_TRIED_NMS = ("nms", "soft_nms")
 _WORDS = (*_NUMBERS, "nms", "per_classifier", "assigner", "sampler", "debug", "type")
 
 
@@ -121,6 +126,7 @@ def _check_blocks(cfg: Config) -> None:
         if value not in allowed:
             raise ADSError(f"env_cfg.{path} is {short(value)}; correct it.")
     check_names(cfg.get("randomness"), ("seed", "diff_rank_seed", "deterministic"), "randomness")
+    check_declared(Runner.set_randomness, cfg.get("randomness") or {}, "randomness")
     check_names(cfg.get("auto_scale_lr"), ("enable", "base_batch_size"), "auto_scale_lr")
     for part in ("val", "test"):
         given = [f"{part}_{end}" for end in ("dataloader", "cfg", "evaluator")]
@@ -181,7 +187,7 @@ def build_model(cfg: Config) -> nn.Module:
     check_types(cfg.model, "model", MODELS, TASK_UTILS)
     check_forgotten(cfg.model, "model", TASK_UTILS)
     for name in ("train_cfg", "test_cfg"):
-        _check_free(cfg.model.get(name), f"model.{name}")
+        _check_numbers(cfg.model.get(name), f"model.{name}")
     for name, part in cfg.model.items():
         if part == []:
             raise ADSError(f"model.{name} is empty; it must be a dict of type and arguments.")
@@ -191,6 +197,8 @@ def build_model(cfg: Config) -> nn.Module:
                 model: nn.Module = MODELS.build(copy.deepcopy(cfg.model))
         except Exception:
             model = MODELS.build(copy.deepcopy(cfg.model))
+    for name in ("train_cfg", "test_cfg"):
+        _check_read(cfg.model.get(name), f"model.{name}", model)
     if "test_cfg" in accepted_arguments(type(model)) and cfg.model.get("test_cfg") is None:
         raise ADSError("model.test_cfg is missing; give what a prediction needs, such as the NMS.")
     with named("method", cfg.get("method")), torch.device("meta"):
@@ -198,17 +206,48 @@ def build_model(cfg: Config) -> nn.Module:
     return model
 
 
-def _check_free(node: Any, path: str) -> None:
+def _check_numbers(node: Any, path: str) -> None:
     if node is not None and not isinstance(node, (dict, list)):
         raise ADSError(f"{path} is {short(node)}; it must be a dict.")
-    if not isinstance(node, dict):
-        return
-    check_spelling(node, _WORDS, path)
-    for name, value in node.items():
+    for name, value in node.items() if isinstance(node, dict) else ():
         if name in _NUMBERS and isinstance(value, (str, list, tuple, dict)):
             raise ADSError(f"{path}.{name} is {short(value)}; use a number.")
         if isinstance(value, dict) and name not in ("assigner", "sampler"):
-            _check_free(value, f"{path}.{name}")
+            _check_numbers(value, f"{path}.{name}")
+
+
+def _check_read(node: Any, path: str, model: nn.Module) -> None:
+    """Refuse misspelt names, unless the model's own code mentions them, and an NMS that fails."""
+    if not isinstance(node, dict):
+        return
+    try:
+        check_spelling(node, _WORDS, path)
+    except ADSError:  # only then is the code worth reading
+        mentioned = _mentioned(model)
+        check_spelling({k: v for k, v in node.items() if k not in mentioned}, _WORDS, path)
+    for name, value in node.items():
+        inner = f"{path}.{name}"
+        if name == "nms" and isinstance(value, dict) and value.get("type", "nms") in _TRIED_NMS:
+            from mmcv.ops import batched_nms  # after the registry, which has it
+
+            boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 1.0]])
+            with named(inner, value):
+                batched_nms(boxes, torch.ones(2), torch.zeros(2).long(), copy.deepcopy(value))
+        elif isinstance(value, dict) and name not in ("assigner", "sampler"):
+            _check_read(value, inner, model)
+
+
+def _mentioned(model: nn.Module) -> set[str]:
+    """Attributes and texts in the source of the classes that a model is made of."""
+    kinds = {base for part in model.modules() for base in type(part).__mro__}
+    modules = {sys.modules[kind.__module__] for kind in kinds if kind.__module__ in sys.modules}
+    files = {str(getattr(module, "__file__", None)) for module in modules}
+    found: set[str] = set()
+    for file in files:
+        if file.endswith(".py"):
+            text = Path(file).read_text(encoding="utf-8")
+            found |= set(re.findall(r"(?:\.|[\"'])(\w+)", text))
+    return found
 
 
 def _check_init(node: Any, path: str) -> None:

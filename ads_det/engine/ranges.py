@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ads_det.engine.config_keys import leaves, short
+from ads_det.engine.declared import is_truth_text
 from ads_det.errors import ADSError
 
 Test = Callable[[float], bool]
@@ -60,7 +61,8 @@ _ALL = re.compile(r"(test|val|candidate)_dataloader\.(drop_last|num_batch_per_ep
 _MAY_BE_NONE = (".iou_thrs", ".indices", ".prefetch_factor", "param_scheduler.end")
 _FLAGS = re.compile(
     r".*\.(filter_empty_gt|drop_last|shuffle|persistent_workers|pin_memory|per_classifier"
-    r"|test_mode|load_annotations|norm_eval|with_bbox|keep_ratio)|auto_scale_lr\.enable"
+    r"|test_mode|load_annotations|norm_eval|with_bbox|keep_ratio|convert_to_iter_based"
+    r"|bypass_duplicate)|auto_scale_lr\.enable"
     r"|(test|val)_cfg\.fp16"
 )
 
@@ -83,7 +85,8 @@ def check_ranges(cfg: dict[str, Any]) -> None:
     for key, value in leaves(cfg):
         if key.endswith(".indices") and value == 0:
             raise ADSError(f"{key} is 0, which leaves no image; use a number of 1 or more.")
-        if _FLAGS.fullmatch(key) and not isinstance(value, bool):
+        is_flag = _FLAGS.fullmatch(key) or (not key.endswith("]") and is_truth_text(value))
+        if is_flag and not isinstance(value, bool):
             raise ADSError(f"{key} is {short(value)}; use True or False.")
         if re.fullmatch(r"model\..*nms\.type", key) and value not in _NMS:
             raise ADSError(f"{key} is {short(value)}; use one of {', '.join(_NMS)}.")

@@ -8,13 +8,14 @@ from types import ModuleType
 import pytest
 from helpers import tiny_config
 from mmdet.models.backbones import ResNet
+from mmdet.models.dense_heads import SSDHead
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_loaders import check_loaders
-from ads_det.engine.dry_run import check_config
+from ads_det.engine.dry_run import build_model, check_config
 from ads_det.errors import ADSError
 
 LOAD, PACK = dict(type="LoadImageFromFile"), dict(type="PackDetInputs")
@@ -78,6 +79,27 @@ def changed(whole):
             dict(param_scheduler=[dict(type="ExponentialLR", gamma=1e200)]),
             r"param_scheduler\[0\].*learning rate becomes infinite",
         ),
+        # misspelt beside the right ones, which a config inherits
+        (dict(model__test_cfg__scorethr=0.5), "has the key 'scorethr', which nothing reads; write"),
+        (dict(model__train_cfg__pos_wieght=5), "has the key 'pos_wieght', .*; write 'pos_weight'"),
+        (
+            dict(
+                train_dataloader__dataset__filter_cfg=dict(filter_emty_gt=1, filter_empty_gt=True)
+            ),
+            "filter_cfg has the key 'filter_emty_gt', which nothing reads; write 'filter_empty_gt'",
+        ),
+        (
+            dict(model__test_cfg__nms__iou_thr=0.5),
+            "^model.test_cfg.nms.iou_thr: model.test_cfg.nms .*no such key",
+        ),
+        # texts count as true
+        (dict(randomness__deterministic="yes"), "randomness.deterministic is 'yes'; use True or F"),
+        (
+            dict(param_scheduler=[dict(type="LinearLR", by_epoch="no")]),
+            r"param_scheduler\[0\].by_epoch is 'no'; use True or False",
+        ),
+        (dict(default_hooks__logger__ignore_last="no"), "logger.ignore_last is 'no'; use True or"),
+        (dict(train_dataloader__pin_memory="no"), "_dataloader.pin_memory is 'no'; use True or"),
     ],
 )
 def test_the_sentence_names_the_key(changed, options, message):
@@ -89,6 +111,20 @@ def test_hooks_and_the_metric_of_the_loop_may_be_left_out(changed):
     check_config(changed(default_hooks__timer=None, active_learning__metric=...))
     with pytest.raises(ADSError, match="active_learning.metric is 'x'"):
         check_config(changed(default_hooks__timer=None, active_learning__metric="x"))
+
+
+class OwnHead(SSDHead):
+    """Reads a setting whose name is nearly that of another one."""
+
+    def _predict_by_feat_single(self, *args, cfg, **kwargs):
+        cfg.get("score_thrs")
+        return super()._predict_by_feat_single(*args, cfg=cfg, **kwargs)
+
+
+def test_a_setting_that_the_code_of_the_model_mentions_passes(changed):
+    with pytest.raises(ADSError, match="has the key 'score_thrs', which nothing reads"):
+        build_model(changed(model__test_cfg__score_thrs=0.5))
+    build_model(changed(model__test_cfg__score_thrs=0.5, model__bbox_head__type=OwnHead))
 
 
 GREY = dict(LOAD, color_type="grayscale")

@@ -23,6 +23,8 @@ from ads_det.labels.project import check_classes
         dict(model=dict(test_cfg=dict(nms=dict(iou_threshold=2)))),
         dict(param_scheduler=[dict(T_max=0)]),
         dict(train_dataloader=dict(drop_last="no")),
+        dict(param_scheduler=[dict(convert_to_iter_based="no")]),
+        dict(anything=dict(whatever="False")),
     ],
 )
 def test_refused(cfg):
@@ -39,6 +41,7 @@ def test_ordinary_numbers_pass():
             test_evaluator=dict(iou_thrs=None),
             param_scheduler=[dict(begin=0, end=10, T_max=10)],
             model=dict(test_cfg=dict(score_thr=0.0, nms_pre=-1)),
+            metainfo=dict(classes=["true", "false"]),
         )
     )
 
