@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import math
+from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
@@ -28,7 +31,9 @@ _PARAMWISE = (  # read without a check by mmengine
     *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),
     *("dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate"),
 )
-_EPOCH = 8  # batches, for schedulers that count them
+_EPOCH = 8  # batches, where their number is not known
+_MOST = 200_000  # of them in all, which take a second or two
+_FAR = 10
 
 
 def check_optimisers(cfg: Config, model: nn.Module) -> None:
@@ -48,10 +53,14 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
         if isinstance(given, dict) and given.get("optimizer"):
             settings = dict(cfg.optim_wrapper, optimizer=given["optimizer"])
             _build_wrapper(settings, f"method.{phase}", model)
-    counts = cfg.train_cfg
+    counts, epochs = cfg.train_cfg, cfg.train_cfg.get("max_epochs")
+    epoch = _updates_per_epoch(cfg)
+    updates = epochs * epoch if epochs and epoch and _has_fixed_epochs(cfg) else None
+    played = min(epoch or _EPOCH, max(1, _MOST // (epochs or 1)))
+    schedule = _Schedule(cfg.optim_wrapper.optimizer, wrapper, played)
     for path, scheduler in each_part(cfg.get("param_scheduler"), "param_scheduler"):
         by_epoch = scheduler.get("by_epoch", True)
-        end = counts.get("max_epochs" if by_epoch else "max_iters") or 10**6
+        end = (epochs if by_epoch else counts.get("max_iters") or updates) or 10**6
         unit = "epochs" if by_epoch else "iterations"
         given = dict(dict(end=end), **scheduler)
         check_arguments(
@@ -66,20 +75,124 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
                     f"{path} begins after {given['begin']} {unit} and ends after {given['end']}, "
                     "so it never acts; set it and train_cfg together."
                 )
-            built = PARAM_SCHEDULERS.build(
-                given, default_args=dict(optimizer=wrapper, epoch_length=_EPOCH)
-            )
-            for _ in range(3):
-                built.step()
-            if not all(math.isfinite(float(g["lr"])) for g in wrapper.param_groups):
-                raise ValueError("the learning rate becomes infinite")
-        length = end if by_epoch else _updates(cfg) or end
+            if not by_epoch and epochs and "end" not in scheduler:  # the Runner's own
+                built = schedule.add(path, dict(given, end=epochs * played))
+            else:
+                built = schedule.add(path, given)
+            if getattr(built, "need_val_args", False) and cfg.get("val_cfg") is None:
+                raise no_validations(path, given["type"])
         for key, last in _ends(given, end).items():
-            if last > length:
+            if last > end:
                 say(
-                    f"{path}.{key} is reached after {last} {unit}, but the training has {length}: "
+                    f"{path}.{key} is reached after {last} {unit}, but the training has {end}: "
                     "the learning rate does not become what it was meant to be. Set "
                     f"{key} and train_cfg together."
+                )
+    if epochs:
+        schedule.play(epochs, played)
+    else:
+        schedule.play(1, min(counts.get("max_iters") or _EPOCH, _MOST))
+
+
+def no_validations(path: str, kind: Any) -> ADSError:
+    """The sentence for what acts on a measure of a validation."""
+    return ADSError(
+        f"{path} ({getattr(kind, '__name__', kind)}) waits for validations, and there are none in "
+        "a cycle; take it out."
+    )
+
+
+class _Schedule:
+    """The schedulers of a training, stepped as it would step them, with one number for each
+    setting of the parameters.
+
+    Args:
+        optimizer: config of the optimiser.
+        wrapper: built from it, with the settings of each parameter.
+        epoch: updates an epoch.
+    """
+
+    def __init__(self, optimizer: dict, wrapper: OptimWrapper, epoch: int) -> None:
+        settings: list[dict] = []
+        for group in wrapper.param_groups:
+            own = {k: v for k, v in group.items() if k != "params"}
+            settings += [] if own in settings else [own]
+        groups = [dict(own, params=[nn.Parameter(torch.zeros(1))]) for own in settings]
+        self._optimizer = OPTIMIZERS.build(dict(optimizer, params=groups))
+        self._begin = self._rates()
+        self._epoch = epoch
+        self._parts: list[tuple[str, Any, Any]] = []
+
+    def add(self, path: str, given: dict) -> Any:
+        """Build one scheduler.
+
+        Args:
+            path: its key.
+            given: its config.
+        """
+        defaults = dict(optimizer=self._optimizer, epoch_length=self._epoch)
+        built = PARAM_SCHEDULERS.build(copy.deepcopy(given), default_args=defaults)
+        self._parts.append((path, given, built))
+        self._check(path, 0)
+        return built
+
+    def play(self, epochs: int, epoch: int) -> None:
+        """Step to the end of a training, and say if the learning rate ends far above its begin.
+
+        Args:
+            epochs: of the training.
+            epoch: updates in one.
+
+        Raises:
+            ADSError: names the scheduler that cannot take a step, or makes a learning rate or a
+                momentum of no meaning.
+        """
+        for number in range(epochs):
+            for update in range(epoch):
+                # those that have come to their end do nothing more
+                acting = [
+                    p for p in self._parts if not p[2].by_epoch and p[2]._global_step < p[2].end
+                ]
+                if not acting:
+                    break
+                for path, given, scheduler in acting:
+                    self._step(path, given, scheduler, number * epoch + update + 1)
+            for path, given, scheduler in self._parts:
+                if scheduler.by_epoch:
+                    self._step(path, given, scheduler, (number + 1) * epoch)
+        for before, after in zip(self._begin, self._rates(), strict=True):
+            if self._parts and after > _FAR * before:
+                path = self._parts[-1][0]
+                say(
+                    f"{path}: the learning rate ends at {after:g}, far above {before:g}, that of "
+                    "optim_wrapper.optimizer; correct one of them if this is not meant."
+                )
+                return
+
+    def _step(self, path: str, given: dict, scheduler: Any, done: int) -> None:
+        try:
+            scheduler.step()
+        except Exception:
+            with named(path, given):
+                raise
+        self._check(path, done)
+
+    def _rates(self) -> list[float]:
+        return [float(group.get("lr") or 0) for group in self._optimizer.param_groups]
+
+    def _check(self, path: str, done: int) -> None:
+        after = f"after {done} iterations; correct it."
+        for group in self._optimizer.param_groups:
+            rate = float(group.get("lr") or 0)
+            if not math.isfinite(rate):
+                raise ADSError(f"{path}: the learning rate becomes infinite or NaN {after}")
+            if rate < -1e-9:  # rounding aside
+                raise ADSError(f"{path}: the learning rate becomes {rate:g}, below 0, {after}")
+            momentum = float(group.get("momentum", 0))
+            if not 0 <= momentum < 1:
+                raise ADSError(
+                    f"{path}: the momentum becomes {momentum:g}, which is not from 0 to below 1, "
+                    f"{after}"
                 )
 
 
@@ -96,15 +209,25 @@ def _ends(given: dict, end: int) -> dict[str, int]:
     return ends
 
 
-def _updates(cfg: Config) -> int | None:
-    """Label updates of a training, where its epochs have a fixed length."""
-    loader = cfg.train_dataloader
-    sampler = loader.get("sampler")
-    images = sampler.get("num_samples") if isinstance(sampler, dict) else None
-    epochs, size = cfg.train_cfg.get("max_epochs"), loader.get("batch_size", 1)
-    if not all(type(number) is int for number in (images, epochs, size)):
+def _has_fixed_epochs(cfg: Config) -> bool:
+    sampler = cfg.train_dataloader.get("sampler")
+    return isinstance(sampler, dict) and type(sampler.get("num_samples")) is int
+
+
+def _updates_per_epoch(cfg: Config) -> int | None:
+    """Label updates of an epoch of the last cycle, as far as it can be told."""
+    loader, loop = cfg.train_dataloader, cfg.get("active_learning") or {}
+    numbers = [loop.get(key) for key in ("initial", "budget", "cycles")]
+    images = None
+    if _has_fixed_epochs(cfg):
+        images = loader.sampler.num_samples
+    elif all(type(number) is int for number in numbers):
+        images = numbers[0] + numbers[1] * (numbers[2] - 1)
+    size = loader.get("batch_size", 1)
+    if images is None or type(size) is not int or images < 1 or size < 1:
         return None
-    return epochs * math.ceil(images / size)
+    batches = math.ceil(images / get_world_size()) / size
+    return max(1, math.floor(batches) if loader.get("drop_last") else math.ceil(batches))
 
 
 def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
@@ -116,10 +239,13 @@ def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
         constructor = given.get("constructor", "DefaultOptimWrapperConstructor")
         find_type(OPTIM_WRAPPER_CONSTRUCTORS, constructor, path)
         wrapper = build_optim_wrapper(model, copy.deepcopy(given))
-    if constructor == "DefaultOptimWrapperConstructor":
+    if constructor == "DefaultOptimWrapperConstructor" and path == "optim_wrapper":
         check_names(given.get("paramwise_cfg"), _PARAMWISE, f"{path}.paramwise_cfg")
         names = [name for name, _ in model.named_parameters()]
-        for key in (given.get("paramwise_cfg") or {}).get("custom_keys") or ():
+        known = {"lr_mult", "decay_mult"} | wrapper.optimizer.defaults.keys()
+        for key, own in ((given.get("paramwise_cfg") or {}).get("custom_keys") or {}).items():
+            # mmengine hands whatever is there to the optimiser, which keeps it and reads its own
+            check_names(own, known, f"{path}.paramwise_cfg.custom_keys.{key}")
             if not any(key in name for name in names):
                 say(
                     f"{path}.paramwise_cfg.custom_keys has {key!r}, which is part of no "
@@ -129,7 +255,15 @@ def _build_wrapper(given: dict, path: str, model: nn.Module) -> OptimWrapper:
     one.grad = torch.zeros(1)
     build_part(OPTIMIZERS, optimizer, f"{path}.optimizer", params=[one])
     with named(f"{path}.optimizer", optimizer):
-        OPTIMIZERS.build(dict(optimizer, params=[one])).step(lambda: one.sum())
+        built = OPTIMIZERS.build(dict(optimizer, params=[one]))
+        try:
+            inspect.signature(built.step).bind()
+        except TypeError as error:
+            raise ADSError(
+                f"{type(built).__name__} asks for a function that computes the loss again, which "
+                "mmengine does not give; use one such as SGD or AdamW."
+            ) from error
+        built.step()
     if getattr(wrapper, "clip_grad_kwargs", None):
         with named(f"{path}.clip_grad", given["clip_grad"]):
             wrapper.clip_func([one], **wrapper.clip_grad_kwargs)

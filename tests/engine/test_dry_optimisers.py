@@ -47,6 +47,75 @@ def test_what_a_schedule_never_comes_to_is_said(scheduler, key, capsys):
     assert f"param_scheduler[0].{key}" in out if key else out == ""
 
 
+COSINES = dict(T_max=40, end=40)
+BETWEEN = dict(type="CosineAnnealingMomentum", by_epoch=False, T_max=1200, eta_min=1.5)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        (dict(type="CosineAnnealingLR", eta_min=-1.0, **COSINES), "learning rate becomes -.*below"),
+        (dict(type="CosineAnnealingMomentum", eta_min=1.5, **COSINES), "the momentum becomes 1"),
+        (BETWEEN, "the momentum becomes 1"),  # ends where it began
+        (
+            dict(type="OneCycleLR", eta_max=0.01, total_steps=2398, by_epoch=False),
+            r"\(OneCycleLR\): Tried to step 2400 times.*total steps is 2398",
+        ),
+        (dict(type="ReduceOnPlateauLR", monitor="loss"), r"R\) waits for validations, and there"),
+        (dict(type="LinearLR", by_epoch=False, begin=2400), "begins after 2400 iterations and"),
+    ],
+)
+def test_schedules_are_played_to_their_end(scheduler, message, capsys):
+    with pytest.raises(ADSError, match=r"^param_scheduler\[0\].*" + message):
+        said("ssd_small_bccd_ads.py", capsys, param_scheduler=[scheduler])
+
+
+def test_the_updates_of_the_last_cycle_are_counted_where_epochs_grow(capsys):
+    """3 epochs of 16 + 2 * 8 images in batches of 8 have 12 updates."""
+    one = dict(type="OneCycleLR", eta_max=0.01, total_steps=11, by_epoch=False)
+    options = dict(
+        train_cfg__max_epochs=3,
+        train_dataloader__batch_size=8,
+        train_dataloader__sampler=dict(_delete_=True, type="DefaultSampler", shuffle=True),
+        active_learning=dict(initial=16, budget=8, cycles=3),
+        param_scheduler=[one],
+    )
+    assert said("ssd_small_bccd_ads.py", capsys, **options) == ""
+    one["total_steps"] = 10
+    with pytest.raises(ADSError, match="Tried to step 12 times"):
+        said("ssd_small_bccd_ads.py", capsys, **options)
+
+
+def test_a_learning_rate_that_ends_far_above_its_begin_is_said(capsys):
+    rising = dict(type="CosineAnnealingLR", eta_min=5, **COSINES)
+    out = said("ssd_small_bccd_ads.py", capsys, param_scheduler=[rising])
+    assert "param_scheduler[0]: the learning rate ends at 4.99" in out
+    peak = dict(type="OneCycleLR", eta_max=0.1, total_steps=40)
+    assert said("ssd_small_bccd_ads.py", capsys, param_scheduler=[peak]) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            dict(paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mutl=0.1)))),
+            "custom_keys.bias.lr_mutl: .* has no such key; the nearest is 'lr_mult'",
+        ),
+        (
+            dict(paramwise_cfg=dict(custom_keys=dict(bias=dict(lr_mult=0.1, betas=(0.5, 0.9))))),
+            None,
+        ),
+        (dict(optimizer=dict(_delete_=True, type="LBFGS")), "LBFGS asks for a function that comp"),
+    ],
+)
+def test_an_optimiser_reads_what_it_is_given_and_steps_alone(options, message, capsys):
+    if message is None:
+        assert said("ssd_small_bccd_ads.py", capsys, optim_wrapper=options) == ""
+        return
+    with pytest.raises(ADSError, match=r"^optim_wrapper\..*" + message):
+        said("ssd_small_bccd_ads.py", capsys, optim_wrapper=options)
+
+
 def test_a_cosine_without_a_length_passes_and_an_end_of_none_is_refused(capsys):
     options = dict(param_scheduler=[dict(type="CosineAnnealingLR")])
     assert said("ssd_small_bccd_ads.py", capsys, **options) == ""
