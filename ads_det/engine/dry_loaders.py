@@ -111,7 +111,10 @@ def check_loader(cfg: Config, key: str) -> int | None:
         "candidate_dataloader": lambda: candidate_loader(cfg, None)["dataset"],
     }
     shown = _check_dataset(makers.get(key, lambda: own)(), f"{key}.dataset", own or {})
-    channels = None if shown is None else _check_output(shown, key)
+    is_labeled = key in ("train_dataloader", *_OWN_DATA)
+    channels = None
+    if shown is not None:
+        channels = check_output(shown, f"{key}.dataset.pipeline", is_labeled)
     rest = {k: v for k, v in loader.items() if k != "dataset"}
     if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order
         rest["sampler"] = dict(type="DefaultSampler")
@@ -162,13 +165,24 @@ def _check_sampler(cfg: Config, key: str, size: int) -> None:
             )
 
 
-def _check_output(shown: dict[str, Any], key: str) -> int:
-    """See that what a pipeline made of an image can be used; how many channels it has."""
-    path, sample = f"{key}.dataset.pipeline", shown.get("data_samples")
+def check_output(shown: dict[str, Any], path: str, is_labeled: bool) -> int:
+    """See that what a pipeline made of an image can be used.
+
+    Args:
+        shown: what came out.
+        path: key of the pipeline.
+        is_labeled: whether labels are to come out too.
+
+    Returns:
+        How many channels it has.
+
+    Raises:
+        ADSError: if the pipeline ends too soon, or loads no labels.
+    """
+    sample = shown.get("data_samples")
     if not isinstance(shown.get("inputs"), torch.Tensor) or sample is None:
         raise ADSError(f"{path} ends without a batch to be made; end it with PackDetInputs.")
-    instances = sample.get("gt_instances")
-    if key in ("train_dataloader", *_OWN_DATA) and "labels" not in (instances or {}):
+    if is_labeled and "labels" not in (sample.get("gt_instances") or {}):
         raise ADSError(f"{path} loads no labels; add dict(type='LoadAnnotations', with_bbox=True).")
     return int(shown["inputs"].shape[0])
 

@@ -54,7 +54,7 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
             settings = dict(cfg.optim_wrapper, optimizer=given["optimizer"])
             _build_wrapper(settings, f"method.{phase}", model)
     counts, epochs = cfg.train_cfg, cfg.train_cfg.get("max_epochs")
-    epoch = _updates_per_epoch(cfg)
+    epoch = updates_per_epoch(cfg)
     updates = epochs * epoch if epochs and epoch and _has_fixed_epochs(cfg) else None
     played = min(epoch or _EPOCH, max(1, _MOST // (epochs or 1)))
     schedule = _Schedule(cfg.optim_wrapper.optimizer, wrapper, played)
@@ -214,15 +214,20 @@ def _has_fixed_epochs(cfg: Config) -> bool:
     return isinstance(sampler, dict) and type(sampler.get("num_samples")) is int
 
 
-def _updates_per_epoch(cfg: Config) -> int | None:
-    """Label updates of an epoch of the last cycle, as far as it can be told."""
+def updates_per_epoch(cfg: Config, cycle: int = -1) -> int | None:
+    """Label updates of an epoch of a cycle, as far as they can be told.
+
+    Args:
+        cfg: Run config.
+        cycle: its number; -1 for the last.
+    """
     loader, loop = cfg.train_dataloader, cfg.get("active_learning") or {}
     numbers = [loop.get(key) for key in ("initial", "budget", "cycles")]
     images = None
     if _has_fixed_epochs(cfg):
         images = loader.sampler.num_samples
     elif all(type(number) is int for number in numbers):
-        images = numbers[0] + numbers[1] * (numbers[2] - 1)
+        images = numbers[0] + numbers[1] * (cycle if cycle >= 0 else numbers[2] - 1)
     size = loader.get("batch_size", 1)
     if images is None or type(size) is not int or images < 1 or size < 1:
         return None

@@ -103,12 +103,12 @@ def check_config(cfg: Config) -> None:
         if name := (cfg.get("active_learning") or {}).get("metric"):
             check_wrapped(name, cfg)
             check_metric(name, "active_learning.metric", cfg)
-        check_hooks(cfg)
         if cfg.get("log_processor") is not None:
             processor = dict(dict(type="LogProcessor"), **cfg.log_processor)
             build_part(LOG_PROCESSORS, processor, "log_processor")
         if cfg.get("visualizer") is not None:
             _check_visualizer(cfg.visualizer)
+        check_hooks(cfg, model)
 
 
 def _check_blocks(cfg: Config) -> None:
@@ -160,6 +160,9 @@ def _check_parts(cfg: Config, model: nn.Module) -> None:
             "The config has `data_preprocessor` beside model.data_preprocessor, which would win; "
             "take one of them out."
         )
+    if isinstance(cfg.get("compile"), dict):
+        with named("compile", cfg.compile):
+            torch.compile(model.forward, **cfg.compile)
     if cfg.get("sync_bn") not in (None, "torch", "mmcv"):
         raise ADSError(f"sync_bn is {short(cfg.sync_bn)}; use 'torch' or 'mmcv'.")
 

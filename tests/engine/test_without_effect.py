@@ -17,6 +17,10 @@ from ads_det.engine.training import check_training
 from ads_det.errors import ADSError
 
 VOC = dict(type="VOCMetric", metric="mAP", eval_mode="11points")
+LOAD = dict(type="LoadImageFromFile")
+LABELS = dict(type="LoadAnnotations", with_bbox=True)
+STEPS = [LOAD, LABELS, dict(type="PackDetInputs")]
+SWITCH = dict(type="PipelineSwitchHook", switch_epoch=1, switch_pipeline=STEPS)
 SAMPLER = dict(type="ads_det.FixedLengthSampler", num_samples=3)
 
 
@@ -34,6 +38,38 @@ SAMPLER = dict(type="ads_det.FixedLengthSampler", num_samples=3)
         ({"default_hooks.checkpoint.out_dir": "/elsewhere"}, "out_dir is '/elsewhere'"),
         ({"default_hooks.param_scheduler": None}, "param_scheduler is None, but a training needs"),
         ({"custom_hooks": [dict(type="EarlyStoppingHook", monitor="x")]}, "waits for validations"),
+        # what trains otherwise than it says, or stops in the middle
+        (
+            {"default_hooks.param_scheduler": dict(type="IterTimerHook")},
+            "param_scheduler.type is IterTimerHook, but a training needs a ParamSchedulerHook",
+        ),
+        (
+            {"custom_hooks": [dict(type="ParamSchedulerHook")]},
+            r"custom_hooks\[0\] \(Par.* would do once more what default_hooks.param_scheduler does",
+        ),
+        (
+            {"default_hooks.chekpoint": dict(type="CheckpointHook")},
+            "default_hooks.chekpoint .*what default_hooks.checkpoint does",
+        ),
+        ({"default_hooks.loger": dict(interval=3)}, "'loger', which nothing reads; write 'logger'"),
+        ({"default_hooks.visualization": None}, "visualization is None, but there is no default"),
+        ({"custom_hooks": [dict(type="EMAHook", momentum=5)]}, r"custom_hooks\[0\].*momentum must"),
+        ({"custom_hooks": [dict(type="EMAHook", begin_epoch=9)]}, r"\(EMAHook\).*max_epochs: \d"),
+        ({"custom_hooks": [dict(type="MeanTeacherHook")]}, "assert hasattr.model, 'teacher'"),
+        ({"custom_hooks": [SWITCH | dict(switch_epoch="1")]}, "switch_epoch is '1'; use a whole"),
+        (
+            {"custom_hooks": [SWITCH | dict(switch_pipeline=[dict(type="LodAnnotations")])]},
+            r"custom_hooks\[0\].switch_pipeline\[0\].type is 'LodAnnotations', which is no known",
+        ),
+        (
+            {"custom_hooks": [SWITCH | dict(switch_pipeline=[LOAD, dict(type="PackDetInputs")])]},
+            r"custom_hooks\[0\].switch_pipeline loads no labels",
+        ),
+        (
+            {"custom_hooks": [dict(type="YOLOXModeSwitchHook", num_last_epochs=1)]},
+            "a data set that mixes images, but the training's is",
+        ),
+        ({"compile": dict(backend="nope")}, "compile: Invalid backend: 'nope'"),
         # an evaluation, a selection or a phase of a part of the images
         ({"test_dataloader.sampler": SAMPLER}, r"test_dataloader.sampler \(FixedLengthSampler\) m"),
         ({"test_dataloader.num_batch_per_epoch": 1}, "test_dataloader.num_batch_per_epoch is 1, b"),
@@ -79,6 +115,19 @@ def test_what_acts_passes(capsys):
     }
     check_config(tiny_config("nowhere", **options))
     assert capsys.readouterr().out == ""
+
+
+def test_a_switch_after_the_end_is_said(capsys):
+    check_config(tiny_config("nowhere", **{"custom_hooks": [SWITCH]}))
+    assert capsys.readouterr().out == ""
+    check_config(tiny_config("nowhere", **{"custom_hooks": [SWITCH | dict(switch_epoch=280)]}))
+    assert "custom_hooks[0].switch_epoch is 280, but the training has" in capsys.readouterr().out
+
+
+def test_a_hook_may_stand_for_a_default_one_that_is_left_out():
+    options = {"default_hooks.logger": None, "custom_hooks": [dict(type="LoggerHook")]}
+    options["custom_hooks"].append(dict(type="EMAHook", begin_epoch=1))
+    check_config(tiny_config("nowhere", **options))
 
 
 def test_names_of_no_parameter_are_said(capsys):
