@@ -44,6 +44,7 @@ class FitStage:
         candidates: list of the ids that may be chosen.
         seed: seed of the stage, a function of run and cycle.
         load_models: the trained models of the cycle, in eval mode.
+        remedy: what to do where there are no labelled images.
     """
 
     cfg: Config
@@ -51,6 +52,7 @@ class FitStage:
     candidates: Path
     seed: int
     load_models: Callable[[], Sequence[nn.Module]]
+    remedy: str = "let another one choose the first (active_learning.initial_strategy)"
 
     def candidate_images(self, batch_size: int, pipeline: list[dict] | None = None) -> DataLoader:
         """Batches of candidates in random order, each process its share, without annotations.
@@ -106,8 +108,13 @@ class FitStage:
         """Which classes each labelled image shows, by its id: shape (C,), 0 or 1.
 
         Raises:
-            ADSError: if an image has no labels.
+            ADSError: if an image has no labels, or the config no data set that reads them.
         """
+        if self.cfg.get("train_dataloader") is None:
+            raise ADSError(
+                "The strategy asks which classes labelled images show, but a folder of images has "
+                "no labels; rank the pool of the config, or use another strategy."
+            )
         data = DATASETS.build(bare_dataset(training_dataset(self.cfg, self._labeled())))
         found = {}
         for i in range(len(data)):
@@ -143,8 +150,8 @@ class FitStage:
     def _labeled(self) -> Path:
         if self.labeled is None:
             raise ADSError(
-                "The strategy learns from labelled images, of which there are none yet; let "
-                "another one choose the first (active_learning.initial_strategy)."
+                "The strategy learns from labelled images, of which there are none yet; "
+                f"{self.remedy}."
             )
         return self.labeled
 

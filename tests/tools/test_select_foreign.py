@@ -178,6 +178,9 @@ def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path, gap):
     bare = tmp_path / "bare.py"
     bare.write_text("model = dict(type='RetinaNet')\n")
     (tmp_path / "empty").mkdir()
+    first = min(p for p in photos.rglob("*.*") if p.is_file()).relative_to(photos)
+    (tmp_path / "labeled.txt").write_text(f"{first.as_posix()}\n")
+    labeled = ("--number", 1, "--exclude", tmp_path / "labeled.txt")
     for arguments, message in (
         ((*common, "--number", 2), "pass a folder of images with --images"),
         (in_folder, "pass --number"),
@@ -186,6 +189,8 @@ def test_mistakes_end_with_one_sentence(run, trained, photos, tmp_path, gap):
         ((*in_folder, "--number", 1, "--strategy", "luck"), "use one of ads_det.BALD"),
         ((*in_folder, "--number", 1, "--strategy-options", "topk=0"), "topk is 0"),
         ((*in_folder, "--number", 1, "--strategy", "Gap"), "compares at least 2 predictions"),
+        ((*in_folder, "--number", 1, "--strategy", "VAAL"), "their ids with --exclude FILE, or"),
+        ((*in_folder, *labeled, "--strategy", "SRAAL"), "but a folder of images has no labels"),
         ((*common, "--number", 1, "--images", tmp_path / "gone"), "gone does not exist"),
         ((*common, "--number", 1, "--images", tmp_path / "empty"), "contains no image"),
         (

@@ -127,7 +127,8 @@ def main(args: argparse.Namespace) -> None:
         return [load_detector(cfg, args.checkpoint)]
 
     if strategy.fits:
-        stage = FitStage(cfg, args.exclude, candidates, args.seed, load_models)
+        remedy = "name their ids with --exclude FILE, or use another --strategy"
+        stage = FitStage(cfg, args.exclude, candidates, args.seed, load_models, remedy)
         fit_strategy(strategy, stage, files.fitted)
         load_fitted(strategy, files.fitted)
     selection = select_images(
