@@ -25,6 +25,7 @@ from ads_det.engine.config_parts import (
     find_type,
     named,
 )
+from ads_det.engine.datasets import training_dataset
 from ads_det.errors import ADSError
 
 _PARAMWISE = (  # read without a check by mmengine
@@ -75,7 +76,7 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
                     f"{path} begins after {given['begin']} {unit} and ends after {given['end']}, "
                     "so it never acts; set it and train_cfg together."
                 )
-            if not by_epoch and epochs and "end" not in scheduler:  # the Runner's own
+            if not by_epoch and epochs and epoch and "end" not in scheduler:  # the Runner's own
                 built = schedule.add(path, dict(given, end=epochs * played))
             else:
                 built = schedule.add(path, given)
@@ -89,7 +90,7 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
                     f"{key} and train_cfg together."
                 )
     if epochs:
-        schedule.play(epochs, played)
+        schedule.play(epochs, played, epoch is not None)
     else:
         schedule.play(1, min(counts.get("max_iters") or _EPOCH, _MOST))
 
@@ -136,12 +137,13 @@ class _Schedule:
         self._check(path, 0)
         return built
 
-    def play(self, epochs: int, epoch: int) -> None:
+    def play(self, epochs: int, epoch: int, is_known: bool = True) -> None:
         """Step to the end of a training, and say if the learning rate ends far above its begin.
 
         Args:
             epochs: of the training.
             epoch: updates in one.
+            is_known: whether that is their number; else one that schedulers count in epochs.
 
         Raises:
             ADSError: names the scheduler that cannot take a step, or makes a learning rate or a
@@ -149,9 +151,13 @@ class _Schedule:
         """
         for number in range(epochs):
             for update in range(epoch):
-                # those that have come to their end do nothing more
+                # those that have come to their end do nothing more; one update is certain
                 acting = [
-                    p for p in self._parts if not p[2].by_epoch and p[2]._global_step < p[2].end
+                    p
+                    for p in self._parts
+                    if not p[2].by_epoch
+                    and p[2]._global_step < p[2].end
+                    and (is_known or not update or p[1].get("by_epoch", True))
                 ]
                 if not acting:
                     break
@@ -214,6 +220,15 @@ def _has_fixed_epochs(cfg: Config) -> bool:
     return isinstance(sampler, dict) and type(sampler.get("num_samples")) is int
 
 
+def _shows_each_once(cfg: Config) -> bool:
+    """Whether an epoch shows each labelled image once."""
+    loader = cfg.train_dataloader
+    dataset = training_dataset(cfg, None)
+    sampler = str((loader.get("sampler") or {}).get("type")).rpartition(".")[2]
+    others = dataset.get("filter_cfg") or dataset.keys() & {"dataset", "datasets"}
+    return sampler == "DefaultSampler" and not others and not loader.get("num_batch_per_epoch")
+
+
 def updates_per_epoch(cfg: Config, cycle: int = -1) -> int | None:
     """Label updates of an epoch of a cycle, as far as they can be told.
 
@@ -226,7 +241,7 @@ def updates_per_epoch(cfg: Config, cycle: int = -1) -> int | None:
     images = None
     if _has_fixed_epochs(cfg):
         images = loader.sampler.num_samples
-    elif all(type(number) is int for number in numbers):
+    elif all(type(number) is int for number in numbers) and _shows_each_once(cfg):
         images = numbers[0] + numbers[1] * (cycle if cycle >= 0 else numbers[2] - 1)
     size = loader.get("batch_size", 1)
     if images is None or type(size) is not int or images < 1 or size < 1:

@@ -1,6 +1,8 @@
 """The work of ``ads-det train``."""
 
 import argparse
+import copy
+from pathlib import Path
 from typing import IO
 
 from mmengine.config import Config
@@ -36,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
     cfg.launcher = args.launcher
     model = args.work_dir / "model.pth"
     if args.check:
-        _check(cfg)
+        _check(cfg, args.labeled)
         say(f"{args.config} is in order; nothing was written.")
         return
     if model.exists() or (not args.resume and (args.work_dir / "train").exists()):
@@ -44,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
             f"{args.work_dir} already holds a training; choose another --work-dir"
             + ("." if model.exists() else ", or add --resume to continue it.")
         )
-    _check(cfg)
+    _check(cfg, args.labeled)
     prepare_bfloat16(cfg)
     check_pretrained(cfg)
     if is_main_process():
@@ -66,14 +68,17 @@ def main(args: argparse.Namespace) -> None:
     say(f"Done: weights in {model}")
 
 
-def _check(cfg: Config) -> None:
-    """Refuse a config that cannot be trained by."""
+def _check(cfg: Config, labeled: Path) -> None:
+    """Refuse a config that cannot be trained by with as many images as a list has."""
     if check_training(cfg).reads_labels:
         raise ADSError(
             "method.positive_filter='oracle' is the loop's: pass --unlabeled "
             "<work-dir>/cycle_NN/positive.txt and set method.positive_filter=none."
         )
-    check_config(cfg)
+    alone = copy.deepcopy(cfg)
+    if isinstance(alone.get("active_learning"), dict):
+        alone.active_learning.update(initial=len(read_ids(labeled)), cycles=1)
+    check_config(alone)
     try_step(cfg)
 
 
