@@ -116,7 +116,7 @@ class _Schedule:
     def __init__(self, optimizer: dict, wrapper: OptimWrapper, epoch: int) -> None:
         settings: list[dict] = []
         for group in wrapper.param_groups:
-            own = {k: v for k, v in group.items() if k != "params"}
+            own = {k: v for k, v in group.items() if k in wrapper.optimizer.defaults}
             settings += [] if own in settings else [own]
         groups = [dict(own, params=[nn.Parameter(torch.zeros(1))]) for own in settings]
         self._optimizer = OPTIMIZERS.build(dict(optimizer, params=groups))
@@ -216,7 +216,7 @@ def _ends(given: dict, end: int) -> dict[str, int]:
 
 
 def _has_fixed_epochs(cfg: Config) -> bool:
-    sampler = cfg.train_dataloader.get("sampler")
+    sampler = (cfg.get("train_dataloader") or {}).get("sampler")
     return isinstance(sampler, dict) and type(sampler.get("num_samples")) is int
 
 
@@ -236,7 +236,7 @@ def updates_per_epoch(cfg: Config, cycle: int = -1) -> int | None:
         cfg: Run config.
         cycle: its number; -1 for the last.
     """
-    loader, loop = cfg.train_dataloader, cfg.get("active_learning") or {}
+    loader, loop = (cfg.get(key) or {} for key in ("train_dataloader", "active_learning"))
     numbers = [loop.get(key) for key in ("initial", "budget", "cycles")]
     images = None
     if _has_fixed_epochs(cfg):
