@@ -97,11 +97,7 @@ def _evaluate(cfg: Config, model: nn.Module) -> None:
         return
     half = autocast(enabled=bool((cfg.get("test_cfg") or {}).get("fp16")))
     with named(key, dataset.get("pipeline")), torch.no_grad(), half:
-        try:
-            predicted = model.eval().test_step(_batch(sample))
-        except TypeError:  # an argument that a part of the prediction does not take
-            with named("model.test_cfg", cfg.model.get("test_cfg")):
-                raise
+        predicted = model.eval().test_step(_batch(sample))
     known: set[str] = set()
     for path, part in each_part(cfg.test_evaluator, "test_evaluator"):
         if any(k.endswith("ann_file") for k, _ in leaves(part)) or "Coco" in str(part):
