@@ -66,10 +66,9 @@ def named(path: str, node: Any) -> Iterator[None]:
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         holders = dict(_holders(node, path, unknown[1])) if unknown else {}
         if unknown and holders:
-            known: Collection[str] = accepted_arguments(kind) if inspect.isclass(kind) else ()
             if where not in holders:  # passed on by a dict without a class
-                (where, known), *_ = holders.items()
-                named = ""
+                where, kind, named = next(iter(holders)), None, ""
+            known = accepted_arguments(kind) if inspect.isclass(kind) else holders[where].keys()
             raise ADSError(
                 f"{where}.{unknown[1]}: {where}{named} has no such key{like(unknown[1], known)}."
             ) from error

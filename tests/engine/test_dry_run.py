@@ -90,7 +90,7 @@ def changed(whole):
         ),
         (
             dict(model__test_cfg__nms__iou_thr=0.5),
-            "^model.test_cfg.nms.iou_thr: model.test_cfg.nms .*no such key",
+            "^model.test_cfg.nms.iou_thr: .* no such key; the nearest is .iou_threshold.",
         ),
         # texts count as true
         (dict(randomness__deterministic="yes"), "randomness.deterministic is 'yes'; use True or F"),
