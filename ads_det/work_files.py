@@ -68,6 +68,11 @@ class SelectionFiles:
         return self.folder / "to_label"
 
     @property
+    def shown(self) -> Path:
+        """Marks of the images as they were handed out."""
+        return self.folder / "shown.txt"
+
+    @property
     def proposals(self) -> Path:
         """The boxes as they were handed out."""
         return self.folder / "proposals.json"

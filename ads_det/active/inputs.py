@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ads_det.data.class_folders import ClassFolderDataset
@@ -62,6 +62,42 @@ def check_inputs(files: CycleFiles, images: PoolDataset) -> None:
             f"{changed[0]} was changed after {files.folder} had begun to train on it; restore it, "
             f"begin in another --work-dir, or delete {files.inputs} to go on with the new file."
         )
+
+
+def note_shown(file: Path, paths: Mapping[str, str]) -> None:
+    """Write a mark of each image that people are to label.
+
+    Args:
+        file: File to write.
+        paths: path of each image by its id.
+    """
+    write_text(file, "".join(f"{_mark(path, False)}\t{name}\n" for name, path in paths.items()))
+
+
+def check_shown(file: Path, paths: Mapping[str, str], ids: Sequence[str]) -> None:
+    """Compare images that have labels now with what :func:`note_shown` wrote, if it did.
+
+    Args:
+        file: File of the marks.
+        paths: path of each image by its id; those that are gone are passed over.
+        ids: labelled images.
+
+    Raises:
+        ADSError: names the first image that is another than the one that was labelled.
+    """
+    if not file.exists():
+        return
+    try:
+        lines = read_bytes(file).decode("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise ADSError(f"{file} cannot be read ({error}); delete it.") from error
+    marks = {name: mark for mark, _, name in (line.partition("\t") for line in lines)}
+    for name in ids:
+        if name in paths and marks.get(name, "") not in ("", _mark(paths[name], False)):
+            raise ADSError(
+                f"{paths[name]} was changed after it was handed out to be labelled; restore it, or "
+                f"delete {file} if the labels are right for the new file."
+            )
 
 
 def _own(images: PoolDataset, ids: Sequence[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ads_det.active.inputs import check_shown
 from ads_det.active.oracle import Batch, labeled_ids
 from ads_det.active.pool import Pool
 from ads_det.active.settings import Settings, use_default_scope
@@ -155,6 +156,7 @@ class OpenBatch:
             for n in self.batch.ids
             if n in matched and n not in left_out
         ]
+        check_shown(self.batch.files.shown, self.paths, [image.image for image in images])
         known = self.store.read().keys() | {image.image for image in images}
         missing = [n for n in self.batch.ids if n not in known]
         return Answer(images, undecided, untouched, missing)
@@ -204,8 +206,8 @@ class OpenBatch:
         Returns:
             The file.
         """
-        closed = bool(answer.missing) and go_on
-        return self.store.add(answer.images, self.classes, self.batch.name, closed)
+        closed_without = self.batch.ids if answer.missing and go_on else ()
+        return self.store.add(answer.images, self.classes, self.batch.name, closed_without)
 
     def _proposals(self) -> dict[str, ImageLabels]:
         """Images for which the model proposed boxes."""
@@ -263,6 +265,12 @@ class LabeledRun:
             )
         self.dataset = pool_config(cfg)
         self.store = LabelStore(self.dataset["labels"])
+        if not owner_of(self.store.folder):
+            raise ADSError(
+                f"{self.store.folder} has no run.txt that names a run, so it is not where the run "
+                f"in {work_dir} keeps its labels; put the project back to where it was, or, if it "
+                "is there, go on with ads-det run --resume first."
+            )
         self.store.claim(work_dir)
         self.pool, self.facts = Pool.load(self.files.pool)
 

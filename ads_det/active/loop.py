@@ -206,6 +206,11 @@ class ActiveLearningLoop:
             pool.leave_out(unreadable_images(self.images))
         initial = self.settings.initial
         number = len(read_ids(initial)) if isinstance(initial, str) else initial
+        if not number:
+            raise ADSError(
+                f"The list {initial} of active_learning.initial is empty; name the images to begin "
+                "with, one a line."
+            )
         self.settings.check_pool(len(pool) - len(pool.left_out()), number)
         if not self._asks_for_initial():
             self._take_initial(pool, self._choose_initial(pool)[0])

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import DATASETS
 
+from ads_det.active.inputs import check_shown, note_shown
 from ads_det.console import say
 from ads_det.data.readable import list_images
 from ads_det.distributed import from_main, on_main
@@ -140,6 +141,7 @@ class HumanOracle(Oracle):
     def label(self, batch: Batch) -> list[str] | None:
         labeled = from_main(lambda: labeled_ids(self._dataset["labels"], batch))
         if labeled is not None:
+            on_main(lambda: check_shown(batch.files.shown, self._paths(), labeled))
             return labeled
         package = batch.files.package
         if not from_main(package.exists):
@@ -158,12 +160,14 @@ class HumanOracle(Oracle):
         proposals, why = batch.propose(batch.ids)  # of all processes: the model may be shared
 
         def write() -> None:
-            paths = list_images(self._dataset["data_root"])
+            every = self._paths()
+            paths = {name: every[name] for name in batch.ids}
             # to tell later what nobody has touched
             write_coco(proposals, classes, batch.files.proposals)
+            note_shown(batch.files.shown, paths)
             write_package(
                 batch.files.package,
-                {name: paths[name] for name in batch.ids},
+                paths,
                 batch.scores,
                 {image.image: image for image in proposals},
                 classes,
@@ -173,11 +177,14 @@ class HumanOracle(Oracle):
 
         on_main(write)
 
+    def _paths(self) -> dict[str, str]:
+        return list_images(self._dataset["data_root"])
+
 
 def labeled_ids(labels: str, batch: Batch) -> list[str] | None:
     """The labelled ids of a batch if it is complete, or if its owner went on with a part."""
     store = LabelStore(labels)
     known = store.read()
     answered = [name for name in batch.ids if name in known]
-    is_whole = len(answered) == len(batch.ids) or store.is_closed(batch.name)
+    is_whole = len(answered) == len(batch.ids) or store.is_closed(batch.name, batch.ids)
     return answered if is_whole else None

@@ -96,7 +96,7 @@ def _unlabeled(batch: SelectionFiles, picks: list[str], config: dict[str, Any]) 
     if not isinstance(pool.get("labels"), str):
         return picks
     store = LabelStore(pool["labels"])
-    if store.is_closed(batch.name):
+    if store.is_closed(batch.name, picks):
         return []
     known = store.read()
     return [name for name in picks if name not in known]

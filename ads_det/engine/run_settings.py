@@ -8,6 +8,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import all_gather_object, get_world_size
+
+from ads_det.errors import ADSError
 
 # none of these changes what a run computes
 _FREE_KEYS = frozenset({"work_dir", "launcher", "resume", "log_level", "filename"})
@@ -44,6 +47,30 @@ def changed_blocks(stored: Mapping[str, str], cfg: Config) -> list[str]:
     """
     ours = fingerprint(cfg)
     return sorted(k for k in stored.keys() | ours.keys() if stored.get(k) != ours.get(k))
+
+
+def check_processes(cfg: Config, *more: object) -> None:
+    """Refuse processes of one command that were started with different settings: each would train
+    by its own.
+
+    Args:
+        cfg: config of this process.
+        more: what else must be the same, such as the seed.
+
+    Raises:
+        ADSError: on all processes, naming a key that differs.
+    """
+    if get_world_size() == 1:
+        return
+    settings = fingerprint(cfg) | {"seed, cycles or --work-dir": repr(more)}
+    first, *others = all_gather_object(settings)
+    for rank, other in enumerate(others, start=1):
+        differing = sorted(k for k in first.keys() | other.keys() if first.get(k) != other.get(k))
+        if differing:
+            raise ADSError(
+                f"Process {rank} was started with another {differing[0]} than process 0; start all "
+                "with the same config, options and version of ads_det."
+            )
 
 
 def changed_workers(before: Config, now: Config) -> str:

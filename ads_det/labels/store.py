@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class LabelStore:
         images: Sequence[ImageLabels],
         classes: Sequence[str],
         batch: str,
-        closed: bool = False,
+        closed_without: Sequence[str] = (),
     ) -> Path:
         """Write an import, whole or not at all.
 
@@ -56,19 +57,27 @@ class LabelStore:
             images: checked ones only.
             classes: classes of the project.
             batch: what they answer, such as ``'cycle_00'``.
-            closed: whether the batch goes on without the images that have no label yet.
+            closed_without: ids of the batch, if it goes on without those that have no label yet.
         """
         files = self.files()
         number = _number(files[-1]) + 1 if files else 0
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / f"{number:03d}_{batch}.json"
-        write_coco(images, classes, path, dict(closed=True) if closed else None)
+        write_coco(
+            images, classes, path, dict(closed=_mark(closed_without)) if closed_without else None
+        )
         return path
 
-    def is_closed(self, batch: str) -> bool:
-        """Whether an import said that this batch goes on with what it has."""
+    def is_closed(self, batch: str, ids: Sequence[str]) -> bool:
+        """Whether an import said that this batch goes on with what it has.
+
+        Args:
+            batch: name of the batch.
+            ids: its images: those of another run's batch of this name may be others.
+        """
         files = [path for path in self.files() if _batch(path) == batch]
-        return any((load_json(path).get("info") or {}).get("closed") for path in files)
+        marks = [(load_json(path).get("info") or {}).get("closed") for path in files]
+        return _mark(ids) in marks
 
     def last(self) -> tuple[Path, str]:
         """The newest file and its batch.
@@ -127,6 +136,10 @@ def free_name(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{path.stem}_{number}{path.suffix}")
     return candidate
+
+
+def _mark(ids: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
 
 
 def _number(path: Path) -> int:

@@ -32,6 +32,20 @@ def test_the_loop_on_two_processes(on_processes, config, tmp_path):
     assert [row["labeled_images"] for row in cycles] == [4, 8]
 
 
+@pytest.mark.slow
+def test_processes_of_other_settings_are_refused(config, tmp_path):
+    code = (
+        "import os, runpy, sys\n"
+        "sys.argv += ['--seed', os.environ['RANK']]\n"
+        f"runpy.run_path({str(TOOLS / 'al_loop.py')!r}, run_name='__main__')\n"
+    )
+    (tmp_path / "wrapper.py").write_text(code)
+    arguments = [tmp_path / "wrapper.py", config, "--launcher", "pytorch", "--work-dir"]
+    with pytest.raises(AssertionError, match="Process 1 was started with another seed"):
+        forked(2, [*arguments, tmp_path / "run"], tmp_path)
+    assert not (tmp_path / "run/pool.json").exists()
+
+
 def test_two_processes_hand_out_a_batch(on_processes, digits, tmp_path):
     """Proposals come from both; one writes them."""
     truth = {image.image: image for image in read_voc(digits / "Annotations")}

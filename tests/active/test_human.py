@@ -248,6 +248,40 @@ def test_a_part_of_a_batch_waits_or_goes_on(waiting):
     assert left in read_ids(waiting.work_dir / "cycle_00/unlabeled.txt")
 
 
+def test_a_batch_that_another_run_closed_is_open_for_the_next(waiting):
+    half = waiting.export(labels=waiting.labels()[:2])
+    assert waiting.bring(half, "--partial", "continue")[0] == 0
+    shutil.rmtree(waiting.work_dir)
+    waiting.work_dir = waiting.work_dir.with_name("cells_seed2")
+    said = waiting.loop("--seed", 2)
+    assert "Next: label " in said and "Cycle 1" not in said
+
+
+def test_a_photo_that_was_replaced_after_it_was_handed_out(waiting):
+    path, export = waiting.photos / waiting.labels()[0].image, waiting.export()
+    shown = path.read_bytes()
+    path.unlink()  # the package has a link to it
+    with Image.open(waiting.batch() / "to_label/images" / path.name) as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(path)
+    status, _, err = waiting.bring(export, "--without-boxes", "checked")
+    assert status == 2 and f"{path} was changed after it was handed out" in err
+    replaced = path.read_bytes()
+    path.write_bytes(shown)
+    assert waiting.bring(export, "--without-boxes", "checked")[0] == 0
+    path.unlink()
+    path.write_bytes(replaced)
+    status, _, err = waiting.run("al_loop.py", waiting.config, "--resume")
+    assert status == 2 and f"{path} was changed after it was handed out" in err
+
+
+def test_labels_of_a_project_that_was_moved_go_nowhere(waiting):
+    export = waiting.export()
+    (waiting.folder / "cells").rename(waiting.folder / "moved")
+    status, _, err = waiting.bring(export, "--without-boxes", "checked")
+    assert status == 2 and "put the project back to where it was" in err
+    assert not (waiting.folder / "cells").exists()
+
+
 def test_checked_without_an_object_is_a_label(waiting):
     empty = ImageLabels(waiting.labels()[0].image, 0, 0, checked=None)
     path = waiting.export("cvat", [empty, *waiting.labels()[1:]])

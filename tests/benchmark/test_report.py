@@ -11,7 +11,7 @@ from helpers import tiny_classification_config
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.benchmark.run_folder import find_runs
-from ads_det.commands.work.report import published_entries, unlike_measures
+from ads_det.commands.work.report import missing_runs, published_entries, unlike_measures
 from ads_det.report.page import MOST_BYTES, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -65,6 +65,16 @@ def test_runs_that_are_measured_otherwise_do_not_compare(comparison, tmp_path):
     (sentence,) = unlike_measures(runs)
     assert "they differ in test_dataloader.dataset.indices (None, 8)." in sentence
     assert not unlike_measures(find_runs([comparison]))
+
+
+def test_runs_of_a_comparison_that_are_gone_are_told(comparison, tmp_path):
+    folder = tmp_path / "bench"
+    shutil.copytree(comparison, folder)
+    names = dict.fromkeys(("ads+entropy", "plain+random", "gone+random"), "hash")
+    content = dict(config="hash", trainings={}, methods=names, seeds=[0], versions=[])
+    (folder / "manifest.json").write_text(json.dumps(content))
+    (sentence,) = missing_runs([folder], find_runs([folder]))
+    assert sentence.startswith(f"Of gone+random in {folder} 0 of 1 runs have a result")
 
 
 @pytest.mark.slow

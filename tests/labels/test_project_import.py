@@ -24,7 +24,7 @@ def batch(tmp_path):
     opened.paths = {f"{name}.png": str(tmp_path / f"{name}.png") for name in "abc"}
     for path in opened.paths.values():
         Image.new("RGB", (20, 10)).save(path)
-    files = SimpleNamespace(proposals=tmp_path / "proposals.json")
+    files = SimpleNamespace(proposals=tmp_path / "p.json", shown=tmp_path / "shown.txt")
     opened.batch = SimpleNamespace(ids=["a.png", "b.png"], name=INITIAL, files=files)
     opened.test_ids, opened.classes = ["b.png"], ["dog"]
     opened.pool, opened.store = Pool(["a.png", "c.png"]), LabelStore(tmp_path / "labels")

@@ -246,7 +246,7 @@ REFUSED = {
     "initial 0": (("--classes", "dog", "--initial", 0), "--initial is 0"),
     "budget below 1": (("--classes", "dog", "--budget", -3), "--budget is -3"),
     "share 1": (("--classes", "dog", "--test-share", 1.0), "--test-share is 1.0"),
-    "too many images": (("--classes", "dog", "--initial", 30), "there are 1"),
+    "too many images": (("--classes", "dog", "--initial", 30), "lower --initial, or add images"),
     "too many cycles": (
         ("--classes", "dog", "--initial", 5, "--budget", 5, "--cycles", 9),
         "9 cycles need 45",

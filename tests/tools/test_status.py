@@ -66,7 +66,7 @@ def test_a_batch_that_its_owner_closed_is_the_machines_turn(finished, tmp_path):
     (work_dir / "cycle_02/to_label").mkdir()
     (work_dir / "cycle_02/picks.txt").write_text("a.jpg\nb.jpg\n")
     store, images = LabelStore(tmp_path / "labels"), [ImageLabels("a.jpg", 9, 9)]
-    store.add(images, ["cat"], "cycle_02", closed=True)
+    store.add(images, ["cat"], "cycle_02", ["a.jpg", "b.jpg"])
     said = status_lines(RunFiles(work_dir), ["ads-det", "status"])
     assert "The machine's turn. The batch cycle_02 has its labels" in said[-2]
     config["pool"]["labels"] = ["no path"]  # as a hand may have changed it

@@ -83,13 +83,17 @@ def main(args: argparse.Namespace) -> None:
     size = len(usable) - len(test) - len(choice.copies)
     begin = initial if isinstance(initial, int) else len(initial)
     most = 1 + (size - begin) // args.budget
-    cycles = args.cycles or min(5, most)
+    cycles = args.cycles or max(1, min(5, most))
     if begin > size or cycles > most:
         left_out = f" ({len(unreadable)} cannot be read: {problems[0]})" if unreadable else ""
+        if choice.copies:
+            left_out += f" ({len(choice.copies)} are copies of these)"
+        numbers = {"--cycles": cycles, "--budget": (cycles > 1) * args.budget, "--initial": begin}
+        lower = [option for option, number in numbers.items() if number > 1]
+        remedy = f"lower {' or '.join(lower)}, or add images" if lower else "add images"
         raise ADSError(
             f"{cycles} cycles need {begin + (cycles - 1) * args.budget} images, but beside the "
-            f"{len(test)} test images there are {size}{left_out}; lower --cycles, --budget or "
-            "--initial."
+            f"{len(test)} test images there are {size}{left_out}; {remedy}."
         )
     passed_over = {*measured.images, *choice.copies}
     kept = [image for name, image in trained.images.items() if name not in passed_over]

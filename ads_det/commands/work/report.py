@@ -1,6 +1,7 @@
 """The work of ``ads-det report``."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from ads_det.active.settings import prepare_data, use_default_scope
@@ -8,13 +9,14 @@ from ads_det.benchmark.choices import add_choices, add_pictures
 from ads_det.benchmark.curves import plot_comparison
 from ads_det.benchmark.decision import add_failures, add_summary
 from ads_det.benchmark.run_folder import RunFolder, find_runs
+from ads_det.benchmark.runs import MANIFEST
 from ads_det.benchmark.sections import add_cycles, add_model, add_pool
 from ads_det.benchmark.tables import Curves, comparison_tables, read_curves
 from ads_det.console import say
 from ads_det.data.notes import and_more
 from ads_det.engine.config_keys import leaves
 from ads_det.errors import ADSError
-from ads_det.files import read_json, shipped
+from ads_det.files import read_json, read_table, shipped
 from ads_det.report.curves import metric_label
 from ads_det.report.page import Page
 from ads_det.work_files import read_stored_config
@@ -33,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     use_default_scope(run.config)
     prepare_data(run.config)
     several = sum(map(len, runs.values())) > 1
-    for sentence in unlike_measures(runs):
+    for sentence in [*missing_runs(args.folders, runs), *unlike_measures(runs)]:
         say(f"WARNING: {sentence}")
         page.warning(sentence)
     add_summary(page, run)
@@ -60,6 +62,27 @@ def main(args: argparse.Namespace) -> None:
     if not args.no_model:
         add_model(page, run)
     say(f"Done: {page.write()}")
+
+
+def missing_runs(folders: list[Path], runs: Runs) -> list[str]:
+    """A sentence for each method of a comparison of which not every run has a result.
+
+    Args:
+        folders: of comparisons or runs.
+        runs: by method and seed.
+    """
+    found = []
+    for path in [folder / "manifest.json" for folder in folders]:
+        content = read_table(path, **MANIFEST) if path.exists() else {}
+        seeds = content.get("seeds", [])
+        for method in content.get("methods", {}):
+            done = [seed for seed in seeds if seed in runs.get(method, {})]
+            if len(done) < len(seeds):
+                found.append(
+                    f"Of {method} in {path.parent} {len(done)} of {len(seeds)} runs have a result; "
+                    "the same ads-det benchmark command makes the others."
+                )
+    return found
 
 
 def unlike_measures(runs: Runs) -> list[str]:

@@ -12,6 +12,7 @@ from ads_det.arguments import option_values
 from ads_det.commands.words import next_command
 from ads_det.console import say
 from ads_det.engine.complete_config import in_loop
+from ads_det.engine.run_settings import check_processes
 from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
 from ads_det.launchers import start_processes
@@ -34,6 +35,9 @@ def main(args: argparse.Namespace) -> None:
     if args.cycles is not None and isinstance(cfg.get("active_learning"), dict):
         cfg.active_learning.cycles = args.cycles
     work_dir = Path(args.work_dir or cfg.get("work_dir") or Path("work_dirs", name))
+    block = cfg.get("active_learning")
+    cycles = block.get("cycles") if isinstance(block, dict) else None
+    check_processes(cfg, cfg.get("randomness"), cycles, str(work_dir), args.resume)
     if cfg.get("resume") and not args.resume:
         raise ADSError(f"`resume` of {args.config} is {cfg.resume!r}; add --resume instead.")
     bring = next_command(args.typed, "import", work_dir, "EXPORTED_FILE")

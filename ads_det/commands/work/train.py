@@ -17,7 +17,7 @@ from ads_det.engine.datasets import candidate_dataset
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.pretrained import check_pretrained
-from ads_det.engine.run_settings import changed_blocks, fingerprint
+from ads_det.engine.run_settings import changed_blocks, check_processes, fingerprint
 from ads_det.engine.training import (
     check_training,
     delete_checkpoints,
@@ -36,6 +36,7 @@ def main(args: argparse.Namespace) -> None:
     start_processes(args.launcher, args.local_rank)
     cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
+    check_processes(cfg, args.seed, str(args.work_dir), args.resume)
     model = args.work_dir / "model.pth"
     if args.check:
         _check(cfg, args.labeled)
