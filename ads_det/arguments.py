@@ -249,18 +249,17 @@ def check_file(option: str, out: Path, suffix: str, *read: Path) -> None:
 
     Args:
         option: name of the option.
-        out: File to write; there may be one of an earlier call.
+        out: File to write; it may exist, from an earlier call, if it ends in ``suffix``.
         suffix: what the name of such a file ends in.
         read: files that the command reads.
 
     Raises:
-        ADSError: if ``out`` is a folder or one of those, is of a run, or is of another kind.
+        ADSError: if ``out`` is a folder or one of those, lies in a run, or exists and is of another
+            kind.
     """
     if out.is_dir():
         raise ADSError(f"{option} {out} is a folder; name a file to write.")
-    check_no_part(option, out)
-    if out.exists() and RunFiles(out.resolve().parent).pool.exists():
-        raise _of_a_run(option, out)
+    check_no_run(option, out.resolve().parent)
     if out.exists() and any(out.samefile(path) for path in read):
         raise ADSError(f"{option} {out} is read by this very command; choose another file.")
     if out.exists() and out.suffix != suffix:

@@ -35,9 +35,12 @@ class PlainLoader(SafeLoader):
 
 
 class TextLoader(PlainLoader):
-    """Takes every value as the text that it is: ``no``, ``1.0`` and ``007`` may be names."""
+    """Takes all values but null as texts: ``no``, ``1.0`` and ``007`` may be names."""
 
-    yaml_implicit_resolvers: dict = {}
+    yaml_implicit_resolvers = {
+        begin: [pair for pair in pairs if pair[0].rpartition(":")[2] in ("null", "merge")]
+        for begin, pairs in SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def _size(node: Node, known: dict[int, float]) -> float:

@@ -808,7 +808,7 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
             "names 'nobody', which the data",
         ),
         ("train.py", ["{ids}", "--unlabeled", "{ids}", "--work-dir", "new"], "keep it in one"),
-        ("test.py", ["{model}", "--out", "a/b.json"], "--out a/b.json is a folder, or in none"),
+        ("test.py", ["{model}", "--out", "a/b.json"], "--out a/b.json is in no folder that exists"),
         ("test.py", ["{model}", "--out", "{model}"], "is of a run, whose files would be"),
         ("test.py", ["{model}", "--out", "{run}/pool.json"], "is of a run, whose files would be"),
         ("test.py", ["{model}", "--out", "{config}"], "is read by this very command"),

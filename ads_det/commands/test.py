@@ -37,8 +37,8 @@ def check(args: argparse.Namespace) -> str:
     check_launcher(args.launcher, args.local_rank)
     check_no_run("--work-dir", args.work_dir)
     if args.out is not None:
-        if args.out.is_dir() or not args.out.resolve().parent.is_dir():
-            raise ADSError(f"--out {args.out} is a folder, or in none; name a file to write.")
+        if not args.out.resolve().parent.is_dir():
+            raise ADSError(f"--out {args.out} is in no folder that exists; make it first.")
         check_file("--out", args.out, ".json", args.config, args.checkpoint)
     return f"Loading {args.config} ..."
 

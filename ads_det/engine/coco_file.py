@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.registry import METRICS
 
+from ads_det.engine.metric_names import kind_of
 from ads_det.labels.checks import load_json
 from ads_det.labels.coco import section
 
@@ -19,9 +20,9 @@ def build_metric(cfg: dict) -> BaseMetric:
     """A metric of mmdet; CocoMetric counts every object of the images that the model saw, and no
     other image of its file.
 
-    pycocotools takes an object with the id 0 for none, so that who finds it finds nothing; wants an
-    ``id`` and an ``area`` of each; and knows ``iscrowd``, but not ``ignore``. Exporters write all
-    that, so the metric reads a mended copy then.
+    pycocotools takes an object with the id 0 for none, so that who finds it finds nothing, and two
+    of one id for one; wants ``id``, ``area`` and ``iscrowd`` of each; and does not know ``ignore``.
+    Exporters write all that, so the metric reads a mended copy then.
 
     Args:
         cfg: config of the metric.
@@ -29,7 +30,7 @@ def build_metric(cfg: dict) -> BaseMetric:
     Raises:
         ADSError: if the file is no COCO file.
     """
-    if str(cfg["type"]).rpartition(".")[2] != "CocoMetric":
+    if kind_of(cfg) != "CocoMetric":
         return METRICS.build(cfg)
     with TemporaryDirectory() as folder:
         metric = METRICS.build(dict(cfg, **_mended(cfg.get("ann_file"), Path(folder))))
@@ -49,7 +50,8 @@ def _mended(file: str | None, folder: Path) -> dict[str, str]:
         return {}
     content = load_json(Path(file))
     annotations = section(content, "annotations", Path(file))
-    if all(map(_counts, annotations)):
+    numbers = {str(annotation.get("id")) for annotation in annotations}
+    if len(numbers) == len(annotations) and all(map(_counts, annotations)):
         return {}
     content["annotations"] = [_counting(a, number) for number, a in enumerate(annotations, start=1)]
     mended = folder / "annotations.json"
@@ -58,12 +60,14 @@ def _mended(file: str | None, folder: Path) -> dict[str, str]:
 
 
 def _counts(annotation: dict) -> bool:
-    number, area = annotation.get("id"), annotation.get("area")
-    return type(number) is int and number > 0 and _is_number(area) and not annotation.get("ignore")
+    number = annotation.get("id")
+    has_all = type(number) is int and number > 0 and _is_number(annotation.get("area"))
+    return has_all and "iscrowd" in annotation and not annotation.get("ignore")
 
 
 def _counting(annotation: dict, number: int) -> dict:
-    area, (_, _, width, height) = annotation.get("area"), annotation["bbox"]
+    area = annotation.get("area")
+    *_, width, height = annotation.get("bbox") or (0, 0)
     return annotation | dict(
         id=number,
         area=area if _is_number(area) else width * height,

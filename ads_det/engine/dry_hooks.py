@@ -137,9 +137,10 @@ def _try_hook(hook: Any, path: str, cfg: Config, runner: _DryRunner) -> type:
     if kind is EarlyStoppingHook and cfg.get("val_cfg") is None:
         raise no_validations(path, kind)
     built = build_part(HOOKS, arguments, path)
+    if kind.__module__.split(".")[0] not in _TRIED:  # others may mean something else
+        return type(built)
     _check_switch(built, arguments, path, cfg)
-    # others may begin what nobody ends
-    if kind.__module__.split(".")[0] in _TRIED and kind is not ProfilerHook:
+    if kind is not ProfilerHook:  # it would begin what nobody ends
         for begin in (built.before_run, built.before_train):
             with named(path, hook):
                 begin(runner)

@@ -91,6 +91,8 @@ def check_optimisers(cfg: Config, model: nn.Module) -> None:
                 )
     if epochs:
         schedule.play(epochs, played, epoch is not None)
+        if played >= (epoch or 0):  # else the end was not reached
+            schedule.say_far_end()
     else:
         schedule.play(1, min(counts.get("max_iters") or _EPOCH, _MOST))
 
@@ -130,6 +132,12 @@ class _Schedule:
         Args:
             path: its key.
             given: its config.
+
+        Returns:
+            The scheduler.
+
+        Raises:
+            ADSError: if it makes a learning rate or a momentum of no meaning at once.
         """
         defaults = dict(optimizer=self._optimizer, epoch_length=self._epoch)
         built = PARAM_SCHEDULERS.build(copy.deepcopy(given), default_args=defaults)
@@ -138,7 +146,7 @@ class _Schedule:
         return built
 
     def play(self, epochs: int, epoch: int, is_known: bool = True) -> None:
-        """Step to the end of a training, and say if the learning rate ends far above its begin.
+        """Step to the end of a training.
 
         Args:
             epochs: of the training.
@@ -166,6 +174,9 @@ class _Schedule:
             for path, given, scheduler in self._parts:
                 if scheduler.by_epoch:
                     self._step(path, given, scheduler, (number + 1) * epoch)
+
+    def say_far_end(self) -> None:
+        """Say if the learning rate ends far above its begin."""
         for before, after in zip(self._begin, self._rates(), strict=True):
             if self._parts and after > _FAR * before:
                 path = self._parts[-1][0]

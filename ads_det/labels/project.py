@@ -17,7 +17,7 @@ from ads_det.labels.class_names import check_spelling, spelling
 from ads_det.labels.complete import complete, ignored_tag, scale_problem
 from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
-from ads_det.labels.sizes import is_turned
+from ads_det.labels.sizes import is_on_its_side, is_turned
 from ads_det.labels.store import LabelStore
 
 GIVEN = "given"  # the name of the labels that a project begins with
@@ -109,6 +109,7 @@ def find_labels(
     found, names = Labels(), ImageNames(paths)
     other_classes: Counter[str] = Counter()
     read, skipped, passes_over_tags = [], 0, False
+    stated: dict[str, tuple[int, int]] = {}  # sizes of the images that are taken
     for image in read_labels(path, classes, paths):
         name = names.match(image.image)
         if name is None:
@@ -133,8 +134,15 @@ def find_labels(
             found.problems.append(f"{name!r} occurs twice with other boxes; the first was taken")
         else:
             found.images.setdefault(name, whole)
-    turned = [name for name in found.images if passes_over_tags and is_turned(paths[name])]
-    for name in turned:  # upside down, mirrored or square: of these no size tells
+            stated.setdefault(name, (image.width, image.height))
+    # upside down, mirrored or square: of these no size tells whether their tag was obeyed
+    turned = [
+        name
+        for name, (width, height) in stated.items()
+        if passes_over_tags and is_turned(paths[name])
+        if width == height or not is_on_its_side(paths[name])
+    ]
+    for name in turned:
         del found.images[name]
         found.problems.append(
             f"{name!r} has an orientation tag, which the annotation tool ignored in other images; "

@@ -18,6 +18,15 @@ _HEAD = 2048  # bytes that hold the size of an ordinary JPEG
 _PASSED_OVER = frozenset({0xE0, *range(0xE2, 0xF0), 0xC4, 0xDB, 0xDD, 0xFE})
 
 
+def is_on_its_side(path: str | os.PathLike[str]) -> bool:
+    """Whether a tag swaps width and height of the image; not, if it cannot be read."""
+    try:
+        with open_regular(path) as file, Image.open(file) as image:
+            return _orientation(image) in (5, 6, 7, 8)
+    except Exception:  # Pillow's plug-ins raise whatever they like
+        return False
+
+
 def is_turned(path: str | os.PathLike[str]) -> bool:
     """Whether a tag asks viewers to turn or mirror the image; not, if it cannot be read."""
     try:

@@ -77,7 +77,7 @@ class LabelStore:
         """
         files = [path for path in self.files() if _batch(path) == batch]
         marks = [(load_json(path).get("info") or {}).get("closed") for path in files]
-        return _mark(ids) in marks
+        return True in marks or _mark(ids) in marks  # the first is of an older version
 
     def last(self) -> tuple[Path, str]:
         """The newest file and its batch.

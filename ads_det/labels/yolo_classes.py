@@ -29,8 +29,9 @@ def is_class_file(file: Path) -> bool:
 def read_classes(folder: Path, classes: Sequence[str], levels: int) -> list[str]:
     """The classes that a file of the folder lists, or one of the nearest folder above.
 
-    That is a file with one of the usual names, any YAML file with ``names``, any ``.names``, and
-    any text file whose lines are the given classes in some order.
+    That is a file with one of the usual names. Where the folder has none, it may be another in it:
+    a YAML file with ``names`` or a ``.names`` that has all given classes, or a text file whose
+    lines are these in some order.
 
     Args:
         folder: Folder of the label files.
@@ -45,48 +46,51 @@ def read_classes(folder: Path, classes: Sequence[str], levels: int) -> list[str]
     """
     suffixes = (*_LIST_SUFFIXES, *_CONFIG_SUFFIXES)
     files = [file for suffix in suffixes for file in files_below(folder, suffix)]
-    if names := _listed_classes(files, classes):
+    others = [file for file in files if not _is_usual(file) and _may_list(file, classes)]
+    if names := _listed(filter(_is_usual, files), classes) or _listed(others, classes):
         return names
     for above in folder.resolve().parents[:levels]:
-        if names := _listed_classes(sorted(above.glob("*.*")), classes):
+        if names := _listed(filter(_is_usual, sorted(above.glob("*.*"))), classes):
             say(f"{folder} has no list of classes; the one in {above} was taken.")
             return names
     return []
 
 
-def _listed_classes(files: Iterable[Path], classes: Sequence[str]) -> list[str]:
-    lists = {}
-    for file in files:
-        suffix = file.suffix.lower()
-        if is_class_file(file) or suffix == ".names":
-            lists[file] = _names(file)
-        elif suffix in _CONFIG_SUFFIXES and (
-            file.name.lower() in _CONFIG_FILES or _has_names(file)
-        ):
-            lists[file] = _names_of_config(file)
-        elif suffix in _LIST_SUFFIXES and classes and _are_classes(file, classes):
-            lists[file] = _names(file)
+def _is_usual(file: Path) -> bool:
+    return is_class_file(file) or file.name.lower() in _CONFIG_FILES
+
+
+def _listed(files: Iterable[Path], classes: Sequence[str]) -> list[str]:
+    lists = {
+        file: _names_of_config(file)
+        if file.suffix.lower() in _CONFIG_SUFFIXES
+        else _names(file, classes)
+        for file in files
+    }
     if len(set(map(tuple, lists.values()))) > 1:
         first, second = list(lists)[:2]
         raise ADSError(f"{first} and {second} list different classes; keep one of the files.")
     return next(iter(lists.values()), [])
 
 
-def _are_classes(file: Path, classes: Sequence[str]) -> bool:
-    lines = [line.strip() for line in read_lines(file) if line.strip()]
-    return sorted(lines) == sorted(classes)
-
-
-def _has_names(file: Path) -> bool:
-    """Whether a YAML file of any name has ``names``, as every configuration of a data set has."""
+def _may_list(file: Path, classes: Sequence[str]) -> bool:
+    """Whether a file of any name lists classes, by its content."""
     try:
-        content = yaml.load("\n".join(read_lines(file)), TextLoader)
+        lines = read_lines(file)
+        if file.suffix.lower() in _CONFIG_SUFFIXES:
+            content = yaml.load("\n".join(lines), TextLoader)
+            names = content.get("names") if isinstance(content, dict) else None
+            names = list(names.values()) if isinstance(names, dict) else names
+            return isinstance(names, list) and set(classes) <= set(map(str, names))
     except (yaml.YAMLError, RecursionError, ADSError):
         return False
-    return isinstance(content, dict) and isinstance(content.get("names"), (list, dict))
+    given = [line.strip() for line in lines if line.strip()]
+    if file.suffix.lower() == ".names":
+        return set(classes) <= set(given)
+    return bool(classes) and sorted(given) == sorted(classes)
 
 
-def _names(file: Path) -> list[str]:
+def _names(file: Path, classes: Sequence[str]) -> list[str]:
     names = "\n".join(map(str.strip, read_lines(file))).strip("\n").split("\n")
     if "" in names[1:] or first_twice(names) is not None:
         raise ADSError(
@@ -99,7 +103,7 @@ def _names(file: Path) -> list[str]:
             f"{file} has the line {comment!r}, which would count as a class if it is a comment; "
             "delete it, or name a class of this name in a data.yaml."
         )
-    if any(
+    if sorted(names) != sorted(classes) and any(
         all(re.match(rf"{number}[\s:,]+\S", name) for number, name in enumerate(names, start))
         for start in (0, 1)
     ):
@@ -130,7 +134,7 @@ def _names_of_config(file: Path) -> list[str]:
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name not in ("", "~", "null")
+    return isinstance(name, str) and name != ""
 
 
 def _in_order(names: dict, file: Path) -> list:

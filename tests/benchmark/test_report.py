@@ -73,7 +73,7 @@ def test_runs_of_a_comparison_that_are_gone_are_told(comparison, tmp_path):
     names = dict.fromkeys(("ads+entropy", "plain+random", "gone+random"), "hash")
     content = dict(config="hash", trainings={}, methods=names, seeds=[0], versions=[])
     (folder / "manifest.json").write_text(json.dumps(content))
-    (sentence,) = missing_runs([folder], find_runs([folder]))
+    (sentence,) = missing_runs([comparison, folder])
     assert sentence.startswith(f"Of gone+random in {folder} 0 of 1 runs have a result")
 
 

@@ -379,6 +379,11 @@ def test_yolo_classes_that_are_digits(tmp_path):
     (tmp_path / "classes.txt").unlink()
     write(tmp_path / "data.yaml", "names: [no, 0777]\n")
     assert read_yolo(tmp_path, [], sizes, IDS)[0].boxes[0].name == "0777"
+    write(tmp_path / "data.yaml", "base: &b {names: [x, 'null']}\n<<: *b\n")
+    assert read_yolo(tmp_path, [], sizes, IDS)[0].boxes[0].name == "null"
+    (tmp_path / "data.yaml").unlink()
+    write(tmp_path / "classes.txt", "1 cent\n2 cent\n")
+    assert read_yolo(tmp_path, ["1 cent", "2 cent"], sizes, IDS)[0].boxes[0].name == "2 cent"
 
 
 def test_voc_renamed_with_its_image(tmp_path, capsys):

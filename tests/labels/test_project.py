@@ -1,5 +1,7 @@
 """Which labels of a file a project takes, and what is said of the rest."""
 
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -157,6 +159,10 @@ def test_a_tool_that_ignores_one_tag_ignores_all(tmp_path):
     found = find_labels(file, paths, [], "skip")
     assert list(found.images) == ["plain.jpg"]
     assert "'down.jpg' has an orientation tag, which the annotation tool" in found.problems[1]
+    paths["right.jpg"] = str(shutil.copy(paths["side.jpg"], tmp_path / "right.jpg"))
+    right = [ImageLabels("right.jpg", 10, 20, (DOG,)), ImageLabels("side.jpg", 20, 10, (DOG,))]
+    write_coco(right, ["dog"], file)
+    assert list(find_labels(file, paths, [], "skip").images) == ["right.jpg"]
 
 
 def test_files_that_are_named_by_a_year_are_no_imports(tmp_path, paths):

@@ -201,6 +201,27 @@ def test_an_archive_takes_no_classes_from_around_it(paths, tmp_path, monkeypatch
     assert read_labels(path, ["cat"], paths) == ONE
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("../coco8.yaml", "names: [person, cat]"),
+        ("../iris.names", "a\nb"),
+        ("conda.yaml", "names: [a, b]"),
+        ("notes.txt", "cat"),
+        ("more.yaml", "names: [dog, cat, bird]"),
+    ],
+)
+def test_files_of_others_list_no_classes(name, text, paths, tmp_path):
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    (folder / "кот 1.txt").write_text("1 0.35 0.35 0.5 0.5\n")
+    if name == "more.yaml":
+        (folder / "data.yaml").write_text("names: [dog, cat]\n")
+    (folder / name).write_text(text)
+    (tmp_path / "latin.txt").write_bytes(b"\xe9\n")
+    assert read_labels(folder, ["dog", "cat"], paths) == ONE
+
+
 def test_an_archive_with_backslashes(paths, tmp_path, capsys):
     path = tmp_path / "export.zip"
     with zipfile.ZipFile(path, "w") as archive:

@@ -396,6 +396,7 @@ ALIASES += "names: *a8\n"
         ({"data.yaml": "names: {1: x, 2: y}"}, [], "numbers its `names` 1, 2, but YOLO's numbers"),
         ({"data.yaml": "names: {x: 0, y: 1}"}, [], "numbers its `names` x, y, but YOLO's"),
         ({"data.yaml": "names: cat"}, [], "has no list `names` of the classes"),
+        ({"classes.txt": "1 x\n2 z"}, ["x", "z"], "has a number before each name, such as '1 x'"),
         ({"data.yaml": "names: [cat, null]"}, [], "has no list `names` of the classes"),
         ({"mine.yaml": "names: {1: x, 2: y}"}, ["x", "y"], "numbers its `names` 1, 2"),
         ({"classes.txt": "# mine\nx\ny"}, ["x", "y"], "has the line '# mine', which would count"),

@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     use_default_scope(run.config)
     prepare_data(run.config)
     several = sum(map(len, runs.values())) > 1
-    for sentence in [*missing_runs(args.folders, runs), *unlike_measures(runs)]:
+    for sentence in [*missing_runs(args.folders), *unlike_measures(runs)]:
         say(f"WARNING: {sentence}")
         page.warning(sentence)
     add_summary(page, run)
@@ -64,23 +64,26 @@ def main(args: argparse.Namespace) -> None:
     say(f"Done: {page.write()}")
 
 
-def missing_runs(folders: list[Path], runs: Runs) -> list[str]:
+def missing_runs(folders: list[Path]) -> list[str]:
     """A sentence for each method of a comparison of which not every run has a result.
 
     Args:
         folders: of comparisons or runs.
-        runs: by method and seed.
+
+    Raises:
+        ADSError: if a ``manifest.json`` is damaged.
     """
     found = []
     for path in [folder / "manifest.json" for folder in folders]:
         content = read_table(path, **MANIFEST) if path.exists() else {}
         seeds = content.get("seeds", [])
         for method in content.get("methods", {}):
-            done = [seed for seed in seeds if seed in runs.get(method, {})]
-            if len(done) < len(seeds):
+            runs = [path.parent / method / f"seed_{seed}" / "history.json" for seed in seeds]
+            done = sum(run.exists() for run in runs)
+            if done < len(seeds):
                 found.append(
-                    f"Of {method} in {path.parent} {len(done)} of {len(seeds)} runs have a result; "
-                    "the same ads-det benchmark command makes the others."
+                    f"Of {method} in {path.parent} {done} of {len(seeds)} runs have a result (the "
+                    f"comparison has the seeds {', '.join(map(str, seeds))})."
                 )
     return found
 

@@ -1,13 +1,16 @@
 """The work of ``ads-det test``."""
 
 import argparse
+import os
+from pathlib import Path
 
 from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.settings import load_config, prepare_data
-from ads_det.arguments import option_values
+from ads_det.arguments import check_file, option_values
 from ads_det.cli import print_metrics
 from ads_det.engine.complete_config import in_loop
+from ads_det.engine.config_keys import leaves
 from ads_det.engine.dry_loaders import check_loader
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_json
@@ -20,6 +23,10 @@ def main(args: argparse.Namespace) -> None:
     cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
     check_loader(cfg, "test_dataloader")
+    if args.out is not None:
+        values = dict(leaves([cfg.test_dataloader.to_dict(), cfg.get("test_evaluator")])).values()
+        read = [Path(v) for v in values if isinstance(v, str) and os.path.isfile(v)]
+        check_file("--out", args.out, ".json", *read)
     if is_main_process():
         prepare_data(cfg)
     barrier()
