@@ -19,6 +19,7 @@ from ads_det.active.settings import Settings
 from ads_det.distributed import on_main
 from ads_det.engine.seeding import derive_seed
 from ads_det.engine.training import evaluation_runner
+from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_ids
 from ads_det.work_files import SelectionFiles
 
@@ -37,6 +38,23 @@ def draw_initial(pool: Pool, number: int, seed: int) -> list[str]:
     if not left_out.isdisjoint(drawn):  # one that cannot be read changes no other
         drawn += [pool.ids[i] for i in generator.permutation(len(pool))]
     return [name for name in dict.fromkeys(drawn) if name not in left_out][:number]
+
+
+def number_of_initial(settings: Settings) -> int:
+    """How many images a simulated run begins with.
+
+    Raises:
+        ADSError: if the list of them is empty.
+    """
+    if not isinstance(settings.initial, str):
+        return settings.initial
+    number = len(read_ids(settings.initial))
+    if not number:
+        raise ADSError(
+            f"The list {settings.initial} of active_learning.initial is empty; name the images to "
+            "begin with, one a line."
+        )
+    return number
 
 
 def choose_readable(

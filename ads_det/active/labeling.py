@@ -265,12 +265,7 @@ class LabeledRun:
             )
         self.dataset = pool_config(cfg)
         self.store = LabelStore(self.dataset["labels"])
-        if not owner_of(self.store.folder):
-            raise ADSError(
-                f"{self.store.folder} has no run.txt that names a run, so it is not where the run "
-                f"in {work_dir} keeps its labels; put the project back to where it was, or, if it "
-                "is there, go on with ads-det run --resume first."
-            )
+        self.store.check_claimed(work_dir)
         self.store.claim(work_dir)
         self.pool, self.facts = Pool.load(self.files.pool)
 

@@ -11,7 +11,7 @@ from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.checks import check_num_classes, check_strategies
 from ads_det.active.cycle import Cycle
-from ads_det.active.initial import choose_initial, choose_readable
+from ads_det.active.initial import choose_initial, choose_readable, number_of_initial
 from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, Commands, HumanOracle, Oracle, SimulatedOracle
 from ads_det.active.picks_picture import draw_picks
@@ -36,7 +36,7 @@ from ads_det.engine.model_config import has_background
 from ads_det.engine.pretrained import check_pretrained
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
-from ads_det.files import read_ids, write_ids
+from ads_det.files import write_ids
 from ads_det.report.history import History
 from ads_det.standing import has_trained, standing
 
@@ -204,13 +204,7 @@ class ActiveLearningLoop:
         self._read_test_labels()
         if len(pool) <= READ_FIRST:
             pool.leave_out(unreadable_images(self.images))
-        initial = self.settings.initial
-        number = len(read_ids(initial)) if isinstance(initial, str) else initial
-        if not number:
-            raise ADSError(
-                f"The list {initial} of active_learning.initial is empty; name the images to begin "
-                "with, one a line."
-            )
+        number = number_of_initial(self.settings)
         self.settings.check_pool(len(pool) - len(pool.left_out()), number)
         if not self._asks_for_initial():
             self._take_initial(pool, self._choose_initial(pool)[0])

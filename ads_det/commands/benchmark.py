@@ -9,11 +9,11 @@ from ads_det.arguments import (
     KeyValueAction,
     add_check_option,
     check_ceiling,
-    check_no_run,
     check_seed,
     config_file,
 )
 from ads_det.errors import ADSError
+from ads_det.out_paths import check_no_run
 
 TWO_BY_TWO = ("plain+random", "plain+entropy", "ads+random", "ads+entropy")
 COMPUTES = True

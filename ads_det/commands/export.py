@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import check_file, check_no_run, folder
+from ads_det.arguments import folder
 from ads_det.errors import ADSError
+from ads_det.out_paths import check_file, check_no_run
 from ads_det.work_files import RunFiles
 
 EXAMPLES = (

@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import check_outside, check_seed, config_file, existing, folder
+from ads_det.arguments import check_seed, config_file, existing, folder
 from ads_det.errors import ADSError
 from ads_det.files import shipped
+from ads_det.out_paths import check_outside
 
 CONFIGS = shipped("configs", "_base_")
 BASE = CONFIGS / "ssd_small_project.py"

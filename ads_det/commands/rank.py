@@ -11,8 +11,6 @@ from pathlib import Path
 from ads_det.arguments import (
     KeyValueAction,
     add_common_options,
-    check_no_run,
-    check_outside,
     check_seed,
     checkpoint_file,
     config_file,
@@ -21,6 +19,7 @@ from ads_det.arguments import (
 )
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
+from ads_det.out_paths import check_no_run, check_outside
 
 COMPUTES = True
 EXAMPLES = (

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import check_ceiling, check_no_part, folder
+from ads_det.arguments import check_ceiling, folder
 from ads_det.benchmark.run_folder import find_runs
 from ads_det.errors import ADSError
+from ads_det.out_paths import check_no_part
 
 COMPUTES = True
 EXAMPLES = (

@@ -5,15 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import (
-    add_check_option,
-    add_common_options,
-    check_no_part,
-    check_seed,
-    config_file,
-)
+from ads_det.arguments import add_check_option, add_common_options, check_seed, config_file
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
+from ads_det.out_paths import check_no_part
 
 COMPUTES = True
 EXAMPLES = (

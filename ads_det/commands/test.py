@@ -5,15 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import (
-    add_common_options,
-    check_file,
-    check_no_run,
-    checkpoint_file,
-    config_file,
-)
+from ads_det.arguments import add_common_options, checkpoint_file, config_file
 from ads_det.errors import ADSError
 from ads_det.launchers import check_launcher
+from ads_det.out_paths import check_file, check_no_run
 
 COMPUTES = True
 EXAMPLES = "Example: %(prog)s configs/ssd_digits_ads.py work_dirs/demo/cycle_04/model.pth"

@@ -5,15 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ads_det.arguments import (
-    add_check_option,
-    add_common_options,
-    check_no_run,
-    check_seed,
-    config_file,
-    id_list,
-)
+from ads_det.arguments import add_check_option, add_common_options, check_seed, config_file, id_list
 from ads_det.launchers import check_launcher
+from ads_det.out_paths import check_no_run
 
 COMPUTES = True
 EXAMPLES = (

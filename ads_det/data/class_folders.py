@@ -84,7 +84,8 @@ def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
             "are of no class and are passed over; put them into the folders of their classes."
         )
     named = [name.partition("/")[0] for name in paths]
-    empty = [name for name in folders if name not in set(named)]
+    filled = set(named)
+    empty = [name for name in folders if name not in filled]
     if empty:
         raise ADSError(
             f"The folder {empty[0]!r}{and_more(len(empty) - 1)} in {root or '.'} holds no images "
@@ -107,5 +108,6 @@ def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
                 f"The image {found[name]} cannot be read ({error}); replace it."
             ) from error
         pixels[i] = image if image.size == (size, size) else image.resize((size, size))
-    labels = np.array([classes.index(name) for name in named], np.int64)
+    number = {name: place for place, name in enumerate(classes)}
+    labels = np.array([number[name] for name in named], np.int64)
     return Images(paths, pixels, labels, classes)

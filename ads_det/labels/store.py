@@ -115,6 +115,22 @@ class LabelStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(file, run + "\n")
 
+    def check_claimed(self, work_dir: Path) -> None:
+        """Refuse a folder that no run has claimed, such as the place that a project was moved from.
+
+        Args:
+            work_dir: work directory of the run that keeps its labels here.
+
+        Raises:
+            ADSError: says where to put the project.
+        """
+        if not owner_of(self.folder):
+            raise ADSError(
+                f"{self.folder} has no run.txt that names a run, so it is not where {work_dir} "
+                "keeps its labels; put the project back to where it was, or, if it is there, go on "
+                "with ads-det run --resume first."
+            )
+
 
 def owner_of(folder: Path) -> str:
     """The run that a folder of labels belongs to; empty without one.

@@ -46,7 +46,7 @@ def read_classes(folder: Path, classes: Sequence[str], levels: int) -> list[str]
     """
     suffixes = (*_LIST_SUFFIXES, *_CONFIG_SUFFIXES)
     files = [file for suffix in suffixes for file in files_below(folder, suffix)]
-    others = [file for file in files if not _is_usual(file) and _may_list(file, classes)]
+    others = (file for file in files if not _is_usual(file) and _may_list(file, classes))
     if names := _listed(filter(_is_usual, files), classes) or _listed(others, classes):
         return names
     for above in folder.resolve().parents[:levels]:
@@ -138,10 +138,10 @@ def _is_name(name: object) -> bool:
 
 
 def _in_order(names: dict, file: Path) -> list:
-    by_number = {int(k) if k.isdecimal() else k: name for k, name in names.items()}
+    by_number = {int(k) if str(k).isdecimal() else k: name for k, name in names.items()}
     if len(by_number) < len(names) or set(by_number) != set(range(len(names))):
         raise ADSError(
-            f"{file} numbers its `names` {', '.join(names)[:60]}, but YOLO's numbers "
+            f"{file} numbers its `names` {', '.join(map(str, names))[:60]}, but YOLO's numbers "
             f"are 0 to {len(names) - 1}; correct the numbers."
         )
     return [by_number[number] for number in range(len(names))]

@@ -398,6 +398,7 @@ ALIASES += "names: *a8\n"
         ({"data.yaml": "names: cat"}, [], "has no list `names` of the classes"),
         ({"classes.txt": "1 x\n2 z"}, ["x", "z"], "has a number before each name, such as '1 x'"),
         ({"data.yaml": "names: [cat, null]"}, [], "has no list `names` of the classes"),
+        ({"data.yaml": "names: {null: x}"}, [], "numbers its `names` None"),
         ({"mine.yaml": "names: {1: x, 2: y}"}, ["x", "y"], "numbers its `names` 1, 2"),
         ({"classes.txt": "# mine\nx\ny"}, ["x", "y"], "has the line '# mine', which would count"),
         ({"classes.txt": "1 x\n2 y"}, [], "has a number before each name, such as '1 x'"),

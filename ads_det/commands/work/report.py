@@ -68,7 +68,7 @@ def missing_runs(folders: list[Path]) -> list[str]:
     """A sentence for each method of a comparison of which not every run has a result.
 
     Args:
-        folders: of comparisons or runs.
+        folders: Folders of comparisons or runs.
 
     Raises:
         ADSError: if a ``manifest.json`` is damaged.

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.settings import load_config, prepare_data
-from ads_det.arguments import check_file, option_values
+from ads_det.arguments import option_values
 from ads_det.cli import print_metrics
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.config_keys import leaves
@@ -15,6 +15,7 @@ from ads_det.engine.dry_loaders import check_loader
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_json
 from ads_det.launchers import start_processes
+from ads_det.out_paths import check_file
 
 
 def main(args: argparse.Namespace) -> None:
