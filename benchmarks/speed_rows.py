@@ -50,8 +50,7 @@ def small_step() -> Iterator[Pair]:
     """A label step of the small SSD / the bare forward and backward pass of its network."""
     runner, batches = trainer()
     model = runner.model
-    data = model.data_preprocessor(copy.deepcopy(batches[0]), True)
-    inputs = data["inputs"]
+    inputs = model.data_preprocessor(copy.deepcopy(batches[0]), True)["inputs"]
 
     def bare() -> None:
         scores, boxes = model.head(model.extract_feat(inputs))
@@ -59,12 +58,14 @@ def small_step() -> Iterator[Pair]:
         model.zero_grad()
         sum(level.square().mean() for level in maps).backward()
 
-    ready = iter([copy.deepcopy(batches[0]) for _ in range(200)])
-    yield (
-        "label step, small SSD / bare forward and backward",
-        lambda: model.train_step(next(ready), runner.optim_wrapper),
-        bare,
-    )
+    half, _ = trainer(optim_wrapper="ads_det.Bfloat16OptimWrapper")
+    ready = iter([copy.deepcopy(batches[0]) for _ in range(400)])
+
+    def label(by: Any) -> Work:
+        return lambda: by.model.train_step(next(ready), by.optim_wrapper)
+
+    yield "label step, small SSD / bare forward and backward", label(runner), bare
+    yield "label step, small SSD, bfloat16 / float32", label(half), label(runner)
     loader = runner.train_loop.dataloader
     stream = iter(batch for _ in range(1000) for batch in loader)
     yield "loading and augmenting a batch, small SSD / bare", lambda: next(stream), bare
@@ -236,7 +237,9 @@ def small(name: str, options: dict[str, Any] | None = None) -> Any:
     return load_config(ROOT / "configs" / name, options or {})
 
 
-def trainer(name: str = "ssd_digits_ads.py") -> tuple[Any, list[dict]]:
+def trainer(
+    name: str = "ssd_digits_ads.py", optim_wrapper: str = "OptimWrapper"
+) -> tuple[Any, list[dict]]:
     """The Runner of a config's training on 64 drawn images, and the batches of one epoch."""
     from ads_det.active.settings import prepare_data
     from ads_det.engine.datasets import candidate_dataset
@@ -245,10 +248,10 @@ def trainer(name: str = "ssd_digits_ads.py") -> tuple[Any, list[dict]]:
     from ads_det.files import write_ids
 
     folder = Path(tempfile.mkdtemp(dir=os.environ["SPEED_FOLDER"]))
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"optim_wrapper.type": optim_wrapper}
     if name == "ssd_digits_ads.py":
         root = str(folder / "digits")
-        options = {"pool.data_root": root, "test_dataloader.dataset.data_root": root}
+        options |= {"pool.data_root": root, "test_dataloader.dataset.data_root": root}
         options |= {"active_learning.prepare.root": root, "active_learning.prepare.pool": 128}
         options |= {"active_learning.prepare.test": 8}
     cfg = small(name, options)

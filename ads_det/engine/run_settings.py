@@ -62,7 +62,7 @@ def check_processes(cfg: Config, *more: object) -> None:
     """
     if get_world_size() == 1:
         return
-    settings = fingerprint(cfg) | {"seed, cycles or --work-dir": repr(more)}
+    settings = fingerprint(cfg) | {"seed, option or folder": repr(more)}
     first, *others = all_gather_object(settings)
     for rank, other in enumerate(others, start=1):
         differing = sorted(k for k in first.keys() | other.keys() if first.get(k) != other.get(k))

@@ -21,6 +21,7 @@ from ads_det.data.reduced import say_reduced
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.foreign_config import class_names, foreign_config, is_foreign, load_detector
 from ads_det.engine.methods import Plain
+from ads_det.engine.run_settings import check_processes
 from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
@@ -92,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, option_values(args.cfg_options))
     cfg.launcher = args.launcher
     settings = read_settings(cfg, args)
+    files = (args.checkpoint, args.images, args.exclude, args.out)
+    check_processes(cfg, settings, *files, args.number, args.seed, args.threshold)
     if not is_foreign(cfg):
         check_strategies(settings, cfg, Plain())  # one checkpoint: one member
     strategy = settings.build_strategy()

@@ -12,6 +12,7 @@ from ads_det.cli import print_metrics
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.config_keys import leaves
 from ads_det.engine.dry_loaders import check_loader
+from ads_det.engine.run_settings import check_processes
 from ads_det.engine.training import evaluation_runner
 from ads_det.files import write_json
 from ads_det.launchers import start_processes
@@ -23,6 +24,7 @@ def main(args: argparse.Namespace) -> None:
     start_processes(args.launcher, args.local_rank)
     cfg = in_loop(load_config(args.config, option_values(args.cfg_options)))
     cfg.launcher = args.launcher
+    check_processes(cfg, args.checkpoint, args.work_dir, args.out)
     check_loader(cfg, "test_dataloader")
     if args.out is not None:
         values = dict(leaves([cfg.test_dataloader.to_dict(), cfg.get("test_evaluator")])).values()
