@@ -124,6 +124,8 @@ def read_history(path: Path) -> dict[str, Any]:
     for number, row in enumerate(content["cycles"]):
         if not is_history_row(row):
             raise wrong_shape(path, f"`cycles[{number}]` is no result of a cycle")
+        if row["cycle"] != number:
+            raise wrong_shape(path, f"`cycles[{number}]` is of cycle {row['cycle']}")
         if not is_number(row["metrics"].get(f"mean/{content['metric']}")):
             raise wrong_shape(path, f"`cycles[{number}]` has no number for {content['metric']!r}")
     advice = content.get("advice")  # None in the first cycles, not there in old runs

@@ -227,9 +227,15 @@ class RunFiles:
         """Content of ``history.json``.
 
         Raises:
-            ADSError: if it is not as a run wrote it.
+            ADSError: if it is not as this run wrote it.
         """
-        return read_history(self.history)
+        content = read_history(self.history)
+        for row in content["cycles"]:
+            cycle = self.cycle(row["cycle"])
+            if cycle.labeled_list.exists() and len(cycle.labeled()) != row["labeled_images"]:
+                where = f"`labeled_images` of cycle {row['cycle']} is {row['labeled_images']}"
+                raise wrong_shape(self.history, f"{where}, unlike {cycle.labeled_list}")
+        return content
 
     @property
     def history_table(self) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ads_det.active.history import new_history, rewrite_history
 from ads_det.active.inputs import check_shown
 from ads_det.active.oracle import Batch, labeled_ids
 from ads_det.active.pool import Pool
@@ -258,7 +259,8 @@ class LabeledRun:
         self._lock = lock_folder(work_dir)
         cfg = read_config(self.files.config)
         use_default_scope(cfg)
-        if Settings.from_config(cfg).oracle != "human":
+        self.settings = Settings.from_config(cfg)
+        if self.settings.oracle != "human":
             raise ADSError(
                 f"The run in {work_dir} has active_learning.oracle='simulated', whose labels are "
                 "there already; ads-det init writes a config for labels that people give."
@@ -288,10 +290,11 @@ class LabeledRun:
         first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
         self.pool.unlabel(first)
         self.pool.save(self.files.pool, self.facts)
-        done = []
-        for number, cycle in self.files.cycles().items():
-            if number >= first:
-                place = free_name(self.work_dir / f"undone_{cycle.name}")
-                cycle.folder.rename(place)
-                done.append(f"; {cycle.name}, trained on it, is now {place.name}")
+        done, cycles = [], list(self.files.cycles().items())
+        history = new_history(self.settings, self.files, len(self.pool))
+        rewrite_history(history, [cycle for number, cycle in cycles if number < first])
+        for cycle in [cycle for number, cycle in cycles if number >= first]:
+            place = free_name(self.work_dir / f"undone_{cycle.name}")
+            cycle.folder.rename(place)
+            done.append(f"; {cycle.name}, trained on it, is now {place.name}")
         return f"Took back {path.name}, now {self.store.set_aside(path)}" + "".join(done)

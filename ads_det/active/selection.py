@@ -16,7 +16,7 @@ from ads_det.active.scoring import measure_images
 from ads_det.active.strategies import Candidates, Strategy
 from ads_det.console import say
 from ads_det.core.outputs import FEATURES
-from ads_det.core.ranking import rank
+from ads_det.core.ranking import as_scores, rank
 from ads_det.data.notes import MAX_NAMED, and_more
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.distributed import from_main
@@ -75,7 +75,8 @@ def select_images(
         The same selection on every process.
 
     Raises:
-        ADSError: if there are fewer candidates than ``budget``, or a score is not finite.
+        ADSError: if there are fewer candidates than ``budget``, a score is not finite, or the
+            strategy chose others than so many different candidates.
     """
     ids = read_ids(candidates)
     if len(ids) < budget:
@@ -94,7 +95,10 @@ def select_images(
         else:
             selection = _choose_unmeasured(candidate_dataset(cfg), ids, strategy, budget, seed)
     except ValueError as error:
-        raise ADSError(f"The images of {candidates} cannot be ranked: {error}.") from error
+        raise ADSError(
+            f"The images of {candidates} cannot be ranked by the strategy "
+            f"{type(strategy).__name__}: {error}."
+        ) from error
     # all processes computed the same; the main one's word counts
     computed = selection
     selection = dataclasses.replace(computed, picks=from_main(lambda: computed.picks))
@@ -113,7 +117,7 @@ def _choose_unmeasured(
     while True:
         readable = [name for name in ids if name not in unreadable]
         choice = Candidates(readable, None, np.random.default_rng(seed))
-        picks, scores = strategy.query(choice, min(budget, len(readable)))
+        picks, scores = _query(strategy, choice, min(budget, len(readable)))
         refused = from_main(functools.partial(images.unreadable_images, picks))
         if not refused:
             return Selection(readable, scores, picks, sorted(unreadable))
@@ -141,8 +145,24 @@ def _choose_measured(
     choice = Candidates(
         measured.ids, measured.values, generator, measured.features, labeled_features
     )
-    picks, scores = strategy.query(choice, min(budget, len(measured.ids)))
+    picks, scores = _query(strategy, choice, min(budget, len(measured.ids)))
     return Selection(measured.ids, scores, picks, measured.unreadable)
+
+
+def _query(strategy: Strategy, choice: Candidates, budget: int) -> tuple[list[str], np.ndarray]:
+    """What the strategy answers, which may be anybody's, if it is an answer.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    picks, scores = strategy.query(choice, budget)
+    known = set(picks).intersection(choice.ids)
+    if not len(known) == len(picks) == budget:
+        raise ValueError(
+            f"it chose {len(picks)} images, {len(known)} different candidates among them, where "
+            f"{budget} were asked for"
+        )
+    return picks, as_scores(choice.ids, scores)
 
 
 @uncollected()

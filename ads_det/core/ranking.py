@@ -65,7 +65,36 @@ def topk_reduce(values: Tensor, topk: int | float = 1000, reduction: str = "mean
     return largest.sum(dim=1) if reduction == "sum" else largest[:, -1]
 
 
-def rank(ids: Sequence[str], scores: Sequence[float] | np.ndarray) -> list[int]:
+def as_scores(ids: Sequence[str], scores: Sequence[float] | np.ndarray | Tensor) -> np.ndarray:
+    """One finite number a candidate, whatever a strategy gave.
+
+    Args:
+        ids: one id a candidate.
+        scores: Their scores, shape (N,).
+
+    Raises:
+        ValueError: if they are no real numbers, are more or fewer than the ids, or one is not
+            finite (its id is named).
+    """
+    given = np.asarray(scores.detach().cpu() if isinstance(scores, Tensor) else scores)
+    if given.shape != (len(ids),):
+        raise ValueError(
+            f"the scores have the shape {given.shape}, but there are {len(ids)} ids; they must "
+            "match one to one"
+        )
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"the scores are of the type {given.dtype}, no real numbers")
+    values = given.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        raise ValueError(
+            f"the score of {ids[bad[0]]!r} is {values[bad[0]]}; the model or the strategy gives no "
+            "finite output"
+        )
+    return values
+
+
+def rank(ids: Sequence[str], scores: Sequence[float] | np.ndarray | Tensor) -> list[int]:
     """Positions from the largest score to the smallest; equal scores in order of their ids.
 
     Args:
@@ -73,16 +102,9 @@ def rank(ids: Sequence[str], scores: Sequence[float] | np.ndarray) -> list[int]:
         scores: one finite score a candidate.
 
     Raises:
-        ValueError: if the lengths differ or a score is not finite (the id is named).
+        ValueError: as :func:`as_scores`.
     """
-    if len(ids) != len(scores):
-        raise ValueError(f"{len(ids)} ids but {len(scores)} scores; they must match one to one")
-    values = np.asarray(scores, np.float64)
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        raise ValueError(
-            f"the score of {ids[bad[0]]!r} is {values[bad[0]]}; the model gives no finite output"
-        )
+    values = as_scores(ids, scores)
     by_score = np.argsort(-values, kind="stable")
     changes = np.flatnonzero(np.diff(values[by_score])) + 1
     order: list[int] = by_score.tolist()

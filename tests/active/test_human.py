@@ -348,6 +348,9 @@ def test_undo_takes_back_the_import_and_what_was_trained_on_it(waiting):
     status, out, _ = waiting.run("import_labels.py", waiting.work_dir, "--undo")
     assert status == 0 and "cycle_01, trained on it, is now undone_cycle_01" in out
     assert not (waiting.work_dir / "cycle_01").exists()
+    history = json.loads((waiting.work_dir / "history.json").read_text())
+    assert [row["cycle"] for row in history["cycles"]] == [0]  # nothing of what is undone
+    assert (waiting.work_dir / "history.csv").read_text().count("\n") == 2
     waiting.bring(waiting.export(), "--without-boxes", "checked")
     again = waiting.files()
     drawn_anew = ("history.json", "history.csv", "learning_curve.png")
@@ -359,6 +362,7 @@ def test_undo_takes_back_the_import_and_what_was_trained_on_it(waiting):
     status, _, err = waiting.run("import_labels.py", waiting.work_dir, "--undo")
     assert status == 2 and "began with" in err
     assert not list(waiting.work_dir.glob("cycle_*"))
+    assert not {path.name for path in waiting.work_dir.iterdir()}.intersection(drawn_anew)
 
 
 def test_a_dry_run_changes_nothing(waiting):

@@ -1,7 +1,10 @@
 """Choosing where there is nothing, too little or nothing sensible to choose from."""
 
+import functools
+
 import numpy as np
 import pytest
+import torch
 from helpers import tiny_config
 
 from ads_det.active.loop import ActiveLearningLoop
@@ -12,13 +15,27 @@ from ads_det.errors import ADSError
 from ads_det.files import write_ids
 
 
-class Nan(Strategy):
-    """Wants no image in particular, and says so in a wrong way."""
+class Own(Strategy):
+    """A user's, with a mistake in the utilities that it gives or the positions that it chooses."""
 
     needs = frozenset()
 
+    def __init__(self, give=np.zeros, choose=None):
+        super().__init__()
+        self.give, self.chosen = give, choose
+
     def utilities(self, candidates):
-        return np.full(len(candidates.ids), np.nan)
+        return self.give(len(candidates.ids))
+
+    def choose(self, candidates, order, budget):
+        return order[:budget] if self.chosen is None else self.chosen
+
+
+class OwnQuery(Own):
+    """The same, past the checks of Strategy.query."""
+
+    def query(self, candidates, budget):
+        return [candidates.ids[i] for i in self.chosen or range(budget)], self.utilities(candidates)
 
 
 def select(digits, tmp_path, number, strategy, budget):
@@ -42,9 +59,37 @@ def test_of_no_images_none_is_chosen(digits, tmp_path):
     assert len(selection.scores) == 0
 
 
-def test_scores_that_are_no_numbers_name_the_list_and_an_image(digits, tmp_path):
-    with pytest.raises(ADSError, match=r"of .*candidates.txt cannot be ranked: .*'000001' is nan"):
-        select(digits, tmp_path, 3, Nan(), 2)
+NANS = functools.partial(np.full, fill_value=np.nan)
+
+
+@pytest.mark.parametrize("kind", [Own, OwnQuery])
+@pytest.mark.parametrize(
+    ("given", "chosen", "message"),
+    [
+        (NANS, None, "'000001' is nan"),
+        (lambda n: None, None, r"the shape \(\), but there are 3 ids"),
+        (lambda n: np.zeros((n, 1)), None, r"the shape \(3, 1\), but"),
+        (lambda n: np.zeros(n + 1), None, r"the shape \(4,\), but"),
+        (lambda n: np.zeros(n, complex), None, "no real numbers"),
+        (np.zeros, [0, 0], "chose 2 images, 1 different candidates among them, where 2 were"),
+        (np.zeros, [1], "chose 1 images"),
+    ],
+)
+def test_answers_of_a_strategy_that_are_none(digits, tmp_path, kind, given, chosen, message):
+    where = f"of .*candidates.txt cannot be ranked by the strategy {kind.__name__}: .*"
+    with pytest.raises(ADSError, match=where + message):
+        select(digits, tmp_path, 3, kind(given, chosen), 2)
+
+
+@pytest.mark.parametrize("position", [-1, 3])
+def test_positions_that_are_none(digits, tmp_path, position):
+    with pytest.raises(ADSError, match=f"it chose the position {position} of 3 candidates"):
+        select(digits, tmp_path, 3, Own(choose=[0, position]), 2)
+
+
+def test_scores_may_be_a_tensor_with_a_gradient(digits, tmp_path):
+    own = Own(lambda n: torch.arange(float(n), requires_grad=True))
+    assert select(digits, tmp_path, 3, own, 2).scores.tolist() == [0, 1, 2]
 
 
 def test_first_images_without_an_object_of_the_classes_are_refused(digits, tmp_path):

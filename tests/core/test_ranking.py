@@ -44,5 +44,5 @@ def test_rank_is_descending_with_ties_by_id():
 def test_rank_refuses_what_it_cannot_order():
     with pytest.raises(ValueError, match="score of 'b' is nan"):
         rank(["a", "b"], [0.0, float("nan")])
-    with pytest.raises(ValueError, match="2 ids but 1 scores"):
+    with pytest.raises(ValueError, match=r"shape \(1,\), but there are 2 ids"):
         rank(["a", "b"], [0.0])

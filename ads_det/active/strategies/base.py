@@ -128,13 +128,17 @@ class Strategy(ABC):
             utilities of all candidates, shape (N,).
 
         Raises:
-            ValueError: if there are fewer candidates than ``budget`` or a utility is not finite.
+            ValueError: if there are fewer candidates than ``budget``, a utility is not finite, or
+                :meth:`choose` gives a position that is none.
         """
         if budget > len(candidates.ids):
             raise ValueError(f"{budget} images asked of {len(candidates.ids)} candidates")
         utilities = self.utilities(candidates)
         order = rank(candidates.ids, utilities)
-        return [candidates.ids[i] for i in self.choose(candidates, order, budget)], utilities
+        chosen = self.choose(candidates, order, budget)
+        if strange := [i for i in chosen if not 0 <= i < len(order)]:
+            raise ValueError(f"it chose the position {strange[0]} of {len(order)} candidates")
+        return [candidates.ids[i] for i in chosen], utilities
 
     def choose(self, candidates: Candidates, order: list[int], budget: int) -> list[int]:
         """Positions of the images to label.
