@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -115,8 +117,8 @@ def any_path(text: str | Path) -> Path:
     """Argument type: a path that can be named, whatever lies there; what ``type=Path`` means.
 
     Raises:
-        argparse.ArgumentTypeError: if it is empty, which would be the current folder, or is no
-            text, so that no config or list could hold it.
+        argparse.ArgumentTypeError: if it is empty, which would be the current folder, is no
+            text, so that no config or list could hold it, or has links that go round.
     """
     text = str(text)
     if not text.strip():
@@ -129,6 +131,13 @@ def any_path(text: str | Path) -> Path:
         raise argparse.ArgumentTypeError(
             f"the path {text!r} is no UTF-8 text, so no config could hold it; rename it"
         ) from None
+    try:
+        os.stat(text)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise argparse.ArgumentTypeError(
+                f"the path {text!r} has a link that leads back to itself; delete the link"
+            ) from None
     return Path(text)
 
 

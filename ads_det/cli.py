@@ -16,6 +16,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
@@ -113,6 +114,7 @@ def run_tool(
                     if threads is not None and is_first_process():
                         print(f"{threads} OMP_NUM_THREADS overrides.", flush=True)
                 if not getattr(command, "LIGHT", False):
+                    _find_temporary_folder()
                     _quieten_packages()
                 command.main(args)
                 leave_processes()
@@ -120,13 +122,14 @@ def run_tool(
             fail(str(error))
         except OSError as error:
             if error.errno in _DISK:
-                fail(cannot_write(error.filename, error))
+                fail(cannot_write(error.filename or _written(args), error))
             if error.errno in _PATH and error.filename is not None:
                 fail(f"{_shortened(error.filename)}: {error.strerror}; correct it.")
             if error.errno == errno.EPIPE and any(map(_is_closed, _streams())):
                 raise  # an output stream; another pipe may be that to a process that loads images
             _fail_unforeseen(error, typed, args)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
             print("interrupted; what was finished is kept", file=sys.stderr)
             sys.exit(130)
         except Exception as error:
@@ -193,6 +196,26 @@ def _is_closed(stream: IO[str]) -> bool:
         poll.register(stream.fileno(), select.POLLOUT)
         return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
     return False
+
+
+def _find_temporary_folder() -> None:
+    """Refuse to begin where no file can be written meanwhile; mmengine reads configs by copies.
+
+    Raises:
+        ADSError: then.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise ADSError(
+            "No temporary folder can be written (/tmp, /var/tmp or the current one); free space "
+            "there, or set TMPDIR to a folder that can."
+        ) from error
+
+
+def _written(args: argparse.Namespace) -> object:
+    """Where a command writes, as far as its arguments say."""
+    return getattr(args, "work_dir", None) or getattr(args, "out", None)
 
 
 def _quieten_packages() -> None:

@@ -78,8 +78,9 @@ def keep(error: BaseException, command: Iterable[str], config: Any = None) -> Pa
     ]
     data = "\n".join(parts).encode("utf-8", "backslashreplace")
     name = f"ads_det_crash_{time.strftime('%Y%m%d_%H%M%S')}_"
-    for folder in (tempfile.gettempdir(), os.curdir):
+    for find in (tempfile.gettempdir, os.getcwd):
         try:
+            folder = find()
             descriptor, path = tempfile.mkstemp(".txt", name, folder)
             with open(descriptor, "wb") as file:
                 file.write(data)

@@ -15,12 +15,16 @@ from ads_det.errors import ADSError
 _UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
-def lock_folder(folder: Path) -> IO[str]:
+def lock_folder(folder: Path, option: str = "--work-dir") -> IO[str]:
     """Lock a folder for this process until the file returned is closed or the process ends.
 
     The lock is the operating system's (POSIX record lock on ``.lock``), so a dead process does
     not keep it, nor do loader workers that outlive it for some seconds, as they would with
     ``flock``. On file systems without locks nothing is locked.
+
+    Args:
+        folder: an existing one.
+        option: what names it on the command line.
 
     Raises:
         ADSError: if another process has it; names the process. Or if ``.lock`` is a link
@@ -46,7 +50,7 @@ def lock_folder(folder: Path) -> IO[str]:
         owner = file.read().strip() or "another process"
         file.close()
         raise ADSError(
-            f"{folder} is in use by {owner}; wait for its end, or choose another --work-dir."
+            f"{folder} is in use by {owner}; wait for its end, or choose another {option}."
         ) from error
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()}\n")

@@ -143,7 +143,15 @@ class CycleFiles(SelectionFiles):
         return any(next(self.folder.glob(f"**/{name}.pth"), None) for name in ("model", "epoch_*"))
 
     def labeled(self) -> list[str]:
-        """Ids that the cycle trained on."""
+        """Ids that the cycle trained on.
+
+        Raises:
+            ADSError: if their list is missing or none.
+        """
+        if not self.labeled_list.exists():
+            raise ADSError(
+                f"{self.labeled_list} is missing; restore it, or give --resume, which writes it."
+            )
         return read_ids(self.labeled_list)
 
     def scores(self) -> dict[str, float]:

@@ -673,6 +673,12 @@ def missing_scores(p):
     (p.work_dir / "cycle_01/picks.png").unlink()
 
 
+def no_stored_config(p):
+    """Then leaving the config out is no way to go on."""
+    other_config(p)
+    (p.work_dir / "config.json").unlink()
+
+
 def no_state(p):
     (p.work_dir / "pool.json").unlink()
 
@@ -696,7 +702,8 @@ STATE = {
     other_images: "no longer the one of the run",
     no_resume: "already holds a run; add --resume",
     other_seed: "differ in the seed",
-    other_config: "differ in method.tau: nothing then, 0.3 now",
+    other_config: "differ in method.tau: nothing then, 0.3 now.*leave the config out",
+    no_stored_config: r"differ in method\)?; give the same --cfg-options as then",
     broken_metrics: "metrics.json cannot be read",
     missing_scores: "scores.csv is missing although picks.txt exists",
     broken_scores: "picks.txt is not what a selection wrote",
@@ -771,9 +778,20 @@ def test_children_of_a_dead_process_keep_no_lock(tmp_path):
     lock_folder(tmp_path).close()
 
 
+def test_a_run_without_its_config(run, begun):
+    (begun.work_dir / "config.json").unlink()
+    status, _, err = run("al_loop.py", "--work-dir", begun.work_dir, "--resume")
+    assert status == 2 and "config.json is missing; restore it, or name the config that" in err
+
+
 def test_a_work_directory_that_is_a_file(run, project):
     project.work_dir.write_text("")
     fails(run, project, "cannot be made|cannot be written")
+
+
+def test_a_work_directory_that_is_a_link_to_nothing(run, project):
+    project.work_dir.symlink_to(project.folder / "nowhere")
+    fails(run, project, "cannot be made .it is a link to nothing.")
 
 
 @pytest.mark.slow

@@ -76,9 +76,11 @@ class WorkDir:
                 )
             _write_configs(self.files, self._cfg)
         except OSError as error:
+            is_nowhere = self.path.is_symlink() and not self.path.exists()
+            reason = "it is a link to nothing" if is_nowhere else error.strerror
             raise ADSError(
-                f"The work directory {self.path} cannot be made ({error.strerror}); make it "
-                "writable or choose another --work-dir."
+                f"The work directory {self.path} cannot be made ({reason}); make it writable or "
+                "choose another --work-dir."
             ) from error
         self.save(pool)
 
@@ -102,12 +104,14 @@ class WorkDir:
         if stored.get("seed") != self._facts["seed"]:
             named.append("the seed")
         if named:
+            leave_out = (
+                f"leave the config out (--work-dir {self.path} --resume) to go on with those"
+            )
             raise ADSError(
                 f"The run in {self.path} was started with other settings (they differ in "
-                f"{', '.join(named)}); "
-                f"leave the config out (--work-dir {self.path} --resume) to go on with those, give "
-                f"the same --cfg-options as then (all: {self.files.config_program}), or another "
-                "--work-dir."
+                f"{', '.join(named)}); {f'{leave_out}, ' if self.files.config.exists() else ''}"
+                f"give the same --cfg-options as then (all: {self.files.config_program}), or "
+                "another --work-dir."
             )
         if set(pool.ids) != set(ids):
             odd = sorted(set(pool.ids) ^ set(ids))

@@ -56,6 +56,11 @@ def check(args: argparse.Namespace) -> str:
                 "No config is given; name one, or --work-dir and --resume to go on with a run."
             )
         args.config = Path(args.work_dir, "config.json")
+        if not args.config.is_file() and Path(args.work_dir, "pool.json").is_file():
+            raise ADSError(
+                f"{args.config} is missing; restore it, or name the config that the run began with "
+                "and give the same --cfg-options."
+            )
         if not args.config.is_file():
             raise ADSError(
                 f"{args.work_dir} holds no run to go on with; give the config to begin one."

@@ -4,6 +4,7 @@ import logging
 import os
 import subprocess
 import sys
+import tempfile
 import warnings
 
 import pytest
@@ -152,6 +153,24 @@ def test_no_such_sub_command(word, sentence):
 )
 def test_refused_at_once(script, arguments, sentence):
     assert sentence in refused(TOOLS / script, *arguments)
+
+
+def test_links_that_go_round(tmp_path):
+    link = tmp_path / "round"
+    link.symlink_to(link)
+    for place in (link, link / "x"):
+        said = refused(TOOLS / "al_loop.py", CONFIG, "--work-dir", place)
+        assert said.startswith("error: argument --work-dir: the path ")
+        assert "has a link that leads back to itself; delete the link" in said
+
+
+def test_no_temporary_folder(monkeypatch, run):
+    def nowhere():
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    status, _, err = run("al_loop.py", CONFIG, "--check")
+    assert status == 2 and "No temporary folder can be written (/tmp, /var/tmp or" in err
 
 
 def test_a_stack_that_is_missing(tmp_path):

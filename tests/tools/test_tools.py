@@ -66,10 +66,14 @@ def test_test_gives_the_metrics_of_the_run(run, config, finished, tmp_path):
     assert json.loads((tmp_path / "m.json").read_text()) == expected
 
 
+def metrics_in(out):
+    return [line for line in out.splitlines() if "/" in line and line.split()[-1][0].isdigit()]
+
+
 def test_train_repeats_a_cycle_bit_by_bit(run, config, finished, tmp_path):
     folder = finished / "cycle_01"
     arguments = ("train.py", config, folder / "labeled.txt", "--work-dir", tmp_path / "again")
-    status, _, err = run(*arguments, "--seed", derive_seed(0, 1))
+    status, trained, err = run(*arguments, "--seed", derive_seed(0, 1))
     assert status == 0, err
     first, second = (
         torch.load(path / "model.pth")["state_dict"] for path in (folder, tmp_path / "again")
@@ -77,6 +81,12 @@ def test_train_repeats_a_cycle_bit_by_bit(run, config, finished, tmp_path):
     assert all(torch.equal(first[key], second[key]) for key in first)
     status, _, err = run(*arguments)
     assert status == 2 and "already holds a training" in err
+    # killed before the evaluation: only that is made up for
+    (tmp_path / "again/train/last_checkpoint").touch()
+    status, out, err = run(*arguments, "--seed", derive_seed(0, 1), "--resume")
+    assert status == 0, err
+    assert metrics_in(out) == metrics_in(trained) != []
+    assert not (tmp_path / "again/train/last_checkpoint").exists()
 
 
 def test_a_training_is_resumed_with_the_lists_and_the_seed_that_it_began_with(digits, tmp_path):
@@ -120,6 +130,7 @@ def test_a_classifier_ranks_the_pool_of_its_config_alone(tmp_path):
 
 def test_select_ranks_the_pool_as_the_loop_did(run, config, finished, tmp_path):
     folder = finished / "cycle_01"
+    (tmp_path / "out/to_label/images").mkdir(parents=True)  # of a ranking that was killed
     status, _, err = run(
         *("select_images.py", config, folder / "model.pth", "--exclude", folder / "labeled.txt"),
         *("--out", tmp_path / "out"),

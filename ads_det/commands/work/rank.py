@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import functools
+import shutil
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
@@ -27,6 +28,7 @@ from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.labels.package import write_package
 from ads_det.launchers import start_processes
+from ads_det.lock import lock_folder
 from ads_det.registry import STRATEGIES
 from ads_det.report.gallery import plot_picks
 from ads_det.scores import IN_TABLE
@@ -93,8 +95,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, option_values(args.cfg_options))
     cfg.launcher = args.launcher
     settings = read_settings(cfg, args)
-    files = (args.checkpoint, args.images, args.exclude, args.out)
-    check_processes(cfg, settings, *files, args.number, args.seed, args.threshold)
+    paths = (args.checkpoint, args.images, args.exclude, args.out)
+    check_processes(cfg, settings, *paths, args.number, args.seed, args.threshold)
     if not is_foreign(cfg):
         check_strategies(settings, cfg, Plain())  # one checkpoint: one member
     strategy = settings.build_strategy()
@@ -120,6 +122,8 @@ def main(args: argparse.Namespace) -> None:
     if is_main_process():
         say_reduced(images.image_files())
         args.out.mkdir(parents=True, exist_ok=True)
+        lock = lock_folder(args.out, "--out")
+        shutil.rmtree(files.package, ignore_errors=True)  # of a ranking that was killed
         write_ids(candidates, ids)
     barrier()
 
@@ -163,7 +167,7 @@ def main(args: argparse.Namespace) -> None:
         if is_detector:
             paths, classes = images.image_paths(), class_names(cfg, args.checkpoint)
             write_package(
-                args.out / "to_label",
+                files.package,
                 {name: paths[name] for name in selection.picks},
                 scores,
                 {image.image: image for image in proposals},
@@ -172,6 +176,7 @@ def main(args: argparse.Namespace) -> None:
                 "--labels EXPORTED_FILE --out PROJECT",
             )
         selection.write(files)
+        lock.close()
     say(
         f"Done: {where_scores(len(selection.ids), files)}, the best {len(selection.picks)} in "
         f"{args.out / 'picks.txt'} and {args.out / 'picks.png'}"

@@ -19,7 +19,7 @@ from ads_det.errors import ADSError
 from ads_det.files import read_json, read_table, shipped
 from ads_det.report.curves import metric_label
 from ads_det.report.page import Page
-from ads_det.work_files import read_stored_config
+from ads_det.work_files import are_pool_images, read_stored_config
 
 _NAMED = 3  # settings that a warning names
 Runs = dict[str, dict[int, RunFolder]]  # by method and seed
@@ -157,7 +157,7 @@ def published_curves(figure: str | None, runs: dict) -> list[dict]:
     if not entries:
         raise ADSError(f"--published is {figure!r}, which {path} does not hold.")
     run = next(iter(next(iter(runs.values())).values()))
-    pool = len(read_json(run.path / "pool.json")["images"])
+    pool = len(read_table(run.files.pool, images=are_pool_images)["images"])
     return [
         dict(
             e,

@@ -12,6 +12,7 @@ from ads_det.active.settings import load_config, prepare_data
 from ads_det.arguments import option_values
 from ads_det.cli import print_metrics
 from ads_det.console import say
+from ads_det.distributed import from_main
 from ads_det.engine.complete_config import in_loop
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.engine.dry_forward import try_step
@@ -21,6 +22,7 @@ from ads_det.engine.run_settings import changed_blocks, check_processes, fingerp
 from ads_det.engine.training import (
     check_training,
     delete_checkpoints,
+    evaluation_runner,
     prepare_bfloat16,
     train_model,
     training_config,
@@ -42,10 +44,10 @@ def main(args: argparse.Namespace) -> None:
         _check(cfg, args.labeled)
         say(f"{args.config} is in order; nothing was written.")
         return
-    if model.exists() or (not args.resume and (args.work_dir / "train").exists()):
+    if not args.resume and (model.exists() or (args.work_dir / "train").exists()):
         raise ADSError(
-            f"{args.work_dir} already holds a training; choose another --work-dir"
-            + ("." if model.exists() else ", or add --resume to continue it.")
+            f"{args.work_dir} already holds a training; choose another --work-dir, or add --resume "
+            "to continue it."
         )
     _check(cfg, args.labeled)
     prepare_bfloat16(cfg)
@@ -57,12 +59,16 @@ def main(args: argparse.Namespace) -> None:
     barrier()
     if args.unlabeled is None:
         args.unlabeled = args.work_dir / "unlabeled.txt"
-    runner = train_model(
-        training_config(cfg, args.work_dir / "train", args.labeled, args.unlabeled, args.seed),
-        model,
+    train = args.work_dir / "train"
+    runner = (
+        evaluation_runner(cfg, model, train)  # all that was missing
+        if from_main(model.exists)
+        else train_model(
+            training_config(cfg, train, args.labeled, args.unlabeled, args.seed), model
+        )
     )
     if lock is not None:
-        delete_checkpoints(args.work_dir / "train")
+        delete_checkpoints(train)
     print_metrics(runner.test())
     if lock is not None:
         lock.close()
@@ -93,7 +99,10 @@ def check_ids(cfg: Config, args: argparse.Namespace) -> None:
     for path in filter(None, (args.labeled, args.unlabeled)):
         strange = next((name for name in read_ids(path) if name not in known), None)
         if strange is not None:
-            raise ADSError(f"{path} names {strange!r}, which the data set does not have; correct.")
+            raise ADSError(
+                f"{path} names {strange!r}, which the data set does not have; correct or delete "
+                "that line."
+            )
     if args.unlabeled is not None:
         both = next((name for name in read_ids(args.unlabeled) if name in labeled), None)
         if both is not None:
