@@ -149,9 +149,8 @@ class CycleFiles(SelectionFiles):
             ADSError: if their list is missing or none.
         """
         if not self.labeled_list.exists():
-            raise ADSError(
-                f"{self.labeled_list} is missing; restore it, or give --resume, which writes it."
-            )
+            path = self.labeled_list
+            raise ADSError(f"{path} is missing; restore it, or give --resume, which writes it.")
         return read_ids(self.labeled_list)
 
     def scores(self) -> dict[str, float]:
@@ -239,10 +238,9 @@ class RunFiles:
         """
         content = read_history(self.history)
         for row in content["cycles"]:
-            cycle = self.cycle(row["cycle"])
-            if cycle.labeled_list.exists() and len(cycle.labeled()) != row["labeled_images"]:
-                where = f"`labeled_images` of cycle {row['cycle']} is {row['labeled_images']}"
-                raise wrong_shape(self.history, f"{where}, unlike {cycle.labeled_list}")
+            path, number = self.cycle(row["cycle"]).labeled_list, row["labeled_images"]
+            if path.exists() and len(read_ids(path)) != number:
+                raise wrong_shape(self.history, f"`labeled_images` is {number}, unlike {path}")
         return content
 
     @property

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ads_det.console import say_once
 from ads_det.errors import ADSError
 from ads_det.labels.sizes import is_swapped, known_size
@@ -33,11 +31,3 @@ def true_size(where: str, path: str, stated: tuple[int, int]) -> tuple[int, int]
         f"{where} is for an image of {stated[0]}x{stated[1]} pixels (width, height), but {path} "
         f"has {true[0]}x{true[1]}; restore the original image, or export its labels again."
     )
-
-
-def reaches_beyond(box: Sequence[float], size: tuple[int, int]) -> bool:
-    """Whether a box (x1, y1, x2, y2) reaches further out of the image than carelessness explains:
-    more than two pixels and a tenth of its width or height."""
-    (x1, y1, x2, y2), (width, height) = box, size
-    across, down = max(-x1, x2 - width), max(-y1, y2 - height)
-    return across > max(2, width / 10) or down > max(2, height / 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+FEW = 4  # boxes that may all reach beyond their images
 _FAR = 1e6  # pixels, which no image has; numbers beyond it are no edges
 _LEAST = 1 - 1e-3  # pixels; what is written in parts of an image may lose a little
 
@@ -15,6 +16,14 @@ def is_usable(box: Sequence[float], size: tuple[int, int]) -> bool:
     (x1, y1, x2, y2), (width, height) = box, size
     across, down = min(x2, width) - max(x1, 0), min(y2, height) - max(y1, 0)
     return min(across, down) >= _LEAST and max(map(abs, box)) < _FAR
+
+
+def reaches_beyond(box: Sequence[float], size: tuple[int, int]) -> bool:
+    """Whether a box (x1, y1, x2, y2) reaches further out of the image than carelessness explains:
+    more than two pixels and a tenth of its width or height."""
+    (x1, y1, x2, y2), (width, height) = box, size
+    across, down = max(-x1, x2 - width), max(-y1, y2 - height)
+    return across > max(2, width / 10) or down > max(2, height / 10)
 
 
 @dataclass(frozen=True)

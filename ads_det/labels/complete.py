@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ads_det.labels.boxes import Box, ImageLabels, is_usable
+from ads_det.labels.boxes import FEW, Box, ImageLabels, is_usable, reaches_beyond
 from ads_det.labels.sizes import is_swapped, is_turned, upright_size
 
 _TOLERANCE = 1.0  # pixels that rounding may put a box outside the image
@@ -70,13 +70,20 @@ def ignored_tag(stated: tuple[int, int], path: str | os.PathLike[str]) -> bool:
 
 
 def scale_problem(images: Sequence[ImageLabels]) -> str | None:
-    """What is wrong, in words, if all boxes of a file lie where numbers put them that are parts of
-    the image but are read as pixels or per cents; None if they do not, or there are no two.
+    """What is wrong, in words, if most boxes of a file reach far beyond their images, or all of two
+    or more lie where numbers put them that are parts of the image but are read as pixels or per
+    cents; else None.
 
     Args:
         images: content of the file; those whose size is not known are passed over.
     """
     boxes = [(box, image) for image in images if image.width for box in image.boxes]
+    beyond = sum(reaches_beyond(box.corners, (i.width, i.height)) for box, i in boxes)
+    if beyond >= FEW and 2 * beyond > len(boxes):
+        return (
+            f"{beyond} of {len(boxes)} boxes reach far beyond their images, so they are of larger "
+            "images, or give two corners where the format wants width and height; export them again"
+        )
     inside = all(
         box.x2 <= _CORNER * image.width and box.y2 <= _CORNER * image.height for box, image in boxes
     )

@@ -13,9 +13,9 @@ import numpy as np
 from ads_det.errors import ADSError
 from ads_det.files import first_twice, write_ids, write_text
 from ads_det.labels.boxes import ImageLabels
+from ads_det.labels.claims import claimed_images
 from ads_det.labels.class_names import check_spelling, spelling
 from ads_det.labels.complete import complete, ignored_tag, scale_problem
-from ads_det.labels.names import ImageNames
 from ads_det.labels.read import read_labels
 from ads_det.labels.sizes import is_on_its_side, is_turned
 from ads_det.labels.store import LabelStore
@@ -106,15 +106,12 @@ def find_labels(
     Raises:
         ADSError: if the file cannot be read.
     """
-    found, names = Labels(), ImageNames(paths)
+    found = Labels()
     other_classes: Counter[str] = Counter()
     read, skipped, passes_over_tags = [], 0, False
     stated: dict[str, tuple[int, int]] = {}  # sizes of the images that are taken
-    for image in read_labels(path, classes, paths):
-        name = names.match(image.image)
-        if name is None:
-            found.problems.append(f"{image.image!r} of {path.name} is no image of the folder")
-            continue
+    given = read_labels(path, classes, paths)
+    for name, image in claimed_images(given, paths, path.name, found.problems):
         boxes = tuple(box for box in image.boxes if not classes or box.name in classes)
         other_classes.update(b.name for b in image.boxes if classes and b.name not in classes)
         unsaid = not image.boxes and image.checked is None

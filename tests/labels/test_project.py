@@ -112,13 +112,65 @@ def test_labels_of_an_image_that_cannot_be_read(tmp_path):
     assert found is given and problem.startswith("'a.png' cannot be read; restore it")
 
 
-def test_of_two_descriptions_of_an_image_the_first_is_taken_and_the_other_named(paths, tmp_path):
-    cat = Box("cat", 2, 2, 6, 6)
-    both = [ImageLabels("a.png", 20, 10, (DOG,)), ImageLabels("x/a.png", 20, 10, (cat,))]
-    write_coco(both, ["cat", "dog"], tmp_path / "labels.json")
-    found = find_labels(tmp_path / "labels.json", paths, [], "checked")
-    assert found.images == {"a.png": both[0]}
-    assert found.problems == ["'a.png' occurs twice with other boxes; the first was taken"]
+CAT = Box("cat", 2, 2, 6, 6)
+
+
+def test_two_corners_where_width_and_height_are_wanted(paths, tmp_path):
+    """Those that happen to fit are as wrong as the others."""
+    fitting, far = Box("dog", 1, 1, 6, 6), Box("dog", 12, 5, 30, 13)
+    for of_b, refuses in (((far,) * 3 + (fitting,), False), ((far,) * 4, True)):
+        both = [ImageLabels("a.png", 20, 10, (fitting,) * 3), ImageLabels("b.png", 20, 10, of_b)]
+        write_coco(both, ["dog"], tmp_path / "labels.json")
+        if refuses:
+            with pytest.raises(ADSError, match="4 of 7 boxes reach far beyond their images, so"):
+                find_labels(tmp_path / "labels.json", paths, [], "checked")
+        else:
+            assert list(find_labels(tmp_path / "labels.json", paths, [], "checked").images) == [
+                "a.png"
+            ]
+
+
+@pytest.fixture
+def splits(tmp_path):
+    """Two folders with images of the same names and sizes, one grey and one white."""
+    for folder, grey in (("train", 128), ("val", 255)):
+        (tmp_path / folder).mkdir()
+        for name in ("a.png", "b.png"):
+            Image.new("L", (20, 10), grey).save(tmp_path / folder / name)
+    return {name: str(tmp_path / "val" / name) for name in ("a.png", "b.png")}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("folder", ["val/", "data/val/", ""])
+def test_labels_of_another_split_are_not_those_of_its_namesakes(splits, tmp_path, order, folder):
+    of_train = ImageLabels("train/a.png", 20, 10, (DOG,))
+    of_val = ImageLabels(f"{folder}a.png", 20, 10, (CAT,))
+    file = tmp_path / "labels.json"
+    write_coco([of_train, of_val][::order], ["cat", "dog"], file)
+    for is_there in (True, False):  # the other split, on this disk
+        found = find_labels(file, splits, [], "checked")
+        assert {name: image.boxes for name, image in found.images.items()} == {"a.png": (CAT,)}
+        where = f", but {tmp_path / 'train/a.png'}" if is_there else ""
+        assert found.problems == [f"'train/a.png' of labels.json is no image of the folder{where}"]
+        shutil.rmtree(tmp_path / "train", ignore_errors=True)
+
+
+def test_labels_of_another_split_alone(splits, tmp_path):
+    write_coco([ImageLabels("train/a.png", 20, 10, (DOG,))], ["dog"], tmp_path / "labels.json")
+    with pytest.raises(ADSError, match="labels none of the images. .*'train/a.png' of labels.json"):
+        find_labels(tmp_path / "labels.json", splits, [], "checked")
+    shutil.copy(splits["a.png"], tmp_path / "train/a.png")  # the same image, elsewhere
+    assert list(find_labels(tmp_path / "labels.json", splits, [], "checked").images) == ["a.png"]
+
+
+def test_two_names_of_which_none_is_nearer(paths, tmp_path):
+    file = tmp_path / "labels.json"
+    both = [ImageLabels(f"{folder}/a.png", 20, 10, (DOG,)) for folder in "xy"]
+    write_coco(both, ["dog"], file)
+    assert find_labels(file, paths, [], "checked").images["a.png"].boxes == (DOG,)
+    write_coco([both[0], ImageLabels("y/a.png", 20, 10, (CAT,))], ["cat", "dog"], file)
+    with pytest.raises(ADSError, match="labels of 'x/a.png' and 'y/a.png', either of which may be"):
+        find_labels(file, paths, [], "checked")
 
 
 def test_without_an_import_there_is_none_to_undo(tmp_path):
