@@ -105,11 +105,11 @@ def read_value(key: str, text: str, name: str = "--cfg-options") -> Any:
     """
     from mmengine.config import DictAction
 
-    if text.lstrip("[( ").startswith("{"):
+    if text.lstrip("[( ").startswith("{") or re.search(r"\bdict\(", text):
         raise ADSError(f"{name}: {key}={text} has a dict; write its values as {key}.NAME=VALUE.")
     try:
         return DictAction._parse_iterable(text)
-    except AssertionError as error:
+    except (AssertionError, RecursionError) as error:
         raise ADSError(f"{name}: {error}; give a list as key='[a,b]'.") from error
 
 

@@ -148,10 +148,10 @@ class CycleFiles(SelectionFiles):
         Raises:
             ADSError: if their list is missing or none.
         """
-        if not self.labeled_list.exists():
-            path = self.labeled_list
+        path = self.labeled_list
+        if not path.exists():
             raise ADSError(f"{path} is missing; restore it, or give --resume, which writes it.")
-        return read_ids(self.labeled_list)
+        return read_ids(path)
 
     def scores(self) -> dict[str, float]:
         """As of any selection, but a cycle whose picks exist has scores.
@@ -178,11 +178,11 @@ class CycleFiles(SelectionFiles):
             ADSError: if it is not as a cycle wrote it.
         """
         content = read_table(self.metrics_file, **RESULT)
-        number = self.folder.name.rpartition("_")[2]
+        number = self.name.rpartition("_")[2]
         if number.isdecimal() and content["cycle"] != int(number):
             raise wrong_shape(self.metrics_file, f"it is of cycle {content['cycle']}")
-        if self.labeled_list.exists() and content["labeled_images"] != len(self.labeled()):
-            count = content["labeled_images"]
+        count = content["labeled_images"]
+        if self.labeled_list.exists() and count != len(self.labeled()):
             raise wrong_shape(self.metrics_file, f"`labeled_images` is {count}, unlike the list")
         return CycleResult.from_dict(content | dict(seconds=self.seconds()))
 
@@ -261,12 +261,9 @@ class RunFiles:
 
     def cycles(self) -> dict[int, CycleFiles]:
         """The cycles whose folder exists, by number."""
-        found = {}
-        for folder in sorted(self.path.glob("cycle_*")):
-            digits = folder.name.removeprefix("cycle_")
-            if digits.isdecimal():
-                found[int(digits)] = CycleFiles(folder)
-        return found
+        folders = sorted(self.path.glob("cycle_*"))
+        numbered = ((folder.name.removeprefix("cycle_"), folder) for folder in folders)
+        return {int(n): CycleFiles(folder) for n, folder in numbered if n.isdecimal()}
 
 
 def read_stored_config(path: Path) -> dict[str, Any]:

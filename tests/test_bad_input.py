@@ -849,6 +849,11 @@ def test_a_disk_that_takes_no_more(project, tmp_path):
             ["--cfg-options", "pool={{'type':'x'}}"],
             "has a dict; write its values as",
         ),
+        (
+            "al_loop.py",
+            ["--cfg-options", "custom_hooks=[dict(type='EMAHook', momentum=1e-4)]"],
+            "has a dict; write its values as",
+        ),
         ("al_loop.py", ["--work-dir", "{run}/cycle_00"], "is of a run, whose files would be over"),
         ("al_loop.py", ["--work-dir", "{comparison}"], "is of a comparison, whose runs lie in"),
         ("train.py", ["{ids}", "--work-dir", "{file}"], "{file}"),

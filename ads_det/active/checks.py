@@ -9,6 +9,8 @@ from mmengine.config import Config
 from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
+from ads_det.data.classes import check_same_classes
+from ads_det.engine.datasets import pool_config
 from ads_det.engine.methods import Method
 from ads_det.engine.model_config import classifiers_in, find_settings
 from ads_det.errors import ADSError
@@ -26,6 +28,23 @@ def check_num_classes(model: dict, classes: Sequence[str]) -> None:
                 f"The model has num_classes={value} ({key}), but `metainfo.classes` names "
                 f"{len(classes)} {tuple(classes)[:5]}; make them agree."
             )
+
+
+def check_named_classes(cfg: Config) -> None:
+    """Compare the classes that a config names itself, before any data set is read.
+
+    Raises:
+        ADSError: if pool and test data name others or in another order, or the model has more or
+            fewer.
+    """
+    blocks = {"pool": pool_config(cfg), "test_dataloader.dataset": cfg.test_dataloader.dataset}
+    lists = {key: (block.get("metainfo") or {}).get("classes") for key, block in blocks.items()}
+    named = {k: tuple(v) for k, v in lists.items() if isinstance(v, (list, tuple)) and v}
+    for classes in named.values():
+        check_num_classes(cfg.model, classes)
+    if len(set(named.values())) > 1:
+        (key, classes), (other, others) = named.items()
+        check_same_classes(classes, f"{key}.metainfo.classes", others, f"{other}.metainfo.classes")
 
 
 def check_strategies(settings: Settings, cfg: Config, method: Method) -> None:

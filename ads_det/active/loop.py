@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
-from ads_det.active.checks import check_num_classes, check_strategies
+from ads_det.active.checks import check_named_classes, check_num_classes, check_strategies
 from ads_det.active.cycle import Cycle
 from ads_det.active.history import new_history
 from ads_det.active.initial import choose_initial, choose_readable, number_of_initial
@@ -89,6 +89,7 @@ class ActiveLearningLoop:
         check_config(self.cfg)
         try_step(self.cfg)
         check_strategies(settings, self.cfg, self._method)
+        check_named_classes(self.cfg)
 
     def open(self) -> None:
         """Check everything that can be checked before work, and take possession of the work

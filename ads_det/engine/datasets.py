@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DATASETS
 
 from ads_det.data.classes import check_same_classes
+from ads_det.data.classification import ClassificationDataset
 from ads_det.data.notes import and_more
 from ads_det.data.overlap import check_test_images
 from ads_det.data.pool_dataset import PoolDataset
@@ -146,6 +147,11 @@ def check_data(cfg: Config, pool: PoolDataset, allow_test_in_pool: bool, simulat
         ADSError: if the two number classes in different ways or share an image, or a class does
             not occur.
     """
+    if isinstance(pool, ClassificationDataset) and len(pool.known_classes()) < 2:
+        raise ADSError(
+            f"{pool.where()} has images of one class, so there is nothing to tell apart; add "
+            "images of another class."
+        )
     names = class_names(numbered_test_dataset(cfg))
     check_same_classes(pool.known_classes(), "The pool", names, "the test data set")
     test = test_dataset(cfg)

@@ -168,6 +168,8 @@ def _check_switch(hook: Hook, arguments: dict, path: str, cfg: Config) -> None:
                 f"{dataset.__name__}; take it out, or wrap that in a MultiImageMixDataset."
             )
     for name, steps in arguments.items():
+        if str(name).endswith("pipeline") and not steps:
+            raise ADSError(f"{path}.{name} is {short(steps)}; it must be a list of transforms.")
         if str(name).endswith("pipeline") and isinstance(steps, (list, tuple)):
             shown = try_pipeline(steps, f"{path}.{name}")
             if shown is not None:

@@ -34,6 +34,7 @@ from ads_det.engine.datasets import (
 )
 from ads_det.engine.declared import check_declared
 from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.engine.steady_pipelines import check_boxes, check_steady
 from ads_det.errors import ADSError
 
 _OWN_DATA = ("test_dataloader", "val_dataloader")  # others show the pool
@@ -64,6 +65,14 @@ def check_loaders(cfg: Config) -> None:
                 f"pool.{name} is for the loop to set, which takes the images from the whole pool, "
                 "with their labels; name fewer in the data set's own list (ann_file), or `exclude` "
                 "some."
+            )
+    for key in _OWN_DATA:
+        dataset = (cfg.get(key) or {}).get("dataset") or {}
+        size, of_pool = dataset.get("size"), pool.get("size")
+        if dataset.get("type") == pool.get("type") and size != of_pool:
+            raise ADSError(
+                f"{key}.dataset.size is {size}, but pool.size is {of_pool}; a model is measured at "
+                "the size that it learns at, so make them agree."
             )
     channels = {key: check_loader(cfg, key) for key in _LOADERS}
     known = {key: number for key, number in channels.items() if number is not None}
@@ -110,11 +119,16 @@ def check_loader(cfg: Config, key: str) -> int | None:
         "unlabeled_dataloader": lambda: unlabeled_dataset(cfg, own or {}, None),
         "candidate_dataloader": lambda: candidate_loader(cfg, None)["dataset"],
     }
-    shown = _check_dataset(makers.get(key, lambda: own)(), f"{key}.dataset", own or {})
+    dataset = makers.get(key, lambda: own)()
+    shown = _check_dataset(dataset, f"{key}.dataset", own or {})
+    if key in (*_OWN_DATA, "candidate_dataloader"):
+        check_steady(dataset, f"{key}.dataset")
     is_labeled = key in ("train_dataloader", *_OWN_DATA)
     channels = None
     if shown is not None:
         channels = check_output(shown, f"{key}.dataset.pipeline", is_labeled)
+    if shown is not None and key in _OWN_DATA:
+        check_boxes(shown, f"{key}.dataset.pipeline")
     rest = {k: v for k, v in loader.items() if k != "dataset"}
     if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order
         rest["sampler"] = dict(type="DefaultSampler")
@@ -187,6 +201,10 @@ def check_output(shown: dict[str, Any], path: str, is_labeled: bool) -> int:
     return int(shown["inputs"].shape[0])
 
 
+def _packs(step: Any) -> bool:
+    return isinstance(step, dict) and str(step.get("type")).endswith("PackDetInputs")
+
+
 def _check_dataset(dataset: dict, path: str, own: dict) -> dict[str, Any] | None:
     """The data set without its data: its class, arguments and pipeline; what that makes of an
     image, if it can be tried."""
@@ -205,7 +223,13 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> dict[str, Any] | None
     check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
     check_spelling(dataset.get("metainfo"), _META, f"{path}.metainfo")
     check_types(dataset, place, DATASETS)
-    shown = try_pipeline(steps or (), f"{path}.pipeline")
+    mixes = getattr(kind, "__name__", "") == "MultiImageMixDataset"
+    shown = try_pipeline(steps or (), f"{path}.pipeline", mixes)
+    if mixes and any(_packs(step) for step in dataset["dataset"].get("pipeline") or ()):
+        raise ADSError(
+            f"{path}.dataset.pipeline packs its images before {path}.pipeline mixes them; take "
+            "PackDetInputs out there."
+        )
     if "lazy_init" in accepted_arguments(kind) and "dataset" not in dataset:
         with named(place, dataset):
             DATASETS.build(dict(dataset, lazy_init=True))

@@ -18,6 +18,7 @@ from ads_det.engine.config_parts import build_part, named
 from ads_det.errors import ADSError
 
 _HEIGHT, _WIDTH = 60, 80
+BOX = [20.0, 15.0, 60.0, 45.0]  # x1, y1, x2, y2 of the one object of the grey image
 _LOADS = frozenset({"LoadImageFromFile", "LoadResized"})
 # those that need one image and its boxes, and nothing else
 _ORDINARY = frozenset(
@@ -29,24 +30,31 @@ _ORDINARY = frozenset(
 )
 
 
-def try_pipeline(steps: Sequence[Any], path: str) -> dict[str, Any] | None:
+def try_pipeline(steps: Sequence[Any], path: str, mixes: bool = False) -> dict[str, Any] | None:
     """Build each transform; as long as all are ordinary ones, let an image pass through them.
 
     Args:
         steps: config of each.
         path: key of the list.
+        mixes: whether the data set gives each transform the other images that it asks for.
 
     Returns:
         What came out, if all transforms are ordinary ones and left something.
 
     Raises:
-        ADSError: names the first that cannot be built or refuses the image.
+        ADSError: names the first that cannot be built, refuses the image or needs others.
     """
     results: dict[str, Any] | None = None
     for number, step in enumerate(steps):
         where = f"{path}[{number}]"
         transform = build_part(TRANSFORMS, step, where)
         name = type(transform).__name__
+        asks = any(hasattr(transform, ask) for ask in ("get_indexes", "get_indices"))
+        if asks and not mixes and not name.startswith("Cached"):  # those keep images themselves
+            raise ADSError(
+                f"{where} ({name}) mixes several images; put it into the pipeline of a "
+                "MultiImageMixDataset around this data set, or use its Cached form."
+            )
         if number == 0 and name in (_LOADS | {"LoadAnnotations"}):
             results = _item()
         if results is not None and name in _LOADS:
@@ -80,7 +88,7 @@ def _decode(transform: Any) -> None:
 
 def _item() -> dict[str, Any]:
     """What a data set says of an image, before it is loaded."""
-    box = dict(bbox=[20.0, 15.0, 60.0, 45.0], bbox_label=0, ignore_flag=0)
+    box = dict(bbox=[*BOX], bbox_label=0, ignore_flag=0)
     names = dict(img_id="image", img_path="image")
     return dict(height=_HEIGHT, width=_WIDTH, instances=[box], **names)
 

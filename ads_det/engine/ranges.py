@@ -40,7 +40,7 @@ _RULES: tuple[tuple[str, tuple[Test, str]], ...] = (
     (r"param_scheduler\.(T_max|step_size|end)", _STEPS),
     (r"param_scheduler\.(gamma|power|factor|start_factor)", _ABOVE_0),
     (r".*\.filter_cfg\.min_size", _FROM_0),
-    (r"model\..*num_classifiers", _STEPS),
+    (r"model\.(.*\.)?(num_classifiers|num_classes)", _STEPS),
     (r"optim_wrapper\.accumulative_counts", _STEPS),
     (r"default_hooks\.checkpoint\.(interval|max_keep_ckpts)", _COUNT),
     (r"default_hooks\.logger\.interval", _STEPS),

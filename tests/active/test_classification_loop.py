@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import CONFIGS, moved, state_of, tiny_classification_config
 from mmengine.optim import OptimWrapper
+from PIL import Image
 
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
@@ -163,6 +164,20 @@ def test_equal_steps_reads_no_unlabelled_image(monkeypatch, tmp_path):
 def test_a_wrong_number_of_classes_stops(monkeypatch, tmp_path):
     with pytest.raises(ADSError, match="10 classes, but model.num_classes is 7"):
         updates(monkeypatch, tmp_path, **{"model.num_classes": 7})
+
+
+def test_one_class_is_nothing_to_tell_apart(tmp_path):
+    for part, number in (("train", 8), ("test", 4)):
+        folder = tmp_path / part / "cat"
+        folder.mkdir(parents=True)
+        for index in range(number):
+            Image.effect_noise((8, 8), 60 + index).save(folder / f"{part}{index}.png")
+    pool = dict(type="ads_det.ClassFolderDataset", data_root=str(tmp_path / "train"))
+    cfg = tiny_classification_config(**{"model.num_classes": 1})
+    cfg.pool, cfg.active_learning.initial = pool, 2
+    cfg.test_dataloader.dataset = dict(pool, data_root=str(tmp_path / "test"))
+    with pytest.raises(ADSError, match="has images of one class, so there is nothing to tell"):
+        ActiveLearningLoop(cfg, tmp_path / "run").open()
 
 
 def test_the_control_is_a_function_of_its_seed(monkeypatch, tmp_path):

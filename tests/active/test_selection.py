@@ -92,6 +92,16 @@ def test_scores_may_be_a_tensor_with_a_gradient(digits, tmp_path):
     assert select(digits, tmp_path, 3, own, 2).scores.tolist() == [0, 1, 2]
 
 
+def test_classes_that_a_config_names_otherwise_are_refused_before_images_are_read(digits):
+    cfg = tiny_config("nowhere", **{"model.bbox_head.num_classes": 9})
+    with pytest.raises(ADSError, match="num_classes=9 .*names 10"):
+        ActiveLearningLoop(cfg, "w").check()
+    turned = dict(classes=tuple(tiny_config(digits).pool.metainfo.classes[::-1]))
+    cfg = tiny_config("nowhere", **{"test_dataloader.dataset.metainfo": turned})
+    with pytest.raises(ADSError, match="pool.metainfo.classes and test_dataloader.dataset.metainf"):
+        ActiveLearningLoop(cfg, "w").check()
+
+
 def test_first_images_without_an_object_of_the_classes_are_refused(digits, tmp_path):
     """There would be nothing to learn from."""
     classes = dict(classes=("nine",))

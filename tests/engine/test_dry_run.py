@@ -20,6 +20,14 @@ from ads_det.errors import ADSError
 
 LOAD, PACK = dict(type="LoadImageFromFile"), dict(type="PackDetInputs")
 BOXES = dict(type="LoadAnnotations", with_bbox=True)
+RESIZE, FLIP = dict(type="Resize", scale=(64, 64)), dict(type="RandomFlip", prob=0.5)
+MOSAIC = dict(type="Mosaic", img_scale=(64, 64))
+
+
+def mixing(steps):
+    """A data set that mixes the images of another one, which the pool has."""
+    inner = dict(type="ads_det.VOCDataset", data_root="nowhere", pipeline=steps)
+    return dict(type="MultiImageMixDataset", dataset=inner, pipeline=[MOSAIC, PACK])
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +168,39 @@ class OwnSampler:
             dict(train_dataloader__drop_last=True, train_dataloader__batch_size=9),
             "drop_last leaves no batch: batch_size is 9, but an epoch has 8 images",
         ),
+        (
+            dict(test_dataloader__dataset__pipeline=[LOAD, BOXES, RESIZE, PACK]),
+            "test_dataloader.dataset.pipeline changes the boxes with the image.*behind Resize",
+        ),
+        (
+            dict(test_dataloader__dataset__pipeline=[LOAD, RESIZE, FLIP, BOXES, PACK]),
+            r"test_dataloader.dataset.pipeline\[2\] .RandomFlip. changes images by chance",
+        ),
+        (
+            dict(candidate_dataloader__dataset__pipeline=[LOAD, RESIZE, FLIP, PACK]),
+            r"candidate_dataloader.dataset.pipeline\[2\] .RandomFlip. changes images by chance",
+        ),
+        (
+            dict(test_dataloader__dataset__pipeline=[LOAD, dict(FLIP, prob=0.0), BOXES, PACK]),
+            None,
+        ),
+        (
+            dict(train_dataloader__dataset__pipeline=[LOAD, BOXES, MOSAIC, PACK]),
+            r"train_dataloader.dataset.pipeline\[2\] .Mosaic. mixes several images; put it into",
+        ),
+        (
+            dict(
+                train_dataloader__dataset__pipeline=[
+                    *(LOAD, BOXES, dict(MOSAIC, type="CachedMosaic", max_cached_images=4), PACK)
+                ]
+            ),
+            None,
+        ),
+        (
+            dict(train_dataloader__dataset=mixing([LOAD, BOXES, PACK])),
+            "dataset.dataset.pipeline packs its images before .*dataset.pipeline mixes them; take",
+        ),
+        (dict(test_dataloader__dataset__size=3), "dataset.size is 3, but pool.size is None"),
         (dict(train_dataloader__drop_last=True), None),
         (dict(train_dataloader__sampler=dict(type="ClassAwareSampler")), None),
         (dict(train_dataloader__sampler=dict(type=OwnSampler)), None),

@@ -56,6 +56,8 @@ SAMPLER = dict(type="ads_det.FixedLengthSampler", num_samples=3)
         ({"custom_hooks": [dict(type="EMAHook", momentum=5)]}, r"custom_hooks\[0\].*momentum must"),
         ({"custom_hooks": [dict(type="EMAHook", begin_epoch=9)]}, r"\(EMAHook\).*max_epochs: \d"),
         ({"custom_hooks": [dict(type="MeanTeacherHook")]}, "assert hasattr.model, 'teacher'"),
+        ({"model.bbox_head.num_classes": 0}, "bbox_head.num_classes is 0; use a whole number of 1"),
+        ({"custom_hooks": [SWITCH | dict(switch_pipeline=[])]}, "switch_pipeline is .*; it must"),
         ({"custom_hooks": [SWITCH | dict(switch_epoch="1")]}, "switch_epoch is '1'; use a whole"),
         (
             {"custom_hooks": [SWITCH | dict(switch_pipeline=[dict(type="LodAnnotations")])]},
