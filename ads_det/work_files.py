@@ -188,9 +188,7 @@ class CycleFiles(SelectionFiles):
 
     def seconds(self) -> dict[str, float]:
         """Seconds of each finished stage, as far as recorded."""
-        if not self.seconds_file.exists():
-            return {}
-        content = read_table(self.seconds_file)
+        content = read_table(self.seconds_file) if self.seconds_file.exists() else {}
         if not is_seconds(content):
             raise wrong_shape(self.seconds_file, "a stage has no number of seconds")
         return content
