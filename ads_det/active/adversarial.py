@@ -133,6 +133,7 @@ class LatentGame(nn.Module):
         self.train()
         source = iter(batches)
         every = max(1, iterations // REPORTS)
+        say(f"fit: {iterations} iterations")  # the first may take long
         for step in progress_bar(range(1, iterations + 1), "fit"):
             for _ in range(generator_steps):
                 batch = next(source)
