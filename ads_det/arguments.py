@@ -105,7 +105,7 @@ def read_value(key: str, text: str, name: str = "--cfg-options") -> Any:
     """
     from mmengine.config import DictAction
 
-    if text.lstrip("[( ").startswith("{") or re.search(r"\bdict\(", text):
+    if text.lstrip("[( ").startswith("{") or re.search(r"(^|[\[(,=])\s*dict\(", text):
         raise ADSError(f"{name}: {key}={text} has a dict; write its values as {key}.NAME=VALUE.")
     try:
         return DictAction._parse_iterable(text)

@@ -129,7 +129,7 @@ def run_tool(
                 raise  # an output stream; another pipe may be that to a process that loads images
             _fail_unforeseen(error, typed, args)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
+            signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # one word of it is enough
             print("interrupted; what was finished is kept", file=sys.stderr)
             sys.exit(130)
         except Exception as error:

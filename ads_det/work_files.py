@@ -258,10 +258,10 @@ class RunFiles:
         return CycleFiles(self.path / f"cycle_{number:02d}")
 
     def cycles(self) -> dict[int, CycleFiles]:
-        """The cycles whose folder exists, by number."""
-        folders = sorted(self.path.glob("cycle_*"))
-        numbered = ((folder.name.removeprefix("cycle_"), folder) for folder in folders)
-        return {int(n): CycleFiles(folder) for n, folder in numbered if n.isdecimal()}
+        """The cycles whose folder exists, by number, in order."""
+        named = ((f.name.removeprefix("cycle_"), f) for f in self.path.glob("cycle_*"))
+        found = {int(number): CycleFiles(f) for number, f in named if number.isdecimal()}
+        return dict(sorted(found.items()))
 
 
 def read_stored_config(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import runpy
+import signal
 import sys
 
 import pytest
@@ -54,10 +55,13 @@ def run(monkeypatch, tmp_path, capsys):
     def run(tool, *arguments):
         monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
         status = 0
+        on_interrupt = signal.getsignal(signal.SIGINT)
         try:
             runpy.run_path(str(TOOLS / tool), run_name="__main__")
         except SystemExit as stop:
             status = stop.code or 0
+        finally:
+            signal.signal(signal.SIGINT, on_interrupt)
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from mmengine.config import Config
@@ -15,6 +16,9 @@ from ads_det.engine.methods import Method
 from ads_det.engine.model_config import classifiers_in, find_settings
 from ads_det.errors import ADSError
 
+# parts of mmdet's detectors that tell objects from background, or other classes apart
+_OWN_CLASSES = re.compile(r"\b(rpn_head|semantic_head)\b")
+
 
 def check_num_classes(model: dict, classes: Sequence[str]) -> None:
     """Every ``num_classes`` in a model's config must be that of the data set.
@@ -23,7 +27,7 @@ def check_num_classes(model: dict, classes: Sequence[str]) -> None:
         ADSError: if one is not; one class too many would silently train as background.
     """
     for key, value in find_settings(model, "num_classes"):
-        if classes and value != len(classes):
+        if classes and value != len(classes) and not _OWN_CLASSES.search(key):
             raise ADSError(
                 f"The model has num_classes={value} ({key}), but `metainfo.classes` names "
                 f"{len(classes)} {tuple(classes)[:5]}; make them agree."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ads_det.active.history import new_history, rewrite_history
+from ads_det.active.history import history_of, rewrite
 from ads_det.active.inputs import check_shown
 from ads_det.active.oracle import Batch, labeled_ids
 from ads_det.active.pool import Pool
@@ -288,13 +288,13 @@ class LabeledRun:
                 f"{path} holds the labels that the project began with; make it anew (ads-det init)."
             )
         first = 0 if batch == INITIAL else int(batch.removeprefix("cycle_")) + 1
+        done, cycles = [], self.files.cycles().items()
+        kept = [cycle for number, cycle in cycles if number < first]
+        history = history_of(self.settings, self.files, len(self.pool), kept)
         self.pool.unlabel(first)
         self.pool.save(self.files.pool, self.facts)
-        done, cycles = [], list(self.files.cycles().items())
-        history = new_history(self.settings, self.files, len(self.pool))
-        rewrite_history(history, [cycle for number, cycle in cycles if number < first])
+        rewrite(history)
         for cycle in [cycle for number, cycle in cycles if number >= first]:
-            place = free_name(self.work_dir / f"undone_{cycle.name}")
-            cycle.folder.rename(place)
+            place = cycle.folder.rename(free_name(self.work_dir / f"undone_{cycle.name}"))
             done.append(f"; {cycle.name}, trained on it, is now {place.name}")
         return f"Took back {path.name}, now {self.store.set_aside(path)}" + "".join(done)

@@ -11,7 +11,7 @@ from mmengine.dist import barrier, is_main_process
 
 from ads_det.active.checks import check_named_classes, check_num_classes, check_strategies
 from ads_det.active.cycle import Cycle
-from ads_det.active.history import new_history
+from ads_det.active.history import history_of
 from ads_det.active.initial import choose_initial, choose_readable, number_of_initial
 from ads_det.active.inputs import check_inputs, note_inputs
 from ads_det.active.oracle import Batch, Commands, HumanOracle, Oracle, SimulatedOracle
@@ -110,7 +110,7 @@ class ActiveLearningLoop:
         self.oracle = self._build_oracle()
         check_pretrained(self.cfg)  # before anything is written that names them
         self.pool = self._open_pool()
-        self.history = new_history(self.settings, self.work_dir.files, len(self.pool))
+        self.history = history_of(self.settings, self.work_dir.files, len(self.pool))
         self.is_open = True
 
     def run(self) -> History:

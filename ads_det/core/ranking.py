@@ -76,7 +76,12 @@ def as_scores(ids: Sequence[str], scores: Sequence[float] | np.ndarray | Tensor)
         ValueError: if they are no real numbers, are more or fewer than the ids, or one is not
             finite (its id is named).
     """
-    given = np.asarray(scores.detach().cpu() if isinstance(scores, Tensor) else scores)
+    if isinstance(scores, Tensor) and not scores.is_complex():
+        scores = scores.detach().cpu().double()
+    try:
+        given = np.asarray(scores)
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"the scores are no list of numbers ({error})") from error
     if given.shape != (len(ids),):
         raise ValueError(
             f"the scores have the shape {given.shape}, but there are {len(ids)} ids; they must "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ads_det.console import say_once
 from ads_det.errors import ADSError
-from ads_det.labels.boxes import FEW, is_usable, reaches_beyond
+from ads_det.labels.boxes import is_usable, mostly_beyond, reaches_beyond
 from ads_det.labels.class_names import check_spelling
 
 MAX_NAMED = 20  # boxes of a file that a message names one by one
@@ -95,7 +95,7 @@ class Notes:
 
     def _refuse_beyond(self, where: str, num_boxes: int) -> None:
         number = sum(map(len, self.beyond.values()))
-        if number < FEW or 2 * number <= num_boxes:
+        if not mostly_beyond(number, num_boxes):
             return
         file, boxes = next(iter(self.beyond.items()))
         raise ADSError(

@@ -147,7 +147,7 @@ def check_data(cfg: Config, pool: PoolDataset, allow_test_in_pool: bool, simulat
         ADSError: if the two number classes in different ways or share an image, or a class does
             not occur.
     """
-    if isinstance(pool, ClassificationDataset) and len(pool.known_classes()) < 2:
+    if isinstance(pool, ClassificationDataset) and len(pool.known_classes()) == 1:
         raise ADSError(
             f"{pool.where()} has images of one class, so there is nothing to tell apart; add "
             "images of another class."

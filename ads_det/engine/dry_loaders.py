@@ -22,6 +22,7 @@ from ads_det.engine.config_parts import (
     check_names,
     check_spelling,
     check_types,
+    each_part,
     find_type,
     named,
 )
@@ -34,6 +35,7 @@ from ads_det.engine.datasets import (
 )
 from ads_det.engine.declared import check_declared
 from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.engine.metric_names import kind_of
 from ads_det.engine.steady_pipelines import check_boxes, check_steady
 from ads_det.errors import ADSError
 
@@ -68,7 +70,7 @@ def check_loaders(cfg: Config) -> None:
             )
     for key in _OWN_DATA:
         dataset = (cfg.get(key) or {}).get("dataset") or {}
-        size, of_pool = dataset.get("size"), pool.get("size")
+        size, of_pool = _size(dataset), _size(pool)
         if dataset.get("type") == pool.get("type") and size != of_pool:
             raise ADSError(
                 f"{key}.dataset.size is {size}, but pool.size is {of_pool}; a model is measured at "
@@ -83,6 +85,13 @@ def check_loaders(cfg: Config) -> None:
                 f"{key} gives images of {number} channel(s), but {first} of {known[first]}; "
                 "make `color_type` of their LoadImageFromFile agree."
             )
+
+
+def _size(dataset: dict) -> Any:
+    """The size at which a data set of whole images is read."""
+    kind = dataset_class(dataset)
+    known = inspect.signature(kind).parameters if inspect.isclass(kind) else {}
+    return dataset.get("size", known["size"].default if "size" in known else None)
 
 
 def check_loader(cfg: Config, key: str) -> int | None:
@@ -127,7 +136,9 @@ def check_loader(cfg: Config, key: str) -> int | None:
     channels = None
     if shown is not None:
         channels = check_output(shown, f"{key}.dataset.pipeline", is_labeled)
-    if shown is not None and key in _OWN_DATA:
+    evaluator = cfg.get(key.replace("dataloader", "evaluator"))
+    reads_boxes = any(kind_of(m) != "CocoMetric" for _, m in each_part(evaluator, key))
+    if shown is not None and key in _OWN_DATA and reads_boxes:
         check_boxes(shown, f"{key}.dataset.pipeline")
     rest = {k: v for k, v in loader.items() if k != "dataset"}
     if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order
@@ -202,7 +213,7 @@ def check_output(shown: dict[str, Any], path: str, is_labeled: bool) -> int:
 
 
 def _packs(step: Any) -> bool:
-    return isinstance(step, dict) and str(step.get("type")).endswith("PackDetInputs")
+    return isinstance(step, dict) and kind_of(step) == "PackDetInputs"
 
 
 def _check_dataset(dataset: dict, path: str, own: dict) -> dict[str, Any] | None:
@@ -223,7 +234,7 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> dict[str, Any] | None
     check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
     check_spelling(dataset.get("metainfo"), _META, f"{path}.metainfo")
     check_types(dataset, place, DATASETS)
-    mixes = getattr(kind, "__name__", "") == "MultiImageMixDataset"
+    mixes = hasattr(kind, "update_skip_type_keys")  # MultiImageMixDataset, or made from it
     shown = try_pipeline(steps or (), f"{path}.pipeline", mixes)
     if mixes and any(_packs(step) for step in dataset["dataset"].get("pipeline") or ()):
         raise ADSError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-FEW = 4  # boxes that may all reach beyond their images
+_FEW = 4  # boxes that may all reach beyond their images
 _FAR = 1e6  # pixels, which no image has; numbers beyond it are no edges
 _LEAST = 1 - 1e-3  # pixels; what is written in parts of an image may lose a little
 
@@ -16,6 +16,12 @@ def is_usable(box: Sequence[float], size: tuple[int, int]) -> bool:
     (x1, y1, x2, y2), (width, height) = box, size
     across, down = min(x2, width) - max(x1, 0), min(y2, height) - max(y1, 0)
     return min(across, down) >= _LEAST and max(map(abs, box)) < _FAR
+
+
+def mostly_beyond(number: int, of: int) -> bool:
+    """Whether so many of the boxes of a file reach beyond their images that none can be believed:
+    four or more, and over half."""
+    return number >= _FEW and 2 * number > of
 
 
 def reaches_beyond(box: Sequence[float], size: tuple[int, int]) -> bool:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from ads_det.labels.boxes import FEW, Box, ImageLabels, is_usable, reaches_beyond
+from ads_det.labels.boxes import Box, ImageLabels, is_usable, mostly_beyond, reaches_beyond
 from ads_det.labels.sizes import is_swapped, is_turned, upright_size
 
 _TOLERANCE = 1.0  # pixels that rounding may put a box outside the image
@@ -79,7 +79,7 @@ def scale_problem(images: Sequence[ImageLabels]) -> str | None:
     """
     boxes = [(box, image) for image in images if image.width for box in image.boxes]
     beyond = sum(reaches_beyond(box.corners, (i.width, i.height)) for box, i in boxes)
-    if beyond >= FEW and 2 * beyond > len(boxes):
+    if mostly_beyond(beyond, len(boxes)):
         return (
             f"{beyond} of {len(boxes)} boxes reach far beyond their images, so they are of larger "
             "images, or give two corners where the format wants width and height; export them again"

@@ -53,16 +53,16 @@ class ImageNames:
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._ids = set(ids)
-        self._whole = _Paths((_normal(i), i) for i in self._ids)
-        self._stems = _Paths((stem(_normal(i)), i) for i in self._ids)
+        self._whole = _Paths((normal(i), i) for i in self._ids)
+        self._stems = _Paths((stem(normal(i)), i) for i in self._ids)
 
     @cached_property
     def _bare(self) -> _Paths:
-        return _Paths((_bare(_normal(i)), i) for i in self._ids)
+        return _Paths((_bare(normal(i)), i) for i in self._ids)
 
     @cached_property
     def _bare_stems(self) -> _Paths:
-        return _Paths((stem(_bare(_normal(i))), i) for i in self._ids)
+        return _Paths((stem(_bare(normal(i))), i) for i in self._ids)
 
     def match(self, name: str) -> str | None:
         """The id that a name means, or None.
@@ -86,35 +86,35 @@ class ImageNames:
         path are the name, or the last parts of the name are the id, as many as possible; the same
         without suffixes; it is the name but for folders such as ``labels`` and ``images``.
         """
-        normal = _normal(name)
-        bare = _bare(normal)
+        spelt = normal(name)
+        bare = _bare(spelt)
         return (
             self.find_whole(name)
-            or self._stems.find(stem(normal))
+            or self._stems.find(stem(spelt))
             or self._bare.same(bare)
             or self._bare_stems.same(stem(bare))
         )
 
     def find_whole(self, name: str) -> set[str]:
         """The ids that a name with its suffix may mean, with all folders."""
-        return {name} if name in self._ids else self._whole.find(_normal(name))
+        return {name} if name in self._ids else self._whole.find(normal(name))
 
     def exact(self, name: str) -> str | None:
         """The id that is the name, but for slashes and the form of accents, or None."""
-        found = {name} if name in self._ids else self._whole.same(_normal(name))
+        found = {name} if name in self._ids else self._whole.same(normal(name))
         return found.pop() if len(found) == 1 else None
 
     def closest(self, name: str) -> set[str]:
         """The ids that share most of the last parts of a name, at least one; without suffixes, if
         none has the suffix."""
-        normal = _normal(name)
-        return self._whole.closest(normal) or self._stems.closest(stem(normal))
+        spelt = normal(name)
+        return self._whole.closest(spelt) or self._stems.closest(stem(spelt))
 
     def closest_to_file(self, name: str) -> set[str]:
         """The same for the path of a file that may be named after an image with or without its
         suffix; ``name`` lacks the file's own suffix."""
-        normal = _normal(name)
-        return self._whole.closest(normal) | self._stems.closest(normal)
+        spelt = normal(name)
+        return self._whole.closest(spelt) | self._stems.closest(spelt)
 
 
 class _Paths:
@@ -154,7 +154,7 @@ def _ends(path: str) -> Iterator[str]:
         yield path
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
     """One spelling of a path: slashes of any system, accents as macOS or others store them."""
     parts = unicodedata.normalize("NFC", name).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))

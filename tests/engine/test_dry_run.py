@@ -16,12 +16,15 @@ from mmengine.model import BaseModel
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_loaders import check_loaders
 from ads_det.engine.dry_run import build_model, check_config
+from ads_det.engine.steady_pipelines import check_steady
 from ads_det.errors import ADSError
 
 LOAD, PACK = dict(type="LoadImageFromFile"), dict(type="PackDetInputs")
 BOXES = dict(type="LoadAnnotations", with_bbox=True)
 RESIZE, FLIP = dict(type="Resize", scale=(64, 64)), dict(type="RandomFlip", prob=0.5)
 MOSAIC = dict(type="Mosaic", img_scale=(64, 64))
+FOLDER = "ads_det.ClassFolderDataset"
+SIZES = dict(pool__type=FOLDER, pool__size=32, test_dataloader__dataset__type=FOLDER)
 
 
 def mixing(steps):
@@ -174,11 +177,11 @@ class OwnSampler:
         ),
         (
             dict(test_dataloader__dataset__pipeline=[LOAD, RESIZE, FLIP, BOXES, PACK]),
-            r"test_dataloader.dataset.pipeline\[2\] .RandomFlip. changes images by chance",
+            r"test_dataloader.dataset.pipeline\[2\] .RandomFlip. augments the images that",
         ),
         (
             dict(candidate_dataloader__dataset__pipeline=[LOAD, RESIZE, FLIP, PACK]),
-            r"candidate_dataloader.dataset.pipeline\[2\] .RandomFlip. changes images by chance",
+            r"candidate_dataloader.dataset.pipeline\[2\] .RandomFlip. augments the images that",
         ),
         (
             dict(test_dataloader__dataset__pipeline=[LOAD, dict(FLIP, prob=0.0), BOXES, PACK]),
@@ -201,6 +204,7 @@ class OwnSampler:
             "dataset.dataset.pipeline packs its images before .*dataset.pipeline mixes them; take",
         ),
         (dict(test_dataloader__dataset__size=3), "dataset.size is 3, but pool.size is None"),
+        (SIZES | dict(test_dataloader__dataset__size=16), "size is 16, but pool.size is 32; a mod"),
         (dict(train_dataloader__drop_last=True), None),
         (dict(train_dataloader__sampler=dict(type="ClassAwareSampler")), None),
         (dict(train_dataloader__sampler=dict(type=OwnSampler)), None),
@@ -213,6 +217,17 @@ def test_loaders(changed, options, message):
     else:
         with pytest.raises(ADSError, match=message):
             check_loaders(changed(**options))
+
+
+def test_what_mmdet_tests_with_is_no_augmentation(changed):
+    """CenterNet's padding, the wrapped pipeline of a data set, and boxes that no metric reads."""
+    pad = dict(type="RandomCenterCropPad", test_mode=True)
+    check_steady(dict(dataset=dict(pipeline=[pad]), pipeline=[dict(FLIP, prob=0.0)]), "x")
+    with pytest.raises(ADSError, match=r"x.dataset.pipeline\[0\] .RandomFlip. augments the images"):
+        check_steady(dict(dataset=dict(pipeline=[FLIP])), "x")
+    coco = dict(type="CocoMetric", ann_file="labels.json")
+    steps = [LOAD, BOXES, RESIZE, PACK]
+    check_loaders(changed(test_evaluator=coco, test_dataloader__dataset__pipeline=steps))
 
 
 def test_a_decoder_of_a_package(changed, monkeypatch):

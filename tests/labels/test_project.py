@@ -1,6 +1,9 @@
 """Which labels of a file a project takes, and what is said of the rest."""
 
 import shutil
+import time
+import unicodedata
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,6 +13,7 @@ from ads_det.data.readable import list_images
 from ads_det.errors import ADSError
 from ads_det.files import write_text
 from ads_det.labels.boxes import Box, ImageLabels
+from ads_det.labels.claims import claimed_images
 from ads_det.labels.class_names import perhaps
 from ads_det.labels.coco import write_coco
 from ads_det.labels.complete import complete
@@ -150,8 +154,11 @@ def test_labels_of_another_split_are_not_those_of_its_namesakes(splits, tmp_path
     for is_there in (True, False):  # the other split, on this disk
         found = find_labels(file, splits, [], "checked")
         assert {name: image.boxes for name, image in found.images.items()} == {"a.png": (CAT,)}
-        where = f", but {tmp_path / 'train/a.png'}" if is_there else ""
-        assert found.problems == [f"'train/a.png' of labels.json is no image of the folder{where}"]
+        assert found.problems == [
+            f"'train/a.png' of labels.json is no image of the folder, but {tmp_path}/train/a.png"
+            if is_there
+            else f"'train/a.png' of labels.json was passed over: '{folder}a.png' is nearer to 'a.png'"
+        ]
         shutil.rmtree(tmp_path / "train", ignore_errors=True)
 
 
@@ -161,6 +168,55 @@ def test_labels_of_another_split_alone(splits, tmp_path):
         find_labels(tmp_path / "labels.json", splits, [], "checked")
     shutil.copy(splits["a.png"], tmp_path / "train/a.png")  # the same image, elsewhere
     assert list(find_labels(tmp_path / "labels.json", splits, [], "checked").images) == ["a.png"]
+    with Image.open(splits["a.png"]) as image:
+        image.save(tmp_path / "train/a.png", compress_level=0)  # the same, saved once more
+    assert (tmp_path / "train/a.png").read_bytes() != Path(splits["a.png"]).read_bytes()
+    assert list(find_labels(tmp_path / "labels.json", splits, [], "checked").images) == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/somewhere/train/a.png", "../train/a.png", "C:\\data\\train\\a.png", "x" * 300 + "/a.png"],
+)
+def test_names_that_lead_nowhere_here(splits, tmp_path, name):
+    write_coco([ImageLabels(name, 20, 10, (DOG,))], ["dog"], tmp_path / "labels.json")
+    if name.startswith(".."):
+        with pytest.raises(ADSError, match="is no image of the folder, but"):
+            find_labels(tmp_path / "labels.json", splits, [], "checked")
+    else:
+        assert list(find_labels(tmp_path / "labels.json", splits, [], "checked").images) == [
+            "a.png"
+        ]
+
+
+def test_of_two_names_the_one_with_boxes_the_suffix_or_the_accents(tmp_path):
+    """Of an image that two names may mean, where one says nothing or is the very name."""
+    (tmp_path / "val").mkdir()
+    for name in ("a.png", "é.png"):
+        Image.new("L", (20, 10)).save(tmp_path / "val" / name)
+    paths = {name: str(tmp_path / "val" / name) for name in ("a.png", "é.png")}
+    decomposed = unicodedata.normalize("NFD", "val/é.png")
+    for names, image in (
+        (("t/a.png", "a.png"), "a.png"),
+        (("a.jpg", "a.png"), "a.png"),
+        (("train/é.png", decomposed), "é.png"),
+    ):
+        wrong, right = (ImageLabels(n, 20, 10, (b,)) for n, b in zip(names, (CAT, DOG)))
+        write_coco([wrong, right], ["cat", "dog"], tmp_path / "labels.json")
+        found = find_labels(tmp_path / "labels.json", paths, [], "skip")
+        assert found.images[image].boxes == (DOG,)
+    empty = ImageLabels("t/a.png", 20, 10, (), checked=None)
+    for both in ([empty, ImageLabels("u/a.png", 20, 10, (DOG,))], [empty, right]):
+        write_coco(both, ["dog"], tmp_path / "labels.json")
+        found = find_labels(tmp_path / "labels.json", paths, [], "skip")
+        assert [image.boxes for image in found.images.values()] == [(DOG,)]
+
+
+def test_many_names_of_one_image_take_no_square_of_time(paths):
+    images = [ImageLabels(f"v{k}/a.png", 20, 10, (DOG,)) for k in range(4000)]
+    started = time.process_time()
+    assert len(claimed_images(images, paths, "labels.json", [])) == 4000
+    assert time.process_time() - started < 5
 
 
 def test_two_names_of_which_none_is_nearer(paths, tmp_path):

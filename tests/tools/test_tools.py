@@ -130,12 +130,19 @@ def test_a_classifier_ranks_the_pool_of_its_config_alone(tmp_path):
 
 def test_select_ranks_the_pool_as_the_loop_did(run, config, finished, tmp_path):
     folder = finished / "cycle_01"
-    (tmp_path / "out/to_label/images").mkdir(parents=True)  # of a ranking that was killed
-    status, _, err = run(
+    corrected = tmp_path / "out/to_label/labels.json"
+    corrected.parent.mkdir(parents=True)
+    corrected.write_text("somebody's work")
+    command = [
         *("select_images.py", config, folder / "model.pth", "--exclude", folder / "labeled.txt"),
         *("--out", tmp_path / "out"),
-    )
+    ]
+    status, _, err = run(*command)
+    assert status == 2 and "to_label exists and is of no ranking; choose another --out" in err
+    (tmp_path / "out/candidates.txt").touch()  # of a ranking that was killed
+    status, _, err = run(*command)
     assert status == 0, err
+    assert (tmp_path / "out/to_label_2/labels.json").read_text() == "somebody's work"
     for name in ("scores.csv", "picks.txt"):
         assert (tmp_path / "out" / name).read_text() == (folder / name).read_text()
 

@@ -135,7 +135,7 @@ class Strategy(ABC):
             raise ValueError(f"{budget} images asked of {len(candidates.ids)} candidates")
         utilities = self.utilities(candidates)
         order = rank(candidates.ids, utilities)
-        chosen = self.choose(candidates, order, budget)
+        chosen = list(self.choose(candidates, order, budget))
         if strange := [i for i in chosen if not 0 <= i < len(order)]:
             raise ValueError(f"it chose the position {strange[0]} of {len(order)} candidates")
         return [candidates.ids[i] for i in chosen], utilities

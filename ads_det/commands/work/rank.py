@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import shutil
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
@@ -27,12 +26,15 @@ from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
 from ads_det.files import read_ids, write_atomic, write_ids
 from ads_det.labels.package import write_package
+from ads_det.labels.store import free_name
 from ads_det.launchers import start_processes
 from ads_det.lock import lock_folder
 from ads_det.registry import STRATEGIES
 from ads_det.report.gallery import plot_picks
 from ads_det.scores import IN_TABLE
 from ads_det.work_files import CycleFiles, SelectionFiles
+
+CANDIDATES = "candidates.txt"  # the ids that are ranked; written before anything else
 
 
 def read_settings(cfg: Config, args: argparse.Namespace) -> Settings:
@@ -89,6 +91,19 @@ def set_pool(cfg: Config, args: argparse.Namespace) -> Config:
     return cfg
 
 
+def check_new(files: SelectionFiles) -> None:
+    """Refuse a folder that holds a finished ranking, or a package that is of none.
+
+    Raises:
+        ADSError: then.
+    """
+    out = files.folder
+    if files.picks_list.exists():
+        raise ADSError(f"{out} already holds a selection; choose another --out.")
+    if files.package.exists() and not (out / CANDIDATES).exists():
+        raise ADSError(f"{files.package} exists and is of no ranking; choose another --out.")
+
+
 def main(args: argparse.Namespace) -> None:
     """See ``ads-det rank --help``."""
     start_processes(args.launcher, args.local_rank)
@@ -103,8 +118,7 @@ def main(args: argparse.Namespace) -> None:
     has_runner = not is_foreign(cfg)
     cfg = set_pool(cfg, args)
     files = CycleFiles(args.out)
-    if files.picks_list.exists():
-        raise ADSError(f"{args.out} already holds a selection; choose another --out.")
+    check_new(files)
     images = candidate_dataset(cfg)
     known = images.image_ids()
     if not known:
@@ -118,12 +132,14 @@ def main(args: argparse.Namespace) -> None:
         raise ADSError(f"{args.exclude} names all {len(known)} images; leave some to be ranked.")
     if args.number is not None and args.number > len(ids):
         raise ADSError(f"--number is {args.number}, but there are {len(ids)} images to rank.")
-    candidates = args.out / "candidates.txt"
+    candidates = args.out / CANDIDATES
     if is_main_process():
         say_reduced(images.image_files())
         args.out.mkdir(parents=True, exist_ok=True)
         lock = lock_folder(args.out, "--out")
-        shutil.rmtree(files.package, ignore_errors=True)  # of a ranking that was killed
+        check_new(files)  # another may have ended meanwhile
+        if files.package.exists():  # of a ranking that was killed
+            files.package.rename(free_name(files.package))
         write_ids(candidates, ids)
     barrier()
 

@@ -116,6 +116,11 @@ def begin(cfg: Config, args: argparse.Namespace) -> IO[str]:
     args.work_dir.mkdir(parents=True, exist_ok=True)
     lock = lock_folder(args.work_dir)
     path = args.work_dir / "training.json"
+    if (args.work_dir / "model.pth").exists() and not path.exists():
+        raise ADSError(
+            f"{args.work_dir} holds a model.pth that no ads-det train wrote; choose another "
+            "--work-dir."
+        )
     unlabeled = None if args.unlabeled is None else read_ids(args.unlabeled)
     facts = dict(seed=args.seed, labeled=labeled, unlabeled=unlabeled, config=fingerprint(cfg))
     if not path.exists():
