@@ -26,9 +26,9 @@ def claimed_images(
 ) -> list[tuple[str, ImageLabels]]:
     """The images of a file that are in the folder, each with its id.
 
-    Of several names that mean one image those count that have most folders in common with its
-    path: of ``train/1.jpg`` and ``val/1.jpg`` the second, if the images are in ``val``. A name that
-    leads to another image beside the folder of images means that one.
+    Where several names mean one image, the name counts that shares most folders with its path. If
+    the images are in ``val``, that is ``val/1.jpg``, not ``train/1.jpg``. A name that leads to
+    another image beside the folder of images means that one.
 
     Args:
         images: content of the file.
