@@ -136,9 +136,9 @@ def check_loader(cfg: Config, key: str) -> int | None:
     channels = None
     if shown is not None:
         channels = check_output(shown, f"{key}.dataset.pipeline", is_labeled)
-    evaluator = cfg.get(key.replace("dataloader", "evaluator"))
-    reads_boxes = any(kind_of(m) != "CocoMetric" for _, m in each_part(evaluator, key))
-    if shown is not None and key in _OWN_DATA and reads_boxes:
+    evaluator = key.replace("dataloader", "evaluator")
+    metrics = (metric for _, metric in each_part(cfg.get(evaluator), evaluator))
+    if shown is not None and key in _OWN_DATA and any(kind_of(m) != "CocoMetric" for m in metrics):
         check_boxes(shown, f"{key}.dataset.pipeline")
     rest = {k: v for k, v in loader.items() if k != "dataset"}
     if key not in ("train_dataloader", *_OWN_DATA):  # the others have their own order

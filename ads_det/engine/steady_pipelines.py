@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ads_det.engine.dry_pipeline import BOX
+from ads_det.engine.metric_names import kind_of
 from ads_det.errors import ADSError
 
 # those whose name does not begin with Random, CachedMosaic and CachedMixUp among them
@@ -30,8 +31,7 @@ def check_steady(dataset: dict[str, Any], path: str) -> None:
         if isinstance(part, dict):
             check_steady(part, f"{path}.dataset")
     for number, step in enumerate(dataset.get("pipeline") or ()):
-        kind = step.get("type") if isinstance(step, dict) else None
-        name = (kind if isinstance(kind, str) else getattr(kind, "__name__", "")).rpartition(".")[2]
+        name = kind_of(step) if isinstance(step, dict) else ""
         augments = name.startswith("Random") or name.removeprefix("Cached") in _AUGMENTS
         if augments and step.get("prob") != 0 and not step.get("test_mode"):
             raise ADSError(
