@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ads_det.engine.config_keys import leaves
 from ads_det.engine.config_parts import each_part, named, same_randomness
 from ads_det.engine.datasets import class_names, training_dataset
-from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.engine.dry_pipeline import mixes_images, try_pipeline
 from ads_det.engine.dry_run import build_model
 from ads_det.errors import ADSError
 from ads_det.registry import MODELS
@@ -44,8 +44,9 @@ def try_step(cfg: Config) -> None:
     cfg = Config(copy.deepcopy(cfg.to_dict()), format_python_code=False)
     with same_randomness(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipeline = training_dataset(cfg, None).get("pipeline") or ()
-        sample = try_pipeline(pipeline, "train_dataloader.dataset.pipeline")
+        dataset, path = training_dataset(cfg, None), "train_dataloader.dataset"
+        steps = dataset.get("pipeline") or ()
+        sample = try_pipeline(steps, f"{path}.pipeline", mixes_images(dataset, path))
         boxes = getattr((sample or {}).get("data_samples"), "gt_instances", ())
         if not isinstance((sample or {}).get("inputs"), torch.Tensor) or not len(boxes):
             return

@@ -16,7 +16,7 @@ from mmengine.hooks import (
     ProfilerHook,
     RuntimeInfoHook,
 )
-from mmengine.registry import DATASETS, HOOKS
+from mmengine.registry import HOOKS
 from mmengine.runner import get_priority
 from torch import nn
 
@@ -33,7 +33,7 @@ from ads_det.engine.config_parts import (
 from ads_det.engine.datasets import training_dataset
 from ads_det.engine.dry_loaders import check_output
 from ads_det.engine.dry_optimisers import no_validations, updates_per_epoch
-from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.engine.dry_pipeline import mixes_images, try_pipeline
 from ads_det.errors import ADSError
 
 _TRIED = ("mmengine", "mmdet", "ads_det")
@@ -161,11 +161,11 @@ def _check_switch(hook: Hook, arguments: dict, path: str, cfg: Config) -> None:
                 f"{what}. Set {name} and train_cfg together."
             )
     if hasattr(hook, "skip_type_keys"):
-        dataset = find_type(DATASETS, training_dataset(cfg, None).get("type"), "pool")
-        if not hasattr(dataset, "update_skip_type_keys"):
+        dataset = training_dataset(cfg, None)
+        if not mixes_images(dataset, "pool"):
             raise ADSError(
                 f"{path} leaves out steps of a data set that mixes images, but the training's is "
-                f"{dataset.__name__}; take it out, or wrap that in a MultiImageMixDataset."
+                f"{dataset.type}; take it out, or wrap that in a MultiImageMixDataset."
             )
     for name, steps in arguments.items():
         if str(name).endswith("pipeline") and not steps:

@@ -34,7 +34,7 @@ from ads_det.engine.datasets import (
     unlabeled_dataset,
 )
 from ads_det.engine.declared import check_declared
-from ads_det.engine.dry_pipeline import try_pipeline
+from ads_det.engine.dry_pipeline import mixes_images, try_pipeline
 from ads_det.engine.metric_names import kind_of
 from ads_det.engine.steady_pipelines import check_boxes, check_steady
 from ads_det.errors import ADSError
@@ -234,7 +234,7 @@ def _check_dataset(dataset: dict, path: str, own: dict) -> dict[str, Any] | None
     check_spelling(filters, ("filter_empty_gt", "min_size"), f"{path}.filter_cfg")
     check_spelling(dataset.get("metainfo"), _META, f"{path}.metainfo")
     check_types(dataset, place, DATASETS)
-    mixes = hasattr(kind, "update_skip_type_keys")  # MultiImageMixDataset, or made from it
+    mixes = mixes_images(dataset, place)
     shown = try_pipeline(steps or (), f"{path}.pipeline", mixes)
     if mixes and any(_packs(step) for step in dataset["dataset"].get("pipeline") or ()):
         raise ADSError(

@@ -11,10 +11,10 @@ from typing import Any
 import mmcv
 import numpy as np
 from mmcv.image.io import imread_flags
-from mmengine.registry import TRANSFORMS
+from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
-from ads_det.engine.config_parts import build_part, named
+from ads_det.engine.config_parts import build_part, find_type, named
 from ads_det.errors import ADSError
 
 _HEIGHT, _WIDTH = 60, 80
@@ -30,13 +30,27 @@ _ORDINARY = frozenset(
 )
 
 
+def mixes_images(dataset: dict, path: str) -> bool:
+    """Whether a data set gives each transform the other images that it asks for, as a
+    MultiImageMixDataset does, and what is made from it.
+
+    Args:
+        dataset: its config.
+        path: key of that config.
+
+    Raises:
+        ADSError: if its type is unknown.
+    """
+    return hasattr(find_type(DATASETS, dataset.get("type"), path), "update_skip_type_keys")
+
+
 def try_pipeline(steps: Sequence[Any], path: str, mixes: bool = False) -> dict[str, Any] | None:
     """Build each transform; as long as all are ordinary ones, let an image pass through them.
 
     Args:
         steps: config of each.
         path: key of the list.
-        mixes: whether the data set gives each transform the other images that it asks for.
+        mixes: whether the data set :func:`mixes_images`.
 
     Returns:
         What came out, if all transforms are ordinary ones and left something.

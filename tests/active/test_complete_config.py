@@ -46,6 +46,12 @@ def finished(root, tmp_path_factory):
     return run
 
 
+@pytest.mark.parametrize("kind", PUBLISHED)
+def test_each_passes_the_checks_before_a_run(root, kind, tmp_path):
+    cfg = small_config(tmp_path / "mine.py", write(tmp_path / "mine.py", kind, root))
+    ActiveLearningLoop(cfg, tmp_path / "run").check()
+
+
 @pytest.mark.parametrize("kind", EACH)
 def test_two_cycles_with_the_evaluator_of_the_config(finished, kind):
     cfg, run = finished(kind)
