@@ -246,6 +246,13 @@ def _fail_unforeseen(error: Exception, typed: Sequence[str], args: argparse.Name
         sys.exit(2)
     file = crash.keep(error, typed, getattr(args, "config", None))
     what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    if place := crash.outer_file(error):
+        print(
+            f"error: {place}: {what}. That file is not of ads_det; correct it there. "
+            f"{file or 'No folder'} holds the traceback; finished work is kept.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     print(
         f"error: an error that ads_det did not foresee ({what}); please report it with "
         f"{file or 'its traceback, which no folder could take'}, which holds its traceback, the "

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import sys
+import sysconfig
 import tempfile
 import time
 import traceback
@@ -54,6 +55,19 @@ def outer_cause(error: BaseException) -> str | None:
         return _WORKER  # it was to hand over a tensor
     if isinstance(error, (RuntimeError, OSError)):
         return next((said for sign, said in _CAUSED if re.search(sign, text)), None)
+    return None
+
+
+def outer_file(error: BaseException) -> str | None:
+    """File, line and function of a user's own module in which an error arose; else None."""
+    packages = [os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib")]
+    own = os.path.dirname(os.path.realpath(__file__))
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = os.path.realpath(frame.filename)
+        if path.startswith(own + os.sep):
+            return None
+        if os.path.isfile(path) and not any(path.startswith(p + os.sep) for p in packages):
+            return f"{frame.filename}, line {frame.lineno}, in {frame.name}"
     return None
 
 

@@ -10,6 +10,7 @@ import math
 import os
 import stat
 import sysconfig
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import IO, Any
 
 from ads_det.errors import ADSError
 
+_LONGEST = 255  # bytes of a name, in usual file systems
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
 _KINDS |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "device")
 
@@ -52,7 +54,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ADSError: if the disk is full or the folder not writable; ``path`` is then as before.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    name = path.name
+    if len(os.fsencode(name)) > _LONGEST - 5:
+        name = f"{zlib.crc32(os.fsencode(name)):08x}"
+    temporary = path.with_name(f".{name}.tmp")
     try:
         temporary.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))

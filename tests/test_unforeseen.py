@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import pytest
 import torch
@@ -27,13 +28,26 @@ def test_an_error_of_the_program_is_kept_in_a_file(tmp_path, monkeypatch, capsys
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     config = tmp_path / "own.py"
     config.write_text("budget = 3  # mine\n")
-    status, said = ended(lambda args: {}["no such key"], capsys, str(config))
+    code = compile("{}['no such key']", crash.__file__, "eval")  # as if a line of the package
+    status, said = ended(lambda args: eval(code), capsys, str(config))
     assert status == crash.STATUS == 70
     (file,) = tmp_path.glob("ads_det_crash_*.txt")
     assert str(file) in said and "KeyError" in said
     kept = file.read_text()
     for part in ("Traceback", "no such key", "ads-det command", "torch ", "budget = 3  # mine"):
         assert part in kept
+
+
+def test_an_error_of_a_users_own_module_names_its_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "odd.py").write_text("import json\n\ndef measure(text):\n    json.loads(text)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    status, said = ended(lambda args: import_module("odd").measure("{"), capsys, "a.py")
+    (file,) = tmp_path.glob("ads_det_crash_*.txt")
+    assert (
+        status == 2 and f"error: {tmp_path / 'odd.py'}, line 4, in measure: JSONDecodeErr" in said
+    )
+    assert "is not of ads_det; correct it there" in said and str(file) in said
 
 
 def test_a_process_ends_with_the_one_that_started_it(tmp_path):

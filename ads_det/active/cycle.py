@@ -234,6 +234,7 @@ class Cycle:
             self.cfg, files.labeled_list, files.candidates_list, seed, self._trained_models
         )
         fit_strategy(strategy, stage, files.fitted)
+        self._runners.clear()  # what it did to the models does not reach the scores
 
     def _select(self, strategy: Strategy) -> None:
         if strategy.fits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ads_det.active.fit_stage import FitStage
 from ads_det.active.strategies import Strategy
 from ads_det.distributed import on_main
 from ads_det.engine.checkpoints import read_checkpoint
+from ads_det.engine.config_keys import short
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
 from ads_det.files import write_atomic
@@ -21,12 +23,19 @@ def fit_strategy(strategy: Strategy, stage: FitStage, path: Path) -> None:
     """Let a strategy learn, and write what it learnt atomically: the end of the stage.
 
     Raises:
-        ADSError: if it cannot be written.
+        ADSError: if it cannot be written, or is not what :func:`load_fitted` could read again.
     """
     seed_everything(stage.seed, by_rank=False)
     state = strategy.fit(stage)
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    try:
+        torch.save(state, buffer)
+        torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
+    except (pickle.PickleError, AttributeError, TypeError, RuntimeError) as error:
+        raise ADSError(
+            f"`fit` of the strategy {type(strategy).__name__} returned {short(state)}, not made of "
+            f"tensors and plain data alone ({short(str(error))}); return a dict of those."
+        ) from error
     on_main(lambda: write_atomic(path, lambda file: file.write(buffer.getvalue())))
 
 

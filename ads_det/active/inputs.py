@@ -19,18 +19,21 @@ from ads_det.work_files import CycleFiles
 _SAMPLE = 4096  # bytes read of a large image in each of three places
 
 
-def note_inputs(files: CycleFiles, images: PoolDataset, ids: Sequence[str]) -> None:
+def note_inputs(
+    files: CycleFiles, images: PoolDataset, ids: Sequence[str], weights: Sequence[Path] = ()
+) -> None:
     """Write a mark of each file of some images, unless weights were trained on them.
 
     Args:
         files: files of the cycle.
         images: the data set of the pool.
         ids: labelled images.
+        weights: files that the training begins with.
     """
     if files.has_weights():
         return
     files.folder.mkdir(parents=True, exist_ok=True)
-    shared = [f"{_mark(path)}\t{path}\n" for path in _shared(images)]
+    shared = [f"{_mark(path)}\t{path}\n" for path in (*weights, *_shared(images))]
     own = [" ".join(_mark(p, _is_whole(p)) for p in paths) + "\n" for paths in _own(images, ids)]
     write_text(files.inputs, "".join([*shared, *own]))
 

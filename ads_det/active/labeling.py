@@ -17,6 +17,7 @@ from ads_det.engine.datasets import pool_config
 from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels, same_boxes
+from ads_det.labels.claims import doubt_of
 from ads_det.labels.class_names import perhaps
 from ads_det.labels.coco import read_coco
 from ads_det.labels.complete import complete, scale_problem
@@ -109,6 +110,7 @@ class OpenBatch:
         proposed = {} if accept_proposals else self._proposals()
         matched: dict[str, ImageLabels] = {}
         wanted = set(self.batch.ids)
+        labeled_before = {*self.pool.labeled()} - wanted
         used: list[ImageLabels] = []  # all but those that are passed over
         read: list[ImageLabels] = []
         for image in found:
@@ -127,6 +129,9 @@ class OpenBatch:
             used.append(image)
             if name not in self.paths:
                 problems.append(f"the image {name!r} is gone from its folder; restore it")
+                continue
+            if doubt := doubt_of(image.image, name, meant & labeled_before, self.paths):
+                problems.append(doubt)
                 continue
             named = image.named(name)
             if accept_proposals or (name in proposed and same_boxes(named, proposed[name])):
@@ -228,15 +233,10 @@ class OpenBatch:
                 "from the file"
             )
         since = dict(zip(self.pool.ids, self.pool.labeled_in, strict=True)).get(image_id, -1)
+        where = f"was not asked for in the batch {self.batch.name}"
         if since >= 0:
-            return (
-                f"the image {image_id!r} belongs to an earlier batch, the one that waits is "
-                f"{self.batch.name}; import only this batch, or pass --ignore-others"
-            )
-        return (
-            f"the image {image_id!r} was not asked for in the batch {self.batch.name}; import only "
-            "this batch, or pass --ignore-others"
-        )
+            where = f"belongs to an earlier batch, the one that waits is {self.batch.name}"
+        return f"the image {image_id!r} {where}; import only this batch, or pass --ignore-others"
 
 
 class LabeledRun:

@@ -34,7 +34,7 @@ from ads_det.engine.datasets import (
 from ads_det.engine.dry_forward import try_step
 from ads_det.engine.dry_run import check_config
 from ads_det.engine.model_config import has_background
-from ads_det.engine.pretrained import check_pretrained
+from ads_det.engine.pretrained import check_pretrained, weight_files
 from ads_det.engine.training import check_training, prepare_bfloat16
 from ads_det.errors import ADSError
 from ads_det.files import write_ids
@@ -135,7 +135,9 @@ class ActiveLearningLoop:
             run = self.work_dir.files
             cycle = Cycle(self.cfg, self.settings, self.pool, self.oracle, number, run, self.seed)
             labeled_now = self.pool.labeled(number)
-            on_main(functools.partial(note_inputs, cycle.files, self.images, labeled_now))
+            goes_on = self.settings.warm_start and number > 0
+            weights = [] if goes_on else weight_files(self.cfg)
+            on_main(functools.partial(note_inputs, cycle.files, self.images, labeled_now, weights))
             self.history.add(cycle.run(select=not is_last))
             if is_main_process():
                 self.history.write()

@@ -19,6 +19,7 @@ from ads_det.console import progress_bar
 from ads_det.core.outputs import FEATURES, MEMBERS
 from ads_det.data.samplers import ShardedBatchSampler
 from ads_det.distributed import from_main
+from ads_det.engine.config_keys import short
 from ads_det.engine.phases import unwrap
 from ads_det.engine.runner import CycleRunner
 from ads_det.errors import ADSError
@@ -155,7 +156,7 @@ def measure_images(
                     f"the model gives {members}; use another strategy."
                 )
             if taken is not None:
-                values.append(_on_cpu(taken.result()))
+                values.append(_kept(taken.result(), len(batch["inputs"])))
     refused = {name for names in all_gather_object(unreadable) for name in names}
     all_values, all_features = (_assembled(part, positions) for part in (values, features))
     if refused:
@@ -165,9 +166,32 @@ def measure_images(
     return Measurement(ids, all_values, all_features, sorted(refused))
 
 
-def _on_cpu(values: Any) -> Any:
-    """Numbers of a batch as float64; items of another kind as they are."""
-    return values.double().cpu() if isinstance(values, Tensor) else list(values)
+def _kept(values: Any, images: int) -> Any:
+    """What was measured of the images of a batch: numbers as float64, items of another kind as they
+    are, and a copy, since its maker may use the memory again.
+
+    Raises:
+        ValueError: if that is not one value, row or item an image.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        values = torch.from_numpy(np.array(values))
+    if not isinstance(values, Tensor):
+        try:
+            values = list(values)
+        except TypeError as error:
+            raise ValueError(f"it measured {short(values)} of {images} images") from error
+    if isinstance(values, Tensor) and (not values.dim() or values.is_complex()):
+        raise ValueError(
+            f"it measured a tensor of the type {values.dtype} and the shape {tuple(values.shape)} "
+            f"of {images} images; return real numbers, one or a row for each"
+        )
+    if len(values) != images:
+        raise ValueError(
+            f"it measured {len(values)} value(s) of a batch of {images} images; return one for each"
+        )
+    if isinstance(values, Tensor):
+        return values.detach().to("cpu", torch.float64, copy=True)
+    return values
 
 
 def _assembled(batches: list[Any], positions: list[list[int]]) -> Any:

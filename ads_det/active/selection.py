@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -20,6 +21,7 @@ from ads_det.core.ranking import as_scores, rank
 from ads_det.data.notes import MAX_NAMED, and_more
 from ads_det.data.pool_dataset import PoolDataset
 from ads_det.distributed import from_main
+from ads_det.engine.config_keys import short
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.engine.seeding import derive_seed
 from ads_det.errors import ADSError
@@ -155,8 +157,16 @@ def _query(strategy: Strategy, choice: Candidates, budget: int) -> tuple[list[st
     Raises:
         ValueError: otherwise.
     """
-    picks, scores = strategy.query(choice, budget)
-    known = set(picks).intersection(choice.ids)
+    # its own list of ids, which it may sort
+    own = dataclasses.replace(choice, ids=list(choice.ids))
+    answer: Any = strategy.query(own, budget)
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise ValueError(f"`query` returned {short(answer)}; return the chosen ids and the scores")
+    picks, scores = answer
+    if isinstance(picks, (str, bytes, Set, Mapping)) or not isinstance(picks, Iterable):
+        raise ValueError(f"`query` chose {short(picks)}; return a list of ids, the best first")
+    picks = list(picks)
+    known = {name for name in picks if isinstance(name, str)}.intersection(choice.ids)
     if not len(known) == len(picks) == budget:
         raise ValueError(
             f"it chose {len(picks)} images, {len(known)} different candidates among them, where "

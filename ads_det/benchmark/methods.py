@@ -31,6 +31,11 @@ ONE_CLASSIFIER = {
     "ensemble": dict(type="ads_det.Plain", members=5),  # Beluch et al., CVPR 2018
 }
 TRAININGS = (*ONE_CLASSIFIER, "two", "zero", "ads")
+# what is no part of a training: budgets, strategies, data, seeds and the measure
+_NO_TRAINING = re.compile(
+    r"active_learning(?!\.warm_start$)|pool\b|randomness\b|test_evaluator\b"
+    r"|(train|unlabeled|candidate|test)_dataloader\.dataset(?!\.(dataset\.)?(pipeline|filter_cfg)\b)"
+)
 DROPOUT = 0.1  # share, before the classifiers
 PASSES = 25  # with dropout, of a strategy that compares them (Beluch et al.)
 
@@ -95,7 +100,8 @@ def parse_trainings(texts: Iterable[str], methods: Iterable[Method]) -> dict[str
         methods: Methods of the comparison.
 
     Raises:
-        ADSError: if a name is given twice, is one of ours, or no method uses it.
+        ADSError: if a name is given twice, is one of ours, or no method uses it, or an option is
+            of what the methods have in common.
     """
     found: dict[str, dict[str, Any]] = {}
     used = {method.training for method in methods}
@@ -106,6 +112,11 @@ def parse_trainings(texts: Iterable[str], methods: Iterable[Method]) -> dict[str
         if name not in used:
             raise ADSError(
                 f"--training {name!r} is used by no method of --methods; add NAME+random."
+            )
+        if strange := [key for key in options if _NO_TRAINING.match(key)]:
+            raise ADSError(
+                f"--training {name!r} sets {strange[0]}, which all that is compared has in common; "
+                "set it for all by --cfg-options, or choose the strategy in --methods."
             )
         found[name] = options
     return found

@@ -101,7 +101,8 @@ def compare(a: dict[int, Curve], b: dict[int, Curve], by_objects: bool = False) 
             objects: a method that selects fuller images would else be paid for it twice.
 
     Raises:
-        ValueError: if they have no seed in common.
+        ValueError: if they have no seed in common, or in one the numbers of images or objects
+            of the two do not overlap.
     """
     seeds = sorted(a.keys() & b.keys())
     if not seeds:
@@ -111,6 +112,8 @@ def compare(a: dict[int, Curve], b: dict[int, Curve], by_objects: bool = False) 
         pair = a[seed], b[seed]
         costs = [c.objects if by_objects else c.images for c in pair]
         between = (max(c[0] for c in costs), min(c[-1] for c in costs))
+        if between[0] > between[1]:
+            raise ValueError(f"the budgets of seed {seed} do not overlap")
         areas = [area_under_curve(cost, c.values, between) for cost, c in zip(costs, pair)]
         each[seed] = areas[0] - areas[1]
         signs += [x - y for x, y in zip(pair[0].values, pair[1].values, strict=True)]

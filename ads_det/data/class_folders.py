@@ -17,6 +17,7 @@ from ads_det.errors import ADSError
 from ads_det.labels.sizes import open_upright
 from ads_det.registry import DATASETS
 
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _SUFFIXES = (*IMAGE_SUFFIXES, ".ppm", ".pgm")
 
 
@@ -90,6 +91,11 @@ def _load_folder(root: str, size: int, classes: tuple[str, ...] = ()) -> Images:
         raise ADSError(
             f"The folder {empty[0]!r}{and_more(len(empty) - 1)} in {root or '.'} holds no images "
             f"of its own; remove it, or correct `data_root`: {wanted}"
+        )
+    if {name.lower() for name in folders} <= _SPLITS and all(n.count("/") > 1 for n in paths):
+        raise ADSError(
+            f"The folders of {root or '.'} are splits ({', '.join(folders)}), each with folders of "
+            f"its own, and no classes; name one of them in `data_root`: {wanted}"
         )
     classes = classes or tuple(folders)
     unknown = [name for name in folders if name not in classes]

@@ -26,14 +26,20 @@ class EpochSeedHook(Hook):
     """Make the random state of a label epoch a function of (seed, epoch).
 
     A resumed epoch then augments exactly like an uninterrupted one, and the phases before it
-    leave no trace in it. What mmdet's CachedMosaic, CachedMixUp and BatchSyncRandomResize keep from
-    batch to batch is forgotten, as it is wherever workers load.
+    leave no trace in it. Gradients that are accumulated over several batches
+    (``optim_wrapper.accumulative_counts``) are used by the end of the epoch, the last ones over
+    the batches that are left: phases and checkpoints find none that wait. What mmdet's
+    CachedMosaic, CachedMixUp and BatchSyncRandomResize keep from batch to batch is forgotten, as
+    it is wherever workers load.
     """
 
     priority = "LOW"  # after the phases
 
     def before_train_epoch(self, runner: Runner) -> None:
         seed_everything(runner.seed, runner.epoch, "label")
+        batches = len(runner.train_dataloader)
+        if batches % getattr(runner.optim_wrapper, "_accumulative_counts", 1):
+            runner.optim_wrapper.initialize_count_status(runner.model, 0, batches)
         pipeline = getattr(runner.train_dataloader.dataset, "pipeline", None)
         for step in getattr(pipeline, "transforms", ()):
             if hasattr(step, "results_cache"):

@@ -43,6 +43,13 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
                 + (" (method.type=ads_det.EqualSteps)." if key.endswith("equal_steps") else ".")
             )
     check_option_names(cfg, options)
+    short = {key: options[key] for key in _TYPED if isinstance(options.get(key), str)}
+    options = _typed(options, short)
+    for key in options:
+        if inside := next((other for other in options if other.startswith(f"{key}.")), None):
+            raise ADSError(
+                f"--cfg-options set {key} and {inside}, a part of it; give the one or the other."
+            )
     for key, registry in _TYPED.items():
         whole = options.get(key)
         given = [option for option in options if option.startswith(f"{key}.")]
@@ -61,6 +68,23 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
         cfg.merge_from_dict(options)
     except (KeyError, TypeError, ValueError, IndexError, AssertionError, AttributeError) as error:
         raise ADSError(f"--cfg-options do not fit the config: {error}") from error
+    for key, name in short.items():
+        if list(_get(cfg, key)) == ["type"]:  # as it was given
+            _set(cfg, key, name)
+
+
+def _typed(options: dict[str, Any], short: dict[str, str]) -> dict[str, Any]:
+    """The options, in which a name alone is the type of a method or strategy.
+
+    Raises:
+        ADSError: if the type is given both ways, as two.
+    """
+    for key, name in short.items():
+        if options.get(f"{key}.type", name) != name:
+            raise ADSError(f"--cfg-options set {key} and {key}.type; give the one or the other.")
+    return {k: v for k, v in options.items() if k not in short} | {
+        f"{key}.type": name for key, name in short.items()
+    }
 
 
 def refuse_old_keys(cfg: Config) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -42,6 +44,12 @@ def check_architecture(known: Mapping[str, Any], given: Mapping[str, Any], path:
 
 def _same_shape(given: Any, shape: torch.Size) -> bool:
     return isinstance(given, Tensor) and given.shape == shape
+
+
+def weight_files(cfg: Config) -> list[Path]:
+    """The files of this machine whose weights a training begins with."""
+    named = [block["checkpoint"] for _, block in _pretrained(cfg.model, "model")]
+    return [Path(p) for p in (*named, cfg.get("load_from")) if p and os.path.isfile(p)]
 
 
 def check_load_from(cfg: Config) -> None:

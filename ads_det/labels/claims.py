@@ -102,6 +102,31 @@ def image_elsewhere(name: str, image_id: str, paths: Mapping[str, str]) -> Path 
     return None
 
 
+def doubt_of(name: str, image_id: str, others: Iterable[str], paths: Mapping[str, str]) -> str:
+    """Why the name of an image in a file may not mean the id that it fits.
+
+    Args:
+        name: as the file has it.
+        image_id: the id.
+        others: ids that it fits as well and that have their labels already.
+        paths: paths of all images, by id.
+
+    Returns:
+        A clause; empty if nothing speaks against it.
+    """
+    other = image_elsewhere(name, image_id, paths)
+    if other is not None:
+        return f"{name!r} is no image of this project, but {other}; delete it from the file"
+    return next(
+        (
+            f"{name!r} may mean {image_id!r}, which was asked for, or {one!r}, which was labelled "
+            "before; write the path relative to the folder of images"
+            for one in sorted(others)
+        ),
+        "",
+    )
+
+
 def _shows_another(place: Path, own: Path) -> bool:
     """Whether two files are images of different things; copies may be turned upright, or compressed
     once more."""

@@ -162,12 +162,14 @@ def _read_task(entries: list[dict], where: str, names: ImageNames | None) -> Ima
         ]
     size = read_size(data.get("width"), where), read_size(data.get("height"), where)
     versions: list[list[Box]] = []
+    sizes: set[tuple[int, int]] = set()  # that boxes are parts of
     for annotation in annotations:
         boxes = []
         for result in annotation:
             if result["type"] not in _NO_SHAPE:
-                box, size = _read_result(result, size, where)
+                box, own = _read_result(result, size, where)
                 boxes.append(box)
+                sizes.add(own)
         shown_on = {r["to_name"] for r in annotation if "to_name" in r}
         if len(shown_on) > 1:
             raise ADSError(
@@ -175,6 +177,14 @@ def _read_task(entries: list[dict], where: str, names: ImageNames | None) -> Ima
                 "give each image a task of its own."
             )
         versions.append(boxes)
+    if len(sizes) > 1:
+        one, other = ("x".join(map(str, size)) for size in sorted(sizes)[:2])
+        raise ADSError(
+            f"{where} has boxes on the image at {one} and at {other} pixels (original_width and "
+            "original_height), of which their places are parts; correct those, or draw the boxes "
+            "anew on the image as it is."
+        )
+    size = next(iter(sizes), size)
     first, *others = map(_comparable, versions or [[]])
     if any(other != first for other in others):
         raise ADSError(

@@ -84,12 +84,14 @@ class ImageNames:
 
         The first of these that holds for any id decides: it is the name; the last parts of its
         path are the name, or the last parts of the name are the id, as many as possible; the same
-        without suffixes; it is the name but for folders such as ``labels`` and ``images``.
+        without the ids' suffixes, then without any; it is the name but for folders such as
+        ``labels`` and ``images``.
         """
         spelt = normal(name)
         bare = _bare(spelt)
         return (
             self.find_whole(name)
+            or self._stems.find(spelt)
             or self._stems.find(stem(spelt))
             or self._bare.same(bare)
             or self._bare_stems.same(stem(bare))

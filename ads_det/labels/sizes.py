@@ -13,6 +13,7 @@ from PIL import Image
 from ads_det.files import open_regular, read_bytes
 
 _ORIENTATION = 0x0112  # tag of EXIF
+_DEEP = "its pixels have 32 bits; convert it to 8 or 16 bits a channel"
 _HEAD = 2048  # bytes that hold the size of an ordinary JPEG
 # segments of a JPEG before its frame: application data but EXIF's, tables, comments
 _PASSED_OVER = frozenset({0xE0, *range(0xE2, 0xF0), 0xC4, 0xDB, 0xDD, 0xFE})
@@ -101,14 +102,23 @@ def read_upright(path: str | os.PathLike[str]) -> np.ndarray | None:
 def open_upright(path: str | os.PathLike[str]) -> Image.Image:
     """The image as Pillow reads it, RGB, and as upright as it is when it is loaded to train on: one
     with a tag is what OpenCV makes of it, which does not obey the tags of all formats. Of 16 bits a
-    pixel the upper 8, as OpenCV reads them, where Pillow would cut all above 255."""
+    pixel the upper 8, as OpenCV reads them, where Pillow would cut all above 255.
+
+    Raises:
+        ValueError: if its pixels have 32 bits, which OpenCV does not read as a picture either.
+    """
     pixels = read_upright(path) if is_turned(path) else None
     if pixels is not None:
         return Image.fromarray(pixels[..., ::-1])
     with open_regular(path) as file, Image.open(file) as image:
         if image.mode == "I" or image.mode.startswith("I;16"):
-            upper = (np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8)
+            values = np.asarray(image)
+            if values.size and not 0 <= values.min() <= values.max() < 2**16:
+                raise ValueError(_DEEP)
+            upper = (values >> 8).astype(np.uint8)
             return Image.fromarray(upper).convert("RGB")
+        if image.mode == "F":
+            raise ValueError(_DEEP)
         return image.convert("RGB")
 
 

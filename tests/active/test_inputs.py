@@ -51,6 +51,19 @@ def test_a_file_that_is_gone_counts_as_changed(folders, tmp_path):
         check_inputs(files, folders)
 
 
+def test_weights_that_a_training_began_with_are_noted(folders, tmp_path):
+    files, weights = CycleFiles(tmp_path / "cycle_00"), tmp_path / "start.pth"
+    weights.write_bytes(b"one")
+    note_inputs(files, folders, ["dog/1.png"], [weights])
+    write_ids(files.labeled_list, ["dog/1.png"])
+    (files.folder / "train").mkdir()
+    (files.folder / "train/epoch_1.pth").touch()
+    check_inputs(files, folders)
+    weights.write_bytes(b"two")
+    with pytest.raises(ADSError, match=f"{weights} was changed after"):
+        check_inputs(files, folders)
+
+
 def test_a_note_that_cannot_be_read_is_named_and_without_one_nothing_is_compared(folders, tmp_path):
     files = begun(tmp_path, folders, ["cat/0.png"])
     files.inputs.write_bytes(b"\xff\xfe")

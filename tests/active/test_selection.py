@@ -10,9 +10,11 @@ from helpers import tiny_config
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.selection import select_images
 from ads_det.active.strategies import Random, Strategy
+from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.engine.datasets import candidate_dataset
 from ads_det.errors import ADSError
 from ads_det.files import write_ids
+from ads_det.registry import MODELS
 
 
 class Own(Strategy):
@@ -79,6 +81,110 @@ def test_answers_of_a_strategy_that_are_none(digits, tmp_path, kind, given, chos
     where = f"of .*candidates.txt cannot be ranked by the strategy {kind.__name__}: .*"
     with pytest.raises(ADSError, match=where + message):
         select(digits, tmp_path, 3, kind(given, chosen), 2)
+
+
+class Measured(MeasuredStrategy):
+    """A user's, with its own way to give what it measured of a batch."""
+
+    def __init__(self, give):
+        super().__init__()
+        self.give = give
+
+    def measure(self, outputs):
+        return self.give(entropy_of(outputs))
+
+
+def entropy_of(outputs):
+    mean = torch.stack([member.detach() for member in outputs.members]).mean(dim=0)
+    return (-mean * mean.log()).flatten(1).sum(dim=1)
+
+
+def measured(digits, tmp_path, give, number=12):
+    """Chosen by a model that was drawn, over two batches."""
+    cfg = tiny_config(digits)
+    ids = candidate_dataset(cfg).image_ids()[:number]
+    write_ids(tmp_path / "candidates.txt", ids)
+    torch.manual_seed(0)
+    model = [MODELS.build(cfg.model)]
+    strategy = give if isinstance(give, MeasuredStrategy) else Measured(give)
+    return select_images(cfg, tmp_path / "candidates.txt", None, strategy, 2, 0, lambda: model)
+
+
+def test_what_was_measured_may_be_an_array_a_list_or_memory_that_is_used_again(digits, tmp_path):
+    buffer = torch.zeros(8, dtype=torch.float64)
+
+    def reused(values):
+        buffer[: len(values)] = values
+        return buffer[: len(values)]
+
+    expected = measured(digits, tmp_path, lambda values: values)
+    assert len(set(expected.scores)) == 12
+    for give in (
+        reused,
+        lambda v: v.numpy(),
+        lambda v: v.tolist(),
+        lambda v: (float(x) for x in v),
+    ):
+        assert measured(digits, tmp_path, give).scores == pytest.approx(expected.scores)
+
+
+@pytest.mark.parametrize(
+    ("give", "message"),
+    [
+        (lambda values: values[1:], "measured 7 value.s. of a batch of 8 images"),
+        (lambda values: values[1:].tolist(), "measured 7 value.s. of a batch of 8 images"),
+        (lambda values: values.repeat(2), "measured 16 value.s. of a batch of 8 images"),
+        (lambda values: values.sum(), "of the type torch.float32 and the shape .. of 8 images"),
+        (lambda values: values + 1j, "of the type torch.complex64"),
+        (lambda values: None, "measured None of 8 images"),
+        (lambda values: values[:, None].expand(-1, 2), r"the scores have the shape \(12, 2\)"),
+        (lambda values: ["a"] * len(values), "no real numbers"),
+    ],
+)
+def test_what_is_measured_must_be_one_value_an_image(digits, tmp_path, give, message):
+    with pytest.raises(ADSError, match=f"cannot be ranked by the strategy Measured: .*{message}"):
+        measured(digits, tmp_path, give)
+
+
+class Sorting(Measured):
+    def utilities(self, candidates):
+        candidates.ids.sort(reverse=True)
+        return candidates.values
+
+
+def test_a_strategy_may_sort_its_list_of_ids(digits, tmp_path):
+    expected = measured(digits, tmp_path, lambda values: values)
+    found = measured(digits, tmp_path, Sorting(lambda values: values))
+    assert found.ids == expected.ids and found.scores.tolist() == expected.scores.tolist()
+
+
+class Answering(Own):
+    def query(self, candidates, budget):
+        return self.give(candidates.ids[:budget])
+
+
+@pytest.mark.parametrize(
+    ("give", "message"),
+    [
+        (lambda ids: (set(ids), [0, 0, 0]), "`query` chose {.*return a list of ids, the best"),
+        (lambda ids: (ids[0], [0, 0, 0]), "`query` chose '0"),
+        (lambda ids: (None, [0, 0, 0]), "`query` chose None"),
+        (lambda ids: ids, None),
+        (lambda ids: None, "`query` returned None; return the chosen ids and the scores"),
+        (lambda ids: ([["a"], ["b"]], [0, 0, 0]), "chose 2 images, 0 different candidates"),
+    ],
+)
+def test_answers_of_a_query_that_are_none(digits, tmp_path, give, message):
+    with pytest.raises(ADSError, match=message):
+        select(digits, tmp_path, 3, Answering(give), 2)
+    generator = Answering(lambda ids: ((i for i in ids), [0, 0, 0]))
+    assert len(select(digits, tmp_path, 3, generator, 2).picks) == 2
+
+
+@pytest.mark.parametrize("chosen", [[0.0, 1.0], ["000001"], 3, [None]])
+def test_positions_that_are_no_whole_numbers(digits, tmp_path, chosen):
+    with pytest.raises(ADSError, match="strategy Own: `choose` gave no whole numbers, positions"):
+        select(digits, tmp_path, 3, Own(choose=chosen), 2)
 
 
 @pytest.mark.parametrize("position", [-1, 3])

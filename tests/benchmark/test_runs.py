@@ -114,6 +114,17 @@ def of_mmdet(cfg):
         (lambda cfg: parse_trainings(["a: b=1", "a: b=2"], [Method("a", "random")]), "given twice"),
         (lambda cfg: parse_trainings(["plain: b=1"], [Method("plain", "random")]), "of ads_det"),
         (lambda cfg: parse_trainings(["a: b=1"], [Method("ads", "random")]), "by no method"),
+        *(
+            (
+                lambda cfg, key=key: parse_trainings([f"a: {key}=1"], [Method("a", "random")]),
+                f"sets {key}, which all that is compared has in common",
+            )
+            for key in (
+                *("active_learning.initial", "active_learning.strategy", "pool.ann_file"),
+                *("active_learning", "randomness.seed", "test_evaluator.metric.iou_thrs"),
+                "test_dataloader.dataset.ann_file",
+            )
+        ),
         (lambda cfg: method_config(cfg, Method("adz", "random"), {}), "training 'adz' is unknown"),
         (lambda cfg: method_config(cfg, Method("ads", "luck"), {}), "strategy 'luck' is unknown"),
         (

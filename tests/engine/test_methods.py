@@ -293,6 +293,32 @@ def test_options_of_the_same_type_keep_all_and_say_nothing(digits, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_one_word_is_the_type_and_as_such_drops_or_keeps_arguments(digits, capsys):
+    cfg = merged(digits, method="ads_det.EqualSteps")
+    assert cfg.method == dict(type="ads_det.EqualSteps", images_per_epoch=8, interval=2)
+    assert "dropped positive_filter='none', tau=0.2." in capsys.readouterr().out
+    strategy = "active_learning.strategy"
+    for options in ({f"{strategy}.topk": 7}, {strategy: "ads_det.Entropy"}):
+        options |= {strategy: "ads_det.Entropy"}
+        kept = merged(digits, **options).active_learning.strategy
+        assert kept == dict(type="ads_det.Entropy", topk=options.get(f"{strategy}.topk", 20))
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "ads_det.Plain", "method.type": "ads_det.ADS"},
+        {"param_scheduler.0.gamma": 0.5, "param_scheduler": None},
+        {"train_cfg": None, "train_cfg.max_epochs": 9},
+        {"method": dict(type="ads_det.ADS"), "method.tau": 0.5},
+    ],
+)
+def test_an_option_and_a_part_of_it_are_not_both_given(digits, options):
+    with pytest.raises(ADSError, match="give the one or the other"):
+        merged(digits, **options)
+
+
 def test_a_method_in_one_word_takes_arguments(digits):
     cfg = merged(digits, method="ads_det.Plain")
     assert cfg.method == "ads_det.Plain"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ads_det.active.fit_stage import FitStage
 from ads_det.core.outputs import MEMBERS, Outputs
-from ads_det.core.ranking import rank
+from ads_det.core.ranking import as_scores, rank
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,13 @@ class Strategy(ABC):
             raise ValueError(f"{budget} images asked of {len(candidates.ids)} candidates")
         utilities = self.utilities(candidates)
         order = rank(candidates.ids, utilities)
-        chosen = list(self.choose(candidates, order, budget))
+        answer = self.choose(candidates, order, budget)
+        try:
+            chosen = [operator.index(i) for i in answer]
+        except TypeError as error:
+            raise ValueError(
+                f"`choose` gave no whole numbers, positions in `order` ({error})"
+            ) from error
         if strange := [i for i in chosen if not 0 <= i < len(order)]:
             raise ValueError(f"it chose the position {strange[0]} of {len(order)} candidates")
         return [candidates.ids[i] for i in chosen], utilities
@@ -155,5 +162,4 @@ class MeasuredStrategy(Strategy):
     """A strategy whose utility is what it measured."""
 
     def utilities(self, candidates: Candidates) -> np.ndarray:
-        assert isinstance(candidates.values, np.ndarray)
-        return candidates.values
+        return as_scores(candidates.ids, candidates.values)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
 from ads_det.active.labeling import LabeledRun
 from ads_det.active.settings import load_config
@@ -63,9 +64,17 @@ def choose_for_first_labels(run: LabeledRun, labels: Sequence[ImageLabels]) -> s
     before.merge_from_dict(with_input_size(base, side, np.empty(0)))
     blocks = with_input_size(base, size, relative)
     after.merge_from_dict(blocks)
-    if size == side or cfg.to_dict() not in (before.to_dict(), after.to_dict()):
+    text, _, chosen = path.read_text("utf-8").partition(MARK)
+    known = [before, after]
+    if chosen.strip():  # by an import that was taken back
+        known.append(copy.deepcopy(cfg))
+        known[-1].merge_from_dict(Config.fromstring(chosen, ".py").to_dict())
+    elif size == side:
         return ""
-    text = path.read_text("utf-8").partition(MARK)[0]
-    write_text(path, text + MARK + as_python(blocks))
-    change_config(run.files, run.pool, run.facts, after)
-    return size_sentence(size, side, relative)
+    if cfg.to_dict() not in [one.to_dict() for one in known]:
+        return ""
+    (old, _), *_ = input_scale(cfg) or scale
+    new = before if size == side else after
+    write_text(path, text + MARK + ("" if size == side else as_python(blocks)))
+    change_config(run.files, run.pool, run.facts, new)
+    return size_sentence(size, side if old == size else old, relative)
