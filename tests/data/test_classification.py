@@ -211,3 +211,12 @@ def test_nothing_is_read_before_it_is_needed(tmp_path):
     assert dataset.metainfo == {}
     with pytest.raises(ADSError):
         len(dataset)
+
+
+def test_folders_of_splits_are_no_classes(tmp_path):
+    for name in ("train/cat", "train/dog", "val/cat", "val/dog"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / name / "1.png")
+    with pytest.raises(ADSError, match=r"are splits \(train, val\), each with folders of its own"):
+        ClassFolderDataset(str(tmp_path)).full_init()
+    assert ClassFolderDataset(str(tmp_path / "train")).metainfo["classes"] == ("cat", "dog")

@@ -1,5 +1,7 @@
 """The input fits the objects, or a sentence says that it does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -175,8 +177,17 @@ def test_the_first_labels_choose_the_input_of_a_project_without_any(run, tmp_pat
         assert run("al_loop.py", *config, "--resume", "--check")[0] == 0
     loop = ActiveLearningLoop(with_seed(load_config(tmp_path / "p/p.py"), 3), "work_dirs/p_seed3")
     assert loop.work_dir.is_of_this_config()
-    taken_back = run("import_labels.py", "work_dirs/p_seed3", "--undo")
-    assert taken_back[0] == 0 and run(*take)[0] == 0
+    undo = ("import_labels.py", "work_dirs/p_seed3", "--undo")
+    large = [replace(i, boxes=(Box("dot", 10, 10, 210, 210),)) for i in labels]
+    write_coco(large, ["dot"], tmp_path / "large.json")
+    other = (*take[:2], "large.json", *take[3:])
+    assert run(*undo)[0] == 0
+    status, out, err = run(*other)  # chooses as if there had been no other labels before
+    assert status == 0, err
+    assert (f"Input: 128 x 128 pixels instead of {size} x {size}" in out) == (size != 128)
+    assert (tmp_path / "p/detector.py").read_text() == before
+    assert input_scale(read_config(tmp_path / "work_dirs/p_seed3/config.json"))[0] == (128, 128)
+    assert run(*undo)[0] == 0 and run(*take)[0] == 0
     assert read_config(tmp_path / "work_dirs/p_seed3/config.json").to_dict() == stored.to_dict()
 
 

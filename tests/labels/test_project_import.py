@@ -69,3 +69,30 @@ def test_a_proposal_under_a_pixel_is_none(batch):
     proposed = [ImageLabels("a.png", 20, 10, (DOG, TINY))]
     write_coco(proposed, ["dog"], batch.batch.files.proposals)
     assert batch.check(labels(DOG, DOG)).untouched == ["a.png"]
+
+
+def test_an_image_of_a_sibling_folder_is_none_of_the_project(batch, tmp_path):
+    batch.paths = {n: str(tmp_path / "train" / n) for n in batch.paths}
+    for folder, level in (("train", 0), ("val", 99)):
+        (tmp_path / folder).mkdir()
+        for name in batch.paths:
+            Image.new("L", (20, 10), level).save(tmp_path / folder / name)
+    found = [image.named(f"val/{image.image}") for image in labels(DOG, DOG)]
+    with pytest.raises(ADSError, match="'val/a.png' is no image of this project, but .*val/a.png"):
+        batch.check(found)
+    for name in batch.paths:  # the same pictures
+        Image.new("L", (20, 10), 0).save(tmp_path / "val" / name)
+    assert len(batch.check(found).images) == 2
+
+
+def test_a_name_that_also_fits_an_image_that_was_labelled_before(batch, tmp_path):
+    for folder in "xy":
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (20, 10)).save(tmp_path / folder / "a.png")
+    batch.paths = {n: str(tmp_path / n) for n in ("x/a.png", "y/a.png")}
+    batch.batch.ids, batch.test_ids = ["x/a.png"], []
+    batch.pool = Pool(["x/a.png", "y/a.png"])
+    assert [i.image for i in batch.check(labels(DOG)).images] == ["x/a.png"]
+    batch.pool.label(["y/a.png"], 0)
+    with pytest.raises(ADSError, match="'a.png' may mean 'x/a.png', .* or 'y/a.png', which was la"):
+        batch.check(labels(DOG))

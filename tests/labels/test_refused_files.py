@@ -279,6 +279,10 @@ def result(*, value=None, **change):
         (result(value=dict(rotation=10)), "was rotated"),
         (result(image_rotation=90), "was rotated"),
         (result(original_width=None), "does not say the size of the image"),
+        (
+            tasks(dict(result=[RESULT, RESULT | dict(original_width=96)])),
+            "task 7 has boxes on the image at 96x50 and at 100x50 pixels",
+        ),
         (result(value=dict(rectanglelabels=["a", "b"])), "the labels 'a', 'b'"),
         (result(value=dict(rectanglelabels=[])), "without the name of a class"),
         (result(value=dict(width=-1)), "before the opposite one"),

@@ -52,6 +52,14 @@ def test_an_image_of_16_bits_looks_as_opencv_reads_it(tmp_path):
     assert (shown == read_upright(tmp_path / "a.png")).all() and shown.max() == 255
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_an_image_of_32_bits_is_refused(tmp_path, kind):
+    pixels = np.linspace(0, 200_000, 1024).reshape(32, 32).astype(kind)
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    with pytest.raises(ValueError, match="32 bits; convert it to 8 or 16"):
+        open_upright(tmp_path / "a.tif")
+
+
 def test_images_of_which_little_is_seen_are_named(tmp_path):
     gray = np.arange(1024, dtype=np.uint16).reshape(32, 32)
     pages = [Image.new("L", (9, 9), level) for level in (0, 99)]

@@ -8,6 +8,7 @@ from ads_det.errors import ADSError
 from ads_det.labels.label_studio import read_label_studio
 from ads_det.labels.names import ImageNames
 from ads_det.labels.voc import read_voc
+from ads_det.labels.yolo import read_yolo
 
 SUB = "<path>/home/u/photos/sub/a.jpg</path>"
 
@@ -139,3 +140,13 @@ def test_one_number_for_two_images_of_json_min(tmp_path):
     entries = [dict(id=1, annotation_id=i, image=f"{i}.jpg") for i in (3, 7)]
     (tmp_path / "a.json").write_text(json.dumps(entries))
     assert [i.image for i in read_label_studio(tmp_path / "a.json", IDS)] == ["3.jpg", "7.jpg"]
+
+
+def test_the_name_of_a_text_file_is_that_of_its_image_but_for_the_suffix(tmp_path):
+    ids = ["a.jpg", "a.png.jpg", "b.jpg"]
+    (tmp_path / "classes.txt").write_text("cat\n")
+    (tmp_path / "a.png.txt").write_text("0 .5 .5 .2 .2\n")
+    found = read_yolo(tmp_path, (), lambda image_id: (10, 10), ids)
+    assert [image.image for image in found] == ["a.png.jpg"]
+    names = ImageNames(ids)
+    assert names.match("b.png") == "b.jpg" and names.match("a") == "a.jpg"

@@ -68,6 +68,9 @@ def test_a_name_that_is_too_long_for_a_picture_is_refused_before_the_work(tmp_pa
             work.check_names([f"more/{name}"], [f"more/{name}"])
     with pytest.raises(ADSError, match=r"^z+\.\.\. cannot be written: a file cannot have so long"):
         write_text(tmp_path / long.replace("z", "zz"), "")
+    longest = "z" * 251 + ".txt"  # 255 bytes, which leave no room for a temporary name
+    write_text(tmp_path / longest, "")
+    assert [path.name for path in tmp_path.iterdir()] == [longest]
 
 
 def test_a_folder_of_broken_images(finished, tmp_path, capsys, monkeypatch):
