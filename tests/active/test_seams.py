@@ -4,6 +4,8 @@ import copy
 import itertools
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from retina_models import build_retina, tiny_retina_config
 
 from ads_det.active.cycle import Cycle
 from ads_det.active.fit_stage import FitStage
-from ads_det.active.fitting import load_fitted
+from ads_det.active.fitting import fit_strategy, load_fitted
 from ads_det.active.initial import choose_initial
 from ads_det.active.loop import ActiveLearningLoop
 from ads_det.active.pool import Pool
@@ -34,7 +36,7 @@ from ads_det.engine.datasets import candidate_dataset, candidate_loader
 from ads_det.errors import ADSError
 from ads_det.files import write_ids
 from ads_det.registry import DATASETS, STRATEGIES
-from ads_det.work_files import SelectionFiles
+from ads_det.work_files import CycleFiles, SelectionFiles
 
 
 @STRATEGIES.register_module()
@@ -255,6 +257,40 @@ def test_a_run_cut_in_the_stage_ends_the_same(learnt, digits, tmp_path, gone):
     states = [d / "cycle_00/sampler.pth" for d in (work_dir, tmp_path / "run")]
     first, second = (torch.load(p, weights_only=True) for p in states)
     assert first == second
+
+
+@STRATEGIES.register_module()
+class Spoiling(MeasuredStrategy):
+    """Does to the models what a fit may do by mistake, such as to train them on."""
+
+    fits = True
+
+    def fit(self, stage):
+        for parameter in stage.load_models()[0].parameters():
+            parameter.data.zero_()
+        return {}
+
+    def load_fitted(self, state):
+        pass
+
+    def measure(self, outputs):
+        return outputs.members[0].flatten(1).amax(dim=1)
+
+
+def test_what_a_fit_does_to_the_models_does_not_reach_the_scores(digits, tmp_path):
+    """A run that goes on after the fit would read them from disk."""
+    options = {"active_learning.cycles": 2, "active_learning.strategy": dict(type="Spoiling")}
+    ActiveLearningLoop(tiny_config(digits, **options), tmp_path / "run").run()
+    assert len({*CycleFiles(tmp_path / "run/cycle_00").scores().values()}) > 30
+
+
+@pytest.mark.parametrize("state", [Path("x"), dict(a=lambda: 0), dict(a=object())])
+def test_what_is_learnt_is_made_of_tensors_and_plain_data(tmp_path, state):
+    strategy = FarFromLabeled()
+    strategy.fit = lambda stage: state
+    with pytest.raises(ADSError, match="`fit` of the strategy FarFromLabeled returned .*a dict of"):
+        fit_strategy(strategy, SimpleNamespace(seed=0), tmp_path / "sampler.pth")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_was_learnt_by_another_strategy_is_refused(tmp_path):
