@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from ads_det import crash
 from ads_det.cli import run_tool
 
 TOOLS = Path(__file__).parents[1] / "tools"
@@ -40,6 +41,12 @@ def command(main, **attributes):
         __name__="command",
         **attributes,
     )
+
+
+def of_the_package(main):
+    """The function as if it stood in the package: an error in it is one of ads_det's own."""
+    main.__code__ = main.__code__.replace(co_filename=crash.__file__)
+    return main
 
 
 def ended(main, capsys, *arguments):

@@ -45,8 +45,10 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
     check_option_names(cfg, options)
     short = {key: options[key] for key in _TYPED if isinstance(options.get(key), str)}
     options = _typed(options, short)
-    for key in options:
-        if inside := next((other for other in options if other.startswith(f"{key}.")), None):
+    order = list(options)
+    for place, key in enumerate(order):  # only a dict that stands before its parts takes them
+        others = order if not isinstance(options[key], (dict, list)) else order[:place]
+        if inside := next((other for other in others if other.startswith(f"{key}.")), None):
             raise ADSError(
                 f"--cfg-options set {key} and {inside}, a part of it; give the one or the other."
             )

@@ -311,12 +311,17 @@ def test_one_word_is_the_type_and_as_such_drops_or_keeps_arguments(digits, capsy
         {"method": "ads_det.Plain", "method.type": "ads_det.ADS"},
         {"param_scheduler.0.gamma": 0.5, "param_scheduler": None},
         {"train_cfg": None, "train_cfg.max_epochs": 9},
-        {"method": dict(type="ads_det.ADS"), "method.tau": 0.5},
+        {"method.tau": 0.5, "method": dict(type="ads_det.ADS")},
     ],
 )
-def test_an_option_and_a_part_of_it_are_not_both_given(digits, options):
+def test_an_option_whose_other_would_undo_it_is_refused(digits, options):
     with pytest.raises(ADSError, match="give the one or the other"):
         merged(digits, **options)
+
+
+def test_a_dict_may_be_followed_by_a_part_of_it(digits):
+    cfg = merged(digits, **{"method": dict(type="ads_det.ADS", tau=0.1), "method.tau": 0.5})
+    assert cfg.method.tau == 0.5
 
 
 def test_a_method_in_one_word_takes_arguments(digits):
