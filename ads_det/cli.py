@@ -248,8 +248,8 @@ def _fail_unforeseen(error: Exception, typed: Sequence[str], args: argparse.Name
     what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     if place := crash.outer_file(error):
         print(
-            f"error: {place}: {what}. That file is not of ads_det; correct it there. "
-            f"{file or 'No folder'} holds the traceback; finished work is kept.",
+            f"error: {place}: {what}. That file is not of ads_det; correct it there, then run "
+            f"again with --resume: finished work is kept. The traceback is in {file or 'no file'}.",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -19,6 +19,8 @@ STATUS = 70  # of a command that ended by an error of its own (EX_SOFTWARE of sy
 
 _PACKAGES = ("ads_det", "torch", "torchvision", "numpy", "onedl-mmengine", "mmengine")
 _PACKAGES += ("onedl-mmcv", "mmcv", "onedl-mmdetection", "mmdet", "pillow", "opencv-python")
+_INSTALLED = {"site-packages", "dist-packages"}  # folders of packages
+_MODULES = {*_PACKAGES, "PIL", "cv2", "torchgen", *sys.stdlib_module_names} - {"ads_det"}
 _ON = "correct that and run the command again with --resume: what was finished is kept."
 _WORKER = (
     "A process that loads images was ended from outside, as happens when memory runs short; lower "
@@ -59,15 +61,21 @@ def outer_cause(error: BaseException) -> str | None:
 
 
 def outer_file(error: BaseException) -> str | None:
-    """File, line and function of a user's own module in which an error arose; else None."""
-    packages = [os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib")]
-    own = os.path.dirname(os.path.realpath(__file__))
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = os.path.realpath(frame.filename)
-        if path.startswith(own + os.sep):
+    """File, line and function of a user's own module in which an error arose; else None.
+
+    The innermost frame counts that is neither Python's own nor of an installed package. Of an error
+    in a process that loads images only what torch raises anew is known.
+    """
+    own = os.path.dirname(os.path.realpath(__file__)) + os.sep
+    library = os.path.realpath(sysconfig.get_path("stdlib")) + os.sep
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        name = str(frame.f_globals.get("__name__")).partition(".")[0]
+        path = os.path.realpath(frame.f_code.co_filename)
+        if name == "ads_det" or path.startswith(own):
             return None
-        if os.path.isfile(path) and not any(path.startswith(p + os.sep) for p in packages):
-            return f"{frame.filename}, line {frame.lineno}, in {frame.name}"
+        installed = path.startswith(library) or _INSTALLED & {*path.split(os.sep)}
+        if not (name in _MODULES or installed or not os.path.isfile(path)):
+            return f"{frame.f_code.co_filename}, line {line}, in {frame.f_code.co_name}"
     return None
 
 

@@ -81,7 +81,7 @@ def _check_extras(strategy: Strategy, key: str, method: Method) -> None:
         ("method", f"{type(method).__name__}.provides", method.provides),
     ):
         if not isinstance(value, Set) and not (value is None and part == "method"):
-            raise ADSError(f"{part}: {name} is {short(value)}; it must be a frozenset of names.")
+            raise ADSError(f"{part}: {name} is {short(value)}; use frozenset({{'NAME'}}).")
     if type(method.members) is not int or method.members < 1:
         raise ADSError(
             f"method: {type(method).__name__}.members is {short(method.members)}; it must be a "

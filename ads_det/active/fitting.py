@@ -12,7 +12,7 @@ import torch
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.strategies import Strategy
 from ads_det.distributed import on_main
-from ads_det.engine.checkpoints import read_checkpoint
+from ads_det.engine.checkpoints import load_safely, read_checkpoint
 from ads_det.engine.config_keys import short
 from ads_det.engine.seeding import seed_everything
 from ads_det.errors import ADSError
@@ -30,7 +30,7 @@ def fit_strategy(strategy: Strategy, stage: FitStage, path: Path) -> None:
     buffer = io.BytesIO()
     try:
         torch.save(state, buffer)
-        torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
+        load_safely(io.BytesIO(buffer.getvalue()))
     except (pickle.PickleError, AttributeError, TypeError, RuntimeError) as error:
         raise ADSError(
             f"`fit` of the strategy {type(strategy).__name__} returned {short(state)}, not made of "

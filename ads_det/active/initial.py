@@ -111,6 +111,7 @@ def choose_initial(
     if strategy.fits:
         stage = FitStage(cfg, None, files.candidates_list, seed, load_models)
         fit_strategy(strategy, stage, files.fitted)
+        load_models.cache_clear()  # what it did to the models does not reach the scores
         load_fitted(strategy, files.fitted)
     selection = select_images(
         cfg, files.candidates_list, None, strategy, settings.initial, seed, load_models

@@ -22,7 +22,7 @@ _SAMPLE = 4096  # bytes read of a large image in each of three places
 def note_inputs(
     files: CycleFiles, images: PoolDataset, ids: Sequence[str], weights: Sequence[Path] = ()
 ) -> None:
-    """Write a mark of each file of some images, unless weights were trained on them.
+    """Write a checksum of each file of some images, unless weights were trained on them.
 
     Args:
         files: files of the cycle.
@@ -48,7 +48,7 @@ def check_inputs(files: CycleFiles, images: PoolDataset) -> None:
     if not files.inputs.exists() or not files.has_weights():
         return
     try:
-        lines = read_bytes(files.inputs).decode("utf-8").splitlines()
+        lines = read_bytes(files.inputs).decode("utf-8").split("\n")[:-1]
     except (OSError, ValueError) as error:
         raise ADSError(f"{files.inputs} cannot be read ({error}); delete it.") from error
     shared = [line.partition("\t") for line in lines if "\t" in line]

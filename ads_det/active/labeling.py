@@ -17,7 +17,7 @@ from ads_det.engine.datasets import pool_config
 from ads_det.engine.stored_config import read_config
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels, same_boxes
-from ads_det.labels.claims import doubt_of
+from ads_det.labels.claims import image_elsewhere
 from ads_det.labels.class_names import perhaps
 from ads_det.labels.coco import read_coco
 from ads_det.labels.complete import complete, scale_problem
@@ -83,9 +83,7 @@ class OpenBatch:
             ADSError: if its format is unknown or broken.
         """
         if (path / "ranked.csv").exists():
-            raise ADSError(
-                f"{path} is what was handed out; give what the annotation tool exported."
-            )
+            raise ADSError(f"{path} was handed out; give what the annotation tool exported.")
         return read_labels(path, paths=self.paths)
 
     def check(
@@ -110,9 +108,9 @@ class OpenBatch:
         proposed = {} if accept_proposals else self._proposals()
         matched: dict[str, ImageLabels] = {}
         wanted = set(self.batch.ids)
-        labeled_before = {*self.pool.labeled()} - wanted
-        used: list[ImageLabels] = []  # all but those that are passed over
-        read: list[ImageLabels] = []
+        before = {*self.pool.labeled()} - wanted
+        covers_before = any(image.image in before for image in found)
+        used, read = list[ImageLabels](), list[ImageLabels]()  # all but those passed over; usable
         for image in found:
             try:
                 meant = {image.image} & (self.paths.keys() | wanted) or of_all.find(image.image)
@@ -121,17 +119,21 @@ class OpenBatch:
             except ADSError as error:
                 problems.append(str(error).removesuffix("."))
                 continue
-            if name is None or name not in wanted:
+            other = name in self.paths and image_elsewhere(image.image, str(name), self.paths)
+            if other or name is None or name not in wanted:
                 if not ignore_others:
-                    problems.append(self._stranger(image, name))
+                    problems.append(self._stranger(image, name, other or None))
                     used.append(image)
                 continue
             used.append(image)
+            if covers_before and (also := meant & before):
+                problems.append(
+                    f"{image.image!r} may mean {name!r} or, labelled before, {min(also)!r}; write "
+                    "the path relative to the folder of images"
+                )
+                continue
             if name not in self.paths:
                 problems.append(f"the image {name!r} is gone from its folder; restore it")
-                continue
-            if doubt := doubt_of(image.image, name, meant & labeled_before, self.paths):
-                problems.append(doubt)
                 continue
             named = image.named(name)
             if accept_proposals or (name in proposed and same_boxes(named, proposed[name])):
@@ -223,15 +225,13 @@ class OpenBatch:
 
     def _unknown_classes(self, names: list[str]) -> str:
         words = ", ".join(perhaps(name, self.classes) for name in names)
-        known = ", ".join(map(repr, self.classes))
-        return f"boxes of the class {words}, where the project has {known}; rename them"
+        return f"boxes of the class {words}, where the project has {self.classes}; rename them"
 
-    def _stranger(self, image: ImageLabels, image_id: str | None) -> str:
-        if image_id is None:
-            return (
-                f"the image {image.image!r} is none of this project; correct its name or delete it "
-                "from the file"
-            )
+    def _stranger(self, image: ImageLabels, image_id: str | None, other: Path | None) -> str:
+        if image_id is None or other is not None:
+            what = "is none" if other is None else f"is {other}, none"
+            remedy = "correct its name or delete it from the file"
+            return f"the image {image.image!r} {what} of this project; {remedy}"
         since = dict(zip(self.pool.ids, self.pool.labeled_in, strict=True)).get(image_id, -1)
         where = f"was not asked for in the batch {self.batch.name}"
         if since >= 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -167,16 +167,18 @@ def measure_images(
 
 
 def _kept(values: Any, images: int) -> Any:
-    """What was measured of the images of a batch: numbers as float64, items of another kind as they
-    are, and a copy, since its maker may use the memory again.
+    """What was measured of the images of a batch: numbers as float64, copied because the strategy
+    may reuse the buffer; items of another kind as they are.
 
     Raises:
         ValueError: if that is not one value, row or item an image.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-        values = torch.from_numpy(np.array(values))
+        values = torch.from_numpy(np.array(values, dtype=np.float64))
     if not isinstance(values, Tensor):
         try:
+            if isinstance(values, (str, Mapping, Set)):
+                raise TypeError
             values = list(values)
         except TypeError as error:
             raise ValueError(f"it measured {short(values)} of {images} images") from error

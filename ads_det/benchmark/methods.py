@@ -31,10 +31,11 @@ ONE_CLASSIFIER = {
     "ensemble": dict(type="ads_det.Plain", members=5),  # Beluch et al., CVPR 2018
 }
 TRAININGS = (*ONE_CLASSIFIER, "two", "zero", "ads")
-# what is no part of a training: budgets, strategies, data, seeds and the measure
-_NO_TRAINING = re.compile(
-    r"active_learning(?!\.warm_start$)|pool\b|randomness\b|test_evaluator\b"
-    r"|(train|unlabeled|candidate|test)_dataloader\.dataset(?!\.(dataset\.)?(pipeline|filter_cfg)\b)"
+# keys that all compared methods share: budgets, strategies, data, seeds and the measure
+_SHARED = re.compile(
+    r"active_learning\b(?!\.warm_start$)|(pool|randomness|test_evaluator)\b"
+    r"|(test|candidate|unlabeled)_dataloader\.dataset\b(?!(\.dataset)*\.pipeline\b)"
+    r"|train_dataloader\.dataset(\.dataset)*(\.(ann_file|data_root|data_prefix|ids|metainfo)\b|$)"
 )
 DROPOUT = 0.1  # share, before the classifiers
 PASSES = 25  # with dropout, of a strategy that compares them (Beluch et al.)
@@ -113,10 +114,11 @@ def parse_trainings(texts: Iterable[str], methods: Iterable[Method]) -> dict[str
             raise ADSError(
                 f"--training {name!r} is used by no method of --methods; add NAME+random."
             )
-        if strange := [key for key in options if _NO_TRAINING.match(key)]:
+        if strange := [key for key in options if _SHARED.match(key)]:
             raise ADSError(
                 f"--training {name!r} sets {strange[0]}, which all that is compared has in common; "
-                "set it for all by --cfg-options, or choose the strategy in --methods."
+                "set it for all by --cfg-options, choose strategies in --methods and seeds in "
+                "--seeds."
             )
         found[name] = options
     return found

@@ -124,8 +124,14 @@ def pairs_table(curves: Curves) -> Table:
     for a, b in combinations(curves, 2):
         if not curves[a].keys() & curves[b].keys():
             continue
-        by_images = compare(curves[a], curves[b])
-        by_objects = compare(curves[a], curves[b], by_objects=True)
+        try:
+            by_images = compare(curves[a], curves[b])
+            by_objects = compare(curves[a], curves[b], by_objects=True)
+        except ValueError as error:
+            raise ADSError(
+                f"{a} and {b} cannot be compared ({error}); leave one of them out, or run both "
+                "with the same active_learning.initial, budget and cycles."
+            ) from error
         rows.append(
             [
                 f"{a} − {b}",

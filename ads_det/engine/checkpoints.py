@@ -96,7 +96,7 @@ def read_checkpoint(path: str | Path) -> Any:
     """
     try:
         with open_regular(path) as file:
-            return _load(file)
+            return load_safely(file)
     except FileNotFoundError as error:
         raise ADSError(f"The checkpoint {path} does not exist.") from error
     except Exception as error:
@@ -119,7 +119,7 @@ def reason_of(error: Exception, source: str | Path) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
 
 
-def _load(file: Any, map_location: Any = "cpu", weights_only: Any = None) -> Any:
+def load_safely(file: Any, map_location: Any = "cpu", weights_only: Any = None) -> Any:
     with _safe_globals() as safe:
         return torch.load(file, map_location=map_location, weights_only=safe)
 
@@ -141,7 +141,7 @@ def _safe_globals() -> Iterator[bool]:
 
 
 # mmengine's own functions unpickle what torch refuses; all its loaders use these two
-mmengine_checkpoint._safe_torch_load = _load
+mmengine_checkpoint._safe_torch_load = load_safely
 mmengine_checkpoint.load_url = _download
 
 

@@ -163,9 +163,10 @@ def _check_switch(hook: Hook, arguments: dict, path: str, cfg: Config) -> None:
     if hasattr(hook, "skip_type_keys"):
         dataset = training_dataset(cfg, None)
         if not mixes_images(dataset, "pool"):
+            kind = getattr(dataset.type, "__name__", dataset.type)
             raise ADSError(
                 f"{path} leaves out steps of a data set that mixes images, but the training's is "
-                f"{dataset.type}; take it out, or wrap that in a MultiImageMixDataset."
+                f"{kind}; take it out, or wrap that in a MultiImageMixDataset."
             )
     for name, steps in arguments.items():
         if str(name).endswith("pipeline") and not steps:

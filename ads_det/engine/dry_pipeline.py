@@ -32,7 +32,7 @@ _ORDINARY = frozenset(
 
 def mixes_images(dataset: dict, path: str) -> bool:
     """Whether a data set gives each transform the other images that it asks for, as a
-    MultiImageMixDataset does, and what is made from it.
+    MultiImageMixDataset or a subclass does.
 
     Args:
         dataset: its config.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from tqdm import tqdm
 
 from ads_det.console import ProgressLines, duration, progress_bar, say, shows_soon
@@ -37,8 +37,9 @@ class EpochSeedHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         seed_everything(runner.seed, runner.epoch, "label")
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         batches = len(runner.train_dataloader)
-        if batches % getattr(runner.optim_wrapper, "_accumulative_counts", 1):
+        if by_epoch and batches % getattr(runner.optim_wrapper, "_accumulative_counts", 1):
             runner.optim_wrapper.initialize_count_status(runner.model, 0, batches)
         pipeline = getattr(runner.train_dataloader.dataset, "pipeline", None)
         for step in getattr(pipeline, "transforms", ()):

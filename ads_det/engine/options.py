@@ -47,7 +47,7 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
     options = _typed(options, short)
     order = list(options)
     for place, key in enumerate(order):  # only a dict that stands before its parts takes them
-        others = order if not isinstance(options[key], (dict, list)) else order[:place]
+        others = order if not isinstance(options[key], dict) else order[:place]
         if inside := next((other for other in others if other.startswith(f"{key}.")), None):
             raise ADSError(
                 f"--cfg-options set {key} and {inside}, a part of it; give the one or the other."
@@ -62,6 +62,9 @@ def merge_options(cfg: Config, options: dict[str, Any], tell: bool = True) -> No
             wanted = whole.get("type")
         if isinstance(block, str):
             block = dict(type=block)
+        above = key.rpartition(".")[0]
+        if block is None and wanted is not None and (not above or _get(cfg, above) is not None):
+            block = {}
         if wanted is not None and isinstance(block, dict) and block.get("type") != wanted:
             block = _shared(key, block, wanted, registry, tell)
         if block is not None:

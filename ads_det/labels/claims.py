@@ -14,7 +14,7 @@ import numpy as np
 
 from ads_det.errors import ADSError
 from ads_det.labels.boxes import ImageLabels
-from ads_det.labels.names import ImageNames, normal, stem
+from ads_det.labels.names import USUAL_FOLDERS, ImageNames, normal, stem
 from ads_det.labels.sizes import open_upright
 
 _SIDE = 32  # pixels of the reduced images that are compared
@@ -88,43 +88,19 @@ def _farther(images: Sequence[ImageLabels], path: str, source: str) -> Iterator[
 
 def image_elsewhere(name: str, image_id: str, paths: Mapping[str, str]) -> Path | None:
     """The file that a name, or the end of one, leads to from a folder above the images, if that is
-    another image."""
+    another image. Folders such as ``images``, which any data set may have, lead nowhere."""
     own = Path(paths[image_id])
     folders = [part for part in normal(name).split("/")[:-1] if part != ".."]
     if not folders or _nearness(name, str(own))[1] == 0:
         return None
     root = own.parents[image_id.count("/")]
     ends = [folders[start:] for start in range(len(folders))]  # other machines begin otherwise
+    ends = [end for end in ends if not {part.lower() for part in end} <= USUAL_FOLDERS]
     for end, above in ((e, a) for e in ends for a in list(root.parents)[: len(e)]):
         place = above.joinpath(*end, own.name)
         if os.path.isfile(place):
             return place if _shows_another(place, own) else None
     return None
-
-
-def doubt_of(name: str, image_id: str, others: Iterable[str], paths: Mapping[str, str]) -> str:
-    """Why the name of an image in a file may not mean the id that it fits.
-
-    Args:
-        name: as the file has it.
-        image_id: the id.
-        others: ids that it fits as well and that have their labels already.
-        paths: paths of all images, by id.
-
-    Returns:
-        A clause; empty if nothing speaks against it.
-    """
-    other = image_elsewhere(name, image_id, paths)
-    if other is not None:
-        return f"{name!r} is no image of this project, but {other}; delete it from the file"
-    return next(
-        (
-            f"{name!r} may mean {image_id!r}, which was asked for, or {one!r}, which was labelled "
-            "before; write the path relative to the folder of images"
-            for one in sorted(others)
-        ),
-        "",
-    )
 
 
 def _shows_another(place: Path, own: Path) -> bool:

@@ -167,7 +167,7 @@ def _read_task(entries: list[dict], where: str, names: ImageNames | None) -> Ima
         boxes = []
         for result in annotation:
             if result["type"] not in _NO_SHAPE:
-                box, own = _read_result(result, size, where)
+                box, own = _read_result(result, next(iter(sizes), size), where)
                 boxes.append(box)
                 sizes.add(own)
         shown_on = {r["to_name"] for r in annotation if "to_name" in r}

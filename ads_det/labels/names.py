@@ -13,7 +13,7 @@ from ads_det.errors import ADSError
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 _UPLOAD = re.compile(r"/?data/upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)")
-_USUAL_FOLDERS = {"annotations", "labels", "jpegimages", "images"}
+USUAL_FOLDERS = {"annotations", "labels", "jpegimages", "images"}
 
 
 def stem(name: str) -> str:
@@ -165,4 +165,4 @@ def normal(name: str) -> str:
 def _bare(path: str) -> str:
     """A path without the folders that data sets keep images and labels in."""
     *folders, last = path.split("/")
-    return "/".join([f for f in folders if f.lower() not in _USUAL_FOLDERS] + [last])
+    return "/".join([f for f in folders if f.lower() not in USUAL_FOLDERS] + [last])

@@ -13,6 +13,7 @@ from PIL import Image
 from ads_det.files import open_regular, read_bytes
 
 _ORIENTATION = 0x0112  # tag of EXIF
+_OF_16_BITS = ("PNG", "PPM")  # whose mode Pillow calls that of 32 bits
 _DEEP = "its pixels have 32 bits; convert it to 8 or 16 bits a channel"
 _HEAD = 2048  # bytes that hold the size of an ordinary JPEG
 # segments of a JPEG before its frame: application data but EXIF's, tables, comments
@@ -111,14 +112,11 @@ def open_upright(path: str | os.PathLike[str]) -> Image.Image:
     if pixels is not None:
         return Image.fromarray(pixels[..., ::-1])
     with open_regular(path) as file, Image.open(file) as image:
-        if image.mode == "I" or image.mode.startswith("I;16"):
-            values = np.asarray(image)
-            if values.size and not 0 <= values.min() <= values.max() < 2**16:
-                raise ValueError(_DEEP)
-            upper = (values >> 8).astype(np.uint8)
-            return Image.fromarray(upper).convert("RGB")
-        if image.mode == "F":
+        if image.mode == "F" or (image.mode == "I" and image.format not in _OF_16_BITS):
             raise ValueError(_DEEP)
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            upper = (np.asarray(image).clip(0, 2**16 - 1) >> 8).astype(np.uint8)
+            return Image.fromarray(upper).convert("RGB")
         return image.convert("RGB")
 
 

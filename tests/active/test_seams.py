@@ -293,6 +293,14 @@ def test_what_is_learnt_is_made_of_tensors_and_plain_data(tmp_path, state):
     assert not list(tmp_path.iterdir())
 
 
+def test_arrays_may_be_learnt(tmp_path):
+    strategy = FarFromLabeled()
+    strategy.fit = lambda stage: dict(mean=np.ones(3), number=np.float64(2))
+    fit_strategy(strategy, SimpleNamespace(seed=0), tmp_path / "sampler.pth")
+    load_fitted(strategy, tmp_path / "sampler.pth")
+    assert strategy.mean.tolist() == [1, 1, 1]
+
+
 def test_what_was_learnt_by_another_strategy_is_refused(tmp_path):
     torch.save(dict(other=1), tmp_path / "sampler.pth")
     with pytest.raises(ADSError, match="not what FarFromLabeled learnt"):

@@ -35,7 +35,7 @@ def test_a_training_cut_between_epochs_ends_the_same(digits, tmp_path, method):
     begun = state_of(uninterrupted.model)
     uninterrupted.train()
     first = build_runner(digits, cut, **options)
-    first.hooks[-1].before_train_epoch = stop_in_the_last
+    first.hooks[-1].before_train_epoch = stop_in_the_second
     with pytest.raises(InterruptedError):
         first.train()
     second = build_runner(digits, cut, **options)
@@ -44,6 +44,7 @@ def test_a_training_cut_between_epochs_ends_the_same(digits, tmp_path, method):
     assert moved(begun, second.model)
 
 
-def stop_in_the_last(runner):
-    if runner.epoch == 2:
+def stop_in_the_second(runner):
+    """Two batches of four were seen by then."""
+    if runner.epoch == 1:
         raise InterruptedError

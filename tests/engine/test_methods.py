@@ -319,6 +319,16 @@ def test_an_option_whose_other_would_undo_it_is_refused(digits, options):
         merged(digits, **options)
 
 
+def test_one_word_takes_the_place_of_none(digits):
+    key = "active_learning.initial_strategy"
+    for options in ({key: "ads_det.CoreSet"}, {f"{key}.type": "ads_det.CoreSet"}):
+        cfg = tiny_config(digits)
+        cfg.active_learning.initial_strategy = None
+        merge_options(cfg, options)
+        found = cfg.active_learning.initial_strategy
+        assert found == "ads_det.CoreSet" or found == dict(type="ads_det.CoreSet")
+
+
 def test_a_dict_may_be_followed_by_a_part_of_it(digits):
     cfg = merged(digits, **{"method": dict(type="ads_det.ADS", tau=0.1), "method.tau": 0.5})
     assert cfg.method.tau == 0.5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -134,18 +134,21 @@ class Strategy(ABC):
         """
         if budget > len(candidates.ids):
             raise ValueError(f"{budget} images asked of {len(candidates.ids)} candidates")
-        utilities = self.utilities(candidates)
-        order = rank(candidates.ids, utilities)
-        answer = self.choose(candidates, order, budget)
+        ids = tuple(candidates.ids)  # the list is the strategy's own, which it may sort
+        utilities = self.utilities(replace(candidates, ids=list(ids)))
+        order = rank(ids, utilities)
+        answer = self.choose(replace(candidates, ids=list(ids)), order, budget)
+        wanted = "return entries of `order`, such as order[:budget]"
+        if not isinstance(answer, Iterable):
+            raise ValueError(f"`choose` returned {answer!r}; {wanted}")
+        positions = list(answer)
         try:
-            chosen = [operator.index(i) for i in answer]
+            chosen = [operator.index(i) for i in positions]
         except TypeError as error:
-            raise ValueError(
-                f"`choose` gave no whole numbers, positions in `order` ({error})"
-            ) from error
+            raise ValueError(f"`choose` gave no whole numbers ({error}); {wanted}") from error
         if strange := [i for i in chosen if not 0 <= i < len(order)]:
             raise ValueError(f"it chose the position {strange[0]} of {len(order)} candidates")
-        return [candidates.ids[i] for i in chosen], utilities
+        return [ids[i] for i in chosen], utilities
 
     def choose(self, candidates: Candidates, order: list[int], budget: int) -> list[int]:
         """Positions of the images to label.

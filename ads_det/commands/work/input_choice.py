@@ -19,6 +19,7 @@ from ads_det.files import write_text
 from ads_det.labels.boxes import ImageLabels
 from ads_det.labels.object_sizes import choose_input_size, relative_sizes, typical_side
 
+END = "# What stands below is not of that import.\n"
 MARK = "# The first import of labels chooses the input size here.\n"
 
 
@@ -64,17 +65,19 @@ def choose_for_first_labels(run: LabeledRun, labels: Sequence[ImageLabels]) -> s
     before.merge_from_dict(with_input_size(base, side, np.empty(0)))
     blocks = with_input_size(base, size, relative)
     after.merge_from_dict(blocks)
-    text, _, chosen = path.read_text("utf-8").partition(MARK)
+    text, _, rest = path.read_text("utf-8").partition(MARK)
+    chosen, end, rest = rest.partition(END) if END in rest else ("", "", rest)
     known = [before, after]
-    if chosen.strip():  # by an import that was taken back
+    if end:  # by an import that was taken back
         known.append(copy.deepcopy(cfg))
         known[-1].merge_from_dict(Config.fromstring(chosen, ".py").to_dict())
-    elif size == side:
-        return ""
     if cfg.to_dict() not in [one.to_dict() for one in known]:
         return ""
     (old, _), *_ = input_scale(cfg) or scale
     new = before if size == side else after
-    write_text(path, text + MARK + ("" if size == side else as_python(blocks)))
+    if size == side and new.to_dict() == cfg.to_dict():
+        return ""
+    block = "" if size == side else as_python(blocks) + END
+    write_text(path, text + MARK + block + rest)
     change_config(run.files, run.pool, run.facts, new)
     return size_sentence(size, side if old == size else old, relative)

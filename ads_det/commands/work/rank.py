@@ -153,6 +153,7 @@ def main(args: argparse.Namespace) -> None:
         remedy = "name their ids with --exclude FILE, or use another --strategy"
         stage = FitStage(cfg, args.exclude, candidates, args.seed, load_models, remedy)
         fit_strategy(strategy, stage, files.fitted)
+        load_models.cache_clear()  # what it did to the models does not reach the scores
         load_fitted(strategy, files.fitted)
     selection = select_images(
         cfg,
