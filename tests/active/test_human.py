@@ -453,7 +453,7 @@ BROKEN = {
     ),
     "unknown image": (lambda p: stranger(p, "nobody.jpg"), "'nobody.jpg' is none of this project"),
     "image of another batch": (lambda p: stranger(p, other(p)), "was not asked for in the batch"),
-    "what was handed out": (lambda p: p.batch() / "to_label", "is what was handed out"),
+    "what was handed out": (lambda p: p.batch() / "to_label", "was handed out; give what"),
     "box outside": (
         lambda p: p.export(labels=first_box(p.labels(), x2=9999.0)),
         "outside the image of",
