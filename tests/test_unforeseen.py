@@ -49,6 +49,18 @@ def test_an_error_of_a_users_own_module_names_its_line(tmp_path, monkeypatch, ca
     assert "is not of ads_det; correct it there" in said and str(file) in said
 
 
+@pytest.mark.parametrize("place", ["lib64/site-packages/other.py", "src/mmdet/other.py"])
+def test_an_error_of_another_package_is_no_users_file(tmp_path, monkeypatch, capsys, place):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    module = tmp_path / place
+    module.parent.mkdir(parents=True)
+    module.write_text("def fail():\n    {}['no such key']\n")
+    names = {"__name__": "mmdet.other" if "mmdet" in place else "other"}
+    exec(compile(module.read_text(), str(module), "exec"), names)
+    failing = of_the_package(lambda args: names["fail"]())
+    assert ended(failing, capsys)[0] == crash.STATUS
+
+
 def test_a_process_ends_with_the_one_that_started_it(tmp_path):
     child = (
         "import time; from pathlib import Path; from ads_det.parent import end_with_parent;"

@@ -160,6 +160,9 @@ def test_the_first_labels_choose_the_input_of_a_project_without_any(run, tmp_pat
     labels = photos(tmp_path / "photos", side)
     given = ("--classes", "dot", "--initial", 5, "--budget", 2, "--out", "p")
     assert run("init_project.py", tmp_path / "photos", *given)[0] == 0
+    own_line = "param_scheduler = []\n"
+    with open(tmp_path / "p/detector.py", "a") as file:
+        file.write(own_line)
     assert run("al_loop.py", "p/p.py", "--seed", 3)[0] == 0
     write_coco(labels, ["dot"], tmp_path / "given.json")
     take = ("import_labels.py", "work_dirs/p_seed3", "given.json", "--ignore-others")
@@ -168,6 +171,7 @@ def test_the_first_labels_choose_the_input_of_a_project_without_any(run, tmp_pat
     status, out, err = run(*take)
     assert status == 0, err
     assert (f"Input: {size} x {size} pixels instead of 128 x 128" in out) == (size != 128)
+    assert (tmp_path / "p/detector.py").read_text().endswith(own_line)
     stored = read_config(tmp_path / "work_dirs/p_seed3/config.json")
     for cfg in (stored, load_config(tmp_path / "p/p.py")):
         assert input_scale(cfg)[0] == (size, size)
