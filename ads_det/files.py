@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from ads_det.errors import ADSError
 
-_LONGEST = 255  # bytes of a name, in usual file systems
+LONGEST_NAME = 255  # bytes of a name, in usual file systems
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
 _KINDS |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "device")
 
@@ -55,7 +55,7 @@ def replacing(path: Path) -> Iterator[Path]:
         ADSError: if the disk is full or the folder not writable; ``path`` is then as before.
     """
     name = path.name
-    if len(os.fsencode(name)) > _LONGEST - 5:
+    if len(os.fsencode(name)) > LONGEST_NAME - len("..tmp"):
         name = f"{zlib.crc32(os.fsencode(name)):08x}"
     temporary = path.with_name(f".{name}.tmp")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
 from mmengine.config import Config
 
@@ -11,7 +11,6 @@ from ads_det.active.settings import Settings
 from ads_det.active.strategies import Strategy
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS
 from ads_det.data.classes import check_same_classes
-from ads_det.engine.config_keys import short
 from ads_det.engine.datasets import pool_config
 from ads_det.engine.methods import Method
 from ads_det.engine.model_config import classifiers_in, find_settings
@@ -76,17 +75,6 @@ def check_strategies(settings: Settings, cfg: Config, method: Method) -> None:
 
 def _check_extras(strategy: Strategy, key: str, method: Method) -> None:
     """Refuse a strategy that reads what the method's modules will not give."""
-    for part, name, value in (
-        (f"active_learning.{key}", f"{type(strategy).__name__}.needs", strategy.needs),
-        ("method", f"{type(method).__name__}.provides", method.provides),
-    ):
-        if not isinstance(value, Set) and not (value is None and part == "method"):
-            raise ADSError(f"{part}: {name} is {short(value)}; use frozenset({{'NAME'}}).")
-    if type(method.members) is not int or method.members < 1:
-        raise ADSError(
-            f"method: {type(method).__name__}.members is {short(method.members)}; it must be a "
-            "whole number of 1 or more."
-        )
     extras = strategy.needs - {MEMBERS, FEATURES, BOXES, INPUTS}
     # the first images are chosen by a model that no method trained
     given = method.provides if key == "strategy" else frozenset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+from collections.abc import Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,11 @@ class Settings:
             ADSError: if it is unknown or an argument has no meaning.
         """
         strategy: Strategy = build_from(STRATEGIES, getattr(self, key), f"active_learning.{key}")
+        if not isinstance(strategy.needs, Set):
+            raise ADSError(
+                f"active_learning.{key}: {type(strategy).__name__}.needs is {strategy.needs!r}; "
+                "use frozenset({'NAME'})."
+            )
         return strategy
 
     def check_pool(self, size: int, initial: int) -> None:

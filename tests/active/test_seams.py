@@ -21,6 +21,7 @@ from helpers import (
 )
 from retina_models import build_retina, tiny_retina_config
 
+from ads_det.active.checks import check_strategies
 from ads_det.active.cycle import Cycle
 from ads_det.active.fit_stage import FitStage
 from ads_det.active.fitting import fit_strategy, load_fitted
@@ -33,9 +34,10 @@ from ads_det.active.strategies import Extra, Strategy
 from ads_det.active.strategies.base import MeasuredStrategy
 from ads_det.core.outputs import BOXES, FEATURES, INPUTS, MEMBERS, Outputs
 from ads_det.engine.datasets import candidate_dataset, candidate_loader
+from ads_det.engine.methods import Plain, build_method
 from ads_det.errors import ADSError
 from ads_det.files import write_ids
-from ads_det.registry import DATASETS, STRATEGIES
+from ads_det.registry import DATASETS, METHODS, STRATEGIES
 from ads_det.work_files import CycleFiles, SelectionFiles
 
 
@@ -207,6 +209,30 @@ def test_an_extra_of_the_method_ranks_and_an_unknown_one_is_refused():
     assert Extra("loss", topk=2).measure(Outputs(extras={"loss": values})).tolist() == [3.5, 4.5]
     with pytest.raises(ADSError, match="needs 'loss' .* does not give"):
         next(build_classifier().passes(torch.rand(2, 3, 8, 8), None, Extra("loss").needs))
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "value"),
+    [
+        (Disagreement, "needs", "members"),
+        (Disagreement, "needs", ["members"]),
+        (Plain, "provides", ["x"]),
+        (Plain, "members", 2.5),
+    ],
+)
+def test_what_an_own_class_says_of_itself_wrongly(monkeypatch, kind, attribute, value):
+    """Where a class of a user has it, no argument's check sees it."""
+
+    class Own(kind):
+        def __init__(self):
+            super().__init__()
+            setattr(self, attribute, value)
+
+    (METHODS if kind is Plain else STRATEGIES).register_module(module=Own, name="Own", force=True)
+    block = {"method": "Own"} if kind is Plain else {"active_learning.strategy": dict(type="Own")}
+    cfg = classification(**block)
+    with pytest.raises(ADSError, match=f"Own.{attribute} is .*; use "):
+        check_strategies(Settings.from_config(cfg), cfg, build_method(cfg))
 
 
 def test_too_few_predictions_are_refused_before_any_work(tmp_path, monkeypatch):

@@ -68,6 +68,9 @@ def test_methods_without_a_common_seed_cannot_be_compared():
     with pytest.raises(ValueError, match="no seed in common"):
         compare(a, b)
     assert not pairs_table({"a+x": a, "b+x": b}).rows
+    dear = {0: Curve((900, 999), (900, 999), (0.1, 0.3))}
+    with pytest.raises(ADSError, match="cannot be compared .the budgets of seed 0 do not"):
+        pairs_table({"a+x": a, "b+x": dear})
     later = {1: Curve((200, 300), (200, 300), (0.1, 0.3))}
     rows = means_table({"a+x": a, "b+x": later}).rows
     assert [row[2:5] for row in rows] == [["0.2000", "0.4000", ""], ["", "0.1000", "0.3000"]]

@@ -63,7 +63,7 @@ def test_a_classifier_finds_no_boxes(tmp_path):
 def test_a_name_that_is_too_long_for_a_picture_is_refused_before_the_work(tmp_path):
     long = "z" * 240 + ".jpg"
     work.check_names([long], [long])
-    for name in ("z" * 247 + ".png", "é" * 124 + ".jpg"):
+    for name in ("z" * 249 + ".png", "é" * 126 + ".jpg"):
         with pytest.raises(ADSError, match=r"has too long a name for its picture .25\d bytes"):
             work.check_names([f"more/{name}"], [f"more/{name}"])
     with pytest.raises(ADSError, match=r"^z+\.\.\. cannot be written: a file cannot have so long"):

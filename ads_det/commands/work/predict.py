@@ -15,13 +15,11 @@ from ads_det.engine.datasets import candidate_loader, class_names, dataset_class
 from ads_det.engine.stored_config import read_config
 from ads_det.engine.training import evaluation_runner
 from ads_det.errors import ADSError
-from ads_det.files import write_atomic
+from ads_det.files import LONGEST_NAME, write_atomic
 from ads_det.labels.coco import write_coco
 from ads_det.labels.sizes import open_upright
 from ads_det.report.pictures import box_marks, draw_marks
 from ads_det.work_files import RunFiles
-
-_LONGEST = 250  # bytes of a name: file systems take 255, of which a temporary file has five more
 
 
 def main(args: argparse.Namespace) -> None:
@@ -79,10 +77,10 @@ def check_names(ids: Iterable[str], images: Container[str]) -> None:
     """
     for name in ids:
         size = len(os.fsencode(PurePath(picture_name(name, images)).name))
-        if size > _LONGEST:
+        if size > LONGEST_NAME:
             raise ADSError(
                 f"The image {name!r} has too long a name for its picture ({size} bytes, of which a "
-                f"file can have {_LONGEST}); shorten it."
+                f"file can have {LONGEST_NAME}); shorten it."
             )
 
 

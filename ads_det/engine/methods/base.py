@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from mmengine.config import Config
@@ -85,4 +86,9 @@ def build_method(cfg: Config) -> Method:
     if given is None and "method" in cfg:
         raise ADSError("`method` is None; use method=dict(type='ads_det.Plain').")
     method: Method = build_from(METHODS, "ads_det.Plain" if given is None else given, "method")
+    name, provides = type(method).__name__, method.provides
+    if type(method.members) is not int or method.members < 1:
+        raise ADSError(f"{name}.members is {method.members!r}; use a whole number of 1 or more.")
+    if provides is not None and not isinstance(provides, Set):
+        raise ADSError(f"{name}.provides is {provides!r}; use frozenset({{'NAME'}}), or None.")
     return method

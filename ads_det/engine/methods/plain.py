@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ads_det.engine.methods.base import Method
-from ads_det.errors import ADSError
 from ads_det.registry import METHODS
 
 
@@ -14,14 +13,9 @@ class Plain(Method):
     Args:
         members: number of trainings of a cycle; several make an ensemble (Beluch et al., CVPR
             2018), whose members differ in their seed: first weights, order and augmentation.
-
-    Raises:
-        ADSError: if ``members`` is no whole number of 1 or more.
     """
 
     provides = frozenset()
 
     def __init__(self, members: int = 1) -> None:
-        if type(members) is not int or members < 1:
-            raise ADSError(f"Plain.members is {members!r}; use a whole number of 1 or more.")
         self.members = members
